@@ -1,0 +1,1 @@
+//! Golden logs, cases and faults.

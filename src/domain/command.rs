@@ -1,0 +1,305 @@
+//! Commands: requests to change, or to use, as they reach the writer.
+
+use super::access::Level;
+use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
+use super::event::{ManagementOperation, Route};
+use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use super::text::PersonalText;
+use super::time::Timestamp;
+use super::token::{Owner, TokenKind};
+use super::token_text::TokenDigest;
+
+/// Where a command came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The request.
+    pub request: RequestId,
+    /// Client address.
+    pub address: Option<PersonalText>,
+    /// Client agent.
+    pub agent: Option<PersonalText>,
+}
+
+/// What a path asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AskedTarget {
+    /// Nothing of an account.
+    None,
+    /// A list.
+    List,
+    /// A resource by its normalised name.
+    Name(PersonalText),
+    /// A resource by its number.
+    Number(u64),
+}
+
+/// A request to the guarded API.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// Digest of the bearer text.
+    pub digest: TokenDigest,
+    /// The route.
+    pub route: Route,
+    /// The account in the path.
+    pub account: Option<AccountId>,
+    /// What of it.
+    pub target: AskedTarget,
+    /// Number of the certificate asked for.
+    pub certificate: Option<u64>,
+    /// Whether the question is valid; an invalid one is judged and drawn all the same, then answered 400.
+    pub valid: bool,
+}
+
+/// Who gives a management command.
+#[derive(Clone, Copy, Debug)]
+pub enum Actor {
+    /// Whoever shows this token.
+    Bearer(TokenDigest),
+    /// A person on the machine, through the data directory (Unix user id).
+    Local(u32),
+    /// `init`.
+    Init,
+}
+
+/// Which resources a requested grant covers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CoverageRequest {
+    /// All.
+    All,
+    /// These names, as sent.
+    Named(Vec<PersonalText>),
+}
+
+/// A requested grant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GrantRequest {
+    /// Name of the scope group.
+    pub group: String,
+    /// Level.
+    pub level: Level,
+    /// Coverage.
+    pub coverage: CoverageRequest,
+}
+
+/// A requested access.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AccessRequest {
+    /// Full.
+    Full,
+    /// Exactly these grants.
+    Granted(Vec<GrantRequest>),
+}
+
+/// What the writer is told of a new secret; the text stays with the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewSecret {
+    /// Its digest.
+    pub digest: TokenDigest,
+    /// Its last four characters.
+    pub hint: [u8; 4],
+}
+
+/// A certificate's texts on their way in, beside its other facts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CertificateTexts {
+    /// Common name; the domain's name if absent.
+    pub common_name: Option<PersonalText>,
+    /// Further names.
+    pub alternate_names: Vec<PersonalText>,
+    /// Signing request.
+    pub signing_request: Option<PersonalText>,
+}
+
+/// A resource to be added.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ResourceRequest {
+    /// A domain.
+    Domain(DomainFacts),
+    /// A zone.
+    Zone(ZoneFacts),
+    /// A certificate; the numbers of its texts are not filled in yet.
+    Certificate(CertificateFacts, CertificateTexts),
+}
+
+/// What a management command wants.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Define the built-in scope groups and name the log: the first command of a ledger.
+    Initialize {
+        /// C2SP origin.
+        origin: String,
+        /// Verifier key of the log.
+        log_vkey: String,
+    },
+    /// Recording begins.
+    StartRecording,
+    /// Recording ends, after this many records of the run.
+    StopRecording {
+        /// Records appended by the run so far.
+        appended: u64,
+    },
+    /// Make a person known.
+    CreateUser {
+        /// E-mail address.
+        email: PersonalText,
+        /// Name.
+        name: PersonalText,
+    },
+    /// Open an account.
+    CreateAccount {
+        /// Name.
+        name: PersonalText,
+        /// Contact address.
+        email: PersonalText,
+        /// Plan.
+        plan: Plan,
+        /// Requests an hour; the default if absent.
+        hourly_limit: Option<u64>,
+    },
+    /// Change an account; what is absent stays.
+    UpdateAccount {
+        /// Which.
+        account: AccountId,
+        /// Name.
+        name: Option<PersonalText>,
+        /// Contact address.
+        email: Option<PersonalText>,
+        /// Plan.
+        plan: Option<Plan>,
+        /// Requests an hour.
+        hourly_limit: Option<u64>,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Switch Domain Research on, or change its cap.
+    ActivateResearch {
+        /// Which account.
+        account: AccountId,
+        /// Most checks a month.
+        monthly_cap: Option<u64>,
+    },
+    /// Switch Domain Research off.
+    DeactivateResearch {
+        /// Which account.
+        account: AccountId,
+    },
+    /// Make a user a member, or change a member's access.
+    PutMember {
+        /// Which account.
+        account: AccountId,
+        /// Who.
+        user: UserId,
+        /// With what access.
+        access: AccessRequest,
+    },
+    /// End a membership.
+    RemoveMember {
+        /// Which account.
+        account: AccountId,
+        /// Whose.
+        user: UserId,
+    },
+    /// Add a resource.
+    AddResource {
+        /// To which account.
+        account: AccountId,
+        /// Its domain or zone name, as sent.
+        name: PersonalText,
+        /// What it is.
+        resource: ResourceRequest,
+    },
+    /// Remove a resource.
+    RemoveResource {
+        /// From which account.
+        account: AccountId,
+        /// Which.
+        resource: ResourceId,
+    },
+    /// Create a token.
+    CreateToken {
+        /// Whose.
+        owner: Owner,
+        /// What kind.
+        kind: TokenKind,
+        /// Its name.
+        name: PersonalText,
+        /// Its access; absent for kinds that have none of their own.
+        access: Option<AccessRequest>,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// Its first secret.
+        secret: NewSecret,
+    },
+    /// Edit a token; what is absent stays.
+    UpdateToken {
+        /// Whose it must be.
+        owner: Owner,
+        /// Which.
+        token: TokenId,
+        /// Name.
+        name: Option<PersonalText>,
+        /// Access.
+        access: Option<AccessRequest>,
+        /// Expiry; `Some(None)` takes it away.
+        expires_at: Option<Option<Timestamp>>,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Give a token a new secret.
+    RotateToken {
+        /// Whose it must be.
+        owner: Owner,
+        /// Which.
+        token: TokenId,
+        /// How long the secret before goes on working.
+        overlap_seconds: u64,
+        /// The new secret.
+        secret: NewSecret,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Delete a token.
+    DeleteToken {
+        /// Whose it must be.
+        owner: Owner,
+        /// Which.
+        token: TokenId,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
+    Look(ManagementOperation),
+}
+
+impl Change {
+    /// The operation's name, for refusals.
+    pub fn operation(&self) -> ManagementOperation {
+        use ManagementOperation as Op;
+        match self {
+            Self::Initialize { .. } | Self::StartRecording | Self::StopRecording { .. } => Op::ChangeStaffTokens,
+            Self::CreateUser { .. } => Op::CreateUser,
+            Self::CreateAccount { .. } => Op::CreateAccount,
+            Self::UpdateAccount { .. } => Op::UpdateAccount,
+            Self::ActivateResearch { .. } | Self::DeactivateResearch { .. } => Op::ChangeFeatures,
+            Self::PutMember { .. } | Self::RemoveMember { .. } => Op::ChangeMembers,
+            Self::AddResource { .. } | Self::RemoveResource { .. } => Op::ChangeResources,
+            Self::CreateToken { owner: Owner::Service, .. } | Self::DeleteToken { owner: Owner::Service, .. } => {
+                Op::ChangeStaffTokens
+            }
+            Self::CreateToken { .. } => Op::CreateToken,
+            Self::UpdateToken { .. } => Op::UpdateToken,
+            Self::RotateToken { .. } => Op::RotateToken,
+            Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::Look(operation) => *operation,
+        }
+    }
+}
+
+/// A request to the writer.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Use a token.
+    Use(Use),
+    /// Change, or look at, something by management.
+    Manage(Actor, Box<Change>),
+}

@@ -1,0 +1,65 @@
+//! `decide`: command → events or a rejection. Pure: time, texts and salts are passed in, nothing is changed.
+//!
+//! All rules sit below here; what they accept is written down as events and only then taken in by
+//! [`State::evolve`](super::state::State::evolve).
+
+mod access;
+mod consumer;
+mod directory;
+mod draft;
+mod management;
+mod tokens;
+mod totals;
+
+pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
+pub use draft::{Context, Recorded};
+pub use management::{Done, Subject as DoneSubject, may_read};
+pub use totals::{QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum};
+
+use super::command::Command;
+use super::rejection::Rejection;
+use super::state::{Digests, State};
+use super::text::Texts;
+
+/// Refusals of one token that are recorded one by one in a minute; the rest are summed.
+pub const REFUSALS_A_MINUTE_MAX: u32 = 60;
+/// New agents of one token that are interned in an hour; the rest are number 0, "other".
+pub const NEW_AGENTS_AN_HOUR_MAX: u32 = 60;
+/// Longest agent kept, in bytes; what is longer is cut at a character.
+pub const AGENT_BYTES_MAX: usize = 255;
+
+/// What a decision answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// To a use.
+    Use(Box<UseAnswer>),
+    /// To a change that was carried out (also one that changed nothing).
+    Done(Done),
+    /// To anything that was not.
+    Rejected(Rejection),
+}
+
+/// Events to append, in order, and what to answer once they are durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The events with their headers. Empty: nothing happened.
+    pub events: Vec<Recorded>,
+    /// The answer.
+    pub answer: Answer,
+    /// A refusal that is only counted for now.
+    pub tally: Option<TallyNote>,
+}
+
+/// Decides one command.
+pub fn decide(
+    state: &State,
+    digests: &Digests,
+    context: &Context<'_>,
+    command: &Command,
+    texts: &mut dyn Texts,
+) -> Decision {
+    match command {
+        Command::Use(asked) => consumer::decide_use(state, digests, context, asked, texts),
+        Command::Manage(actor, change) => management::decide_change(state, digests, context, *actor, change, texts),
+    }
+}

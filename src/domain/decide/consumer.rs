@@ -1,0 +1,441 @@
+//! Rules of the guarded API: may this token do this now, and what does it draw?
+//!
+//! In this order, the first that fails answers: the secret opens the door; the kind calls this API; the path names
+//! an account the token acts on; the account has the feature; the access covers the scope; the window has room; the
+//! month has room. Only then is the resource looked up, so a refusal says nothing of what exists.
+
+use super::draft::{Context, Draft};
+use super::totals::TallyNote;
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
+use crate::domain::access::{Access, GroupNumber, RequiredScope, Target, Verb, Visible, group};
+use crate::domain::command::{AskedTarget, Use};
+use crate::domain::directory::{Account, Plan, ResourceFacts, ResourceKind};
+use crate::domain::event::{AccessSource, Cause, Outcome, Route, TokenUseRefused, TokenUsed};
+use crate::domain::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId};
+use crate::domain::rejection::Rejection;
+use crate::domain::state::{Digests, State};
+use crate::domain::text::{Subject, TextKind, Texts};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Closed, Owner, Principal, Token, TokenKind};
+use crate::domain::window::{HOURLY_LIMIT_DEFAULT, Window, WindowView};
+
+/// An account's facts for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccountCard {
+    /// Number.
+    pub id: AccountId,
+    /// Name.
+    pub name: TextNumber,
+    /// Contact address.
+    pub email: TextNumber,
+    /// Plan.
+    pub plan: Plan,
+    /// Created.
+    pub created_at: Timestamp,
+    /// Last changed.
+    pub updated_at: Timestamp,
+}
+
+impl From<&Account> for AccountCard {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: account.id,
+            name: account.name,
+            email: account.email,
+            plan: account.plan,
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+        }
+    }
+}
+
+/// A user's facts for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UserCard {
+    /// Number.
+    pub id: UserId,
+    /// E-mail address.
+    pub email: TextNumber,
+    /// Created.
+    pub created_at: Timestamp,
+    /// Last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A refusal of a known token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// Why.
+    pub cause: Cause,
+    /// End of the month whose research cap is reached.
+    pub month_ends: Option<Timestamp>,
+}
+
+/// How a use was judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Allowed. `resource`: what the path named, if it is there.
+    Allowed {
+        /// How it ended.
+        outcome: Outcome,
+        /// The resource found.
+        resource: Option<ResourceId>,
+        /// What a list shows.
+        visible: Visible,
+    },
+    /// Refused.
+    Refused(Refused),
+}
+
+/// The answer to a use of a known token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UseAnswer {
+    /// How it was judged.
+    pub verdict: Verdict,
+    /// The token.
+    pub token: TokenId,
+    /// Its kind.
+    pub kind: TokenKind,
+    /// The window that counts, after this use; none for a token that opens no door.
+    pub window: Option<WindowView>,
+    /// The writer's time.
+    pub now: Timestamp,
+    /// The account acted on, or that an account token is of.
+    pub account: Option<AccountCard>,
+    /// The user of a user token.
+    pub user: Option<UserCard>,
+    /// Accounts that the token acts on, where the route lists them.
+    pub accounts: Vec<AccountCard>,
+}
+
+/// Scope group that a route is judged in; none where it needs no scope.
+pub fn group_of(route: Route) -> Option<GroupNumber> {
+    match route {
+        Route::Whoami | Route::Accounts => None,
+        Route::Domains | Route::Domain => Some(group::DOMAINS),
+        Route::Zones | Route::Zone => Some(group::ZONES),
+        Route::Certificates | Route::Certificate => Some(group::CERTIFICATES),
+        Route::ResearchStatus => Some(group::DOMAIN_RESEARCH),
+    }
+}
+
+/// Kind of resource that names and numbers in a route's path are of.
+fn kind_of(route: Route) -> ResourceKind {
+    match route {
+        Route::Zone | Route::Zones => ResourceKind::Zone,
+        _ => ResourceKind::Domain,
+    }
+}
+
+/// One use while it is judged.
+struct Judging<'a> {
+    state: &'a State,
+    context: &'a Context<'a>,
+    asked: &'a Use,
+    token: &'a Token,
+    secret: u32,
+}
+
+/// What was found out on the way to a verdict.
+struct Judged<'a> {
+    /// Account whose stream and window it is; none for a user's own.
+    account: Option<&'a Account>,
+    source: AccessSource,
+    /// The scope judged. A name that has no number yet keeps `TextNumber::NONE` until it is written down.
+    scope: Option<RequiredScope>,
+    verdict: Verdict,
+}
+
+pub(super) fn decide_use(
+    state: &State,
+    digests: &Digests,
+    context: &Context<'_>,
+    asked: &Use,
+    texts: &mut dyn Texts,
+) -> Decision {
+    let known = digests.get(&asked.digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
+    let Some((token, secret)) = known else {
+        return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::UnknownToken), tally: None };
+    };
+    let judging = Judging { state, context, asked, token, secret };
+    let judged = judging.judge(texts);
+    judging.write_down(&judged, texts)
+}
+
+impl<'a> Judging<'a> {
+    fn judge(&self, texts: &mut dyn Texts) -> Judged<'a> {
+        let identity = AccessSource::Identity(self.token.version);
+        let own_account = match self.token.owner {
+            Owner::Account(account) => self.state.account(account),
+            _ => None,
+        };
+        let refused = |cause| Judged { account: own_account, source: identity, scope: None, verdict: refusal(cause) };
+        if let Err(closed) = self.token.check(self.secret, self.context.now) {
+            return refused(cause_of(closed));
+        }
+        if !self.token.kind.is_consumer() {
+            return refused(Cause::WrongKind);
+        }
+        let Some(path_account) = self.asked.account else {
+            let judged = Judged { account: own_account, source: identity, scope: None, verdict: self.allowed(None) };
+            return self.with_room(judged);
+        };
+        match self.enter(path_account) {
+            None => refused(Cause::ForeignAccount),
+            Some((account, access, source)) => self.judge_scope(account, access, source, texts),
+        }
+    }
+
+    /// The account in the path with the access that counts there; none where the token does not act on it.
+    fn enter(&self, path_account: AccountId) -> Option<(&'a Account, &'a Access, AccessSource)> {
+        let account = self.state.account(path_account)?;
+        match self.token.owner {
+            Owner::Account(own) if own == path_account => {
+                Some((account, &self.token.access, AccessSource::Token(self.token.version)))
+            }
+            Owner::User(user) => {
+                let member = account.members.get(&user)?;
+                Some((account, &member.access, AccessSource::Membership(member.version)))
+            }
+            _ => None,
+        }
+    }
+
+    fn judge_scope(
+        &self,
+        account: &'a Account,
+        access: &'a Access,
+        source: AccessSource,
+        texts: &mut dyn Texts,
+    ) -> Judged<'a> {
+        let route = self.asked.route;
+        let scope = group_of(route).map(|group| RequiredScope {
+            group,
+            verb: Verb::Read,
+            target: self.target(account, texts),
+        });
+        let judged = |verdict| Judged { account: Some(account), source, scope, verdict };
+        if route == Route::ResearchStatus && account.research.is_none() {
+            return judged(refusal(Cause::MissingFeature));
+        }
+        if scope.is_some_and(|scope| !access.allows(scope)) {
+            return judged(refusal(Cause::MissingScope));
+        }
+        self.with_room(judged(self.allowed(Some((account, access, scope)))))
+    }
+
+
+    /// What the path asks for, by number where the account knows it.
+    fn target(&self, account: &Account, texts: &mut dyn Texts) -> Target {
+        match &self.asked.target {
+            AskedTarget::None | AskedTarget::List => Target::List,
+            AskedTarget::Name(name) => {
+                let subject = Subject::Account(account.id);
+                Target::Name(texts.find(subject, TextKind::ResourceName, name.as_str()).unwrap_or_default())
+            }
+            AskedTarget::Number(number) => {
+                let resource = self.state.resource_of(account, ResourceId(*number));
+                match resource.filter(|resource| resource.facts.kind() == kind_of(self.asked.route)) {
+                    Some(resource) => Target::Name(resource.name),
+                    None => Target::Number(*number),
+                }
+            }
+        }
+    }
+
+    /// The verdict of a use that nothing refuses but, perhaps, the windows.
+    fn allowed(&self, inside: Option<(&Account, &Access, Option<RequiredScope>)>) -> Verdict {
+        let all = |outcome, resource| Verdict::Allowed { outcome, resource, visible: Visible::All };
+        let Some((account, access, Some(scope))) = inside else { return all(Outcome::Ok, None) };
+        if !self.asked.valid {
+            return all(Outcome::Invalid, None);
+        }
+        match scope.target {
+            Target::List => {
+                Verdict::Allowed { outcome: Outcome::Ok, resource: None, visible: access.visible(scope.group) }
+            }
+            Target::Number(_) => all(Outcome::NotFound, None),
+            Target::Name(name) => match self.look_up(account, name) {
+                Some(resource) => all(Outcome::Ok, Some(resource)),
+                None => all(Outcome::NotFound, None),
+            },
+        }
+    }
+
+    fn look_up(&self, account: &Account, name: TextNumber) -> Option<ResourceId> {
+        let named = *account.by_name.get(&(kind_of(self.asked.route), name))?;
+        let Some(certificate) = self.asked.certificate else { return Some(named) };
+        let resource = self.state.resource_of(account, ResourceId(certificate))?;
+        let matches = resource.name == name && matches!(resource.facts, ResourceFacts::Certificate(_));
+        matches.then_some(resource.id)
+    }
+
+    fn with_room(&self, mut judged: Judged<'a>) -> Judged<'a> {
+        let now = self.context.now;
+        let (limit, window) = self.pool(judged.account);
+        if !window.has_room(limit, now) {
+            judged.verdict = refusal(Cause::QuotaExceeded);
+        } else if self.asked.route == Route::ResearchStatus && self.asked.valid {
+            let capped = judged.account.is_some_and(|account| {
+                let cap = account.research.and_then(|research| research.monthly_cap);
+                cap.is_some_and(|cap| account.research_month.used_at(now) >= cap)
+            });
+            if capped {
+                let month_ends = Some(now.month().end());
+                judged.verdict = Verdict::Refused(Refused { cause: Cause::MonthlyCapReached, month_ends });
+            }
+        }
+        judged
+    }
+
+    /// Limit and window that count: the account's, or the user's own.
+    fn pool(&self, account: Option<&Account>) -> (u64, Window) {
+        let account = account.map_or(AccountId::NONE, |account| account.id);
+        self.state.pool(account, self.token.owner).unwrap_or((HOURLY_LIMIT_DEFAULT, Window::default()))
+    }
+
+    fn principal(&self) -> Principal {
+        match self.token.owner {
+            Owner::Account(account) => Principal::Account(account),
+            Owner::User(user) => Principal::User(user),
+            Owner::Service => Principal::Staff(self.token.id),
+        }
+    }
+
+    /// Whose texts the client's address and agent are.
+    fn subject(&self) -> Subject {
+        match self.token.owner {
+            Owner::Account(account) => Subject::Account(account),
+            Owner::User(user) => Subject::User(user),
+            Owner::Service => Subject::Service,
+        }
+    }
+
+    fn write_down(&self, judged: &Judged<'a>, texts: &mut dyn Texts) -> Decision {
+        let (_, window) = self.pool(judged.account);
+        if let Verdict::Refused(refused) = judged.verdict
+            && let Some(tally) = self.only_counted(judged, refused.cause, window)
+        {
+            let answer = Answer::Use(Box::new(self.answer(judged, window)));
+            return Decision { events: Vec::new(), answer, tally: Some(tally) };
+        }
+        let account = judged.account.map_or(AccountId::NONE, |account| account.id);
+        let about = (account, self.token.id);
+        let mut draft = Draft::new(self.state, self.context, texts, about, (self.principal(), self.token.id));
+        let scope = self.write_scope(&mut draft, judged);
+        let (address, agent) =
+            (draft.intern_address(self.subject()), draft.intern_agent(self.subject(), Some(self.token)));
+        let (secret, source, route) = (self.secret, judged.source, self.asked.route);
+        let mut drawn = window;
+        match &judged.verdict {
+            Verdict::Refused(Refused { cause, .. }) => {
+                let cause = *cause;
+                draft.record(TokenUseRefused { secret, source, scope, route, address, agent, cause });
+            }
+            Verdict::Allowed { outcome, .. } => {
+                let (general, outcome) = (1, *outcome);
+                let research = u8::from(route == Route::ResearchStatus && self.asked.valid);
+                drawn.draw(u64::from(general), self.context.now);
+                draft.record(TokenUsed {
+                    secret, source, scope, route, address, agent, general, research, outcome,
+                });
+            }
+        }
+        let tally = match judged.verdict {
+            Verdict::Refused(Refused { cause: Cause::QuotaExceeded, .. }) => Some(self.quota_note(judged, window)),
+            _ => None,
+        };
+        let answer = Answer::Use(Box::new(self.answer(judged, drawn)));
+        Decision { events: draft.finish(), answer, tally }
+    }
+
+    /// The scope with the asked name's number, taking up a name never seen before.
+    fn write_scope(&self, draft: &mut Draft<'_>, judged: &Judged<'_>) -> Option<RequiredScope> {
+        let mut scope = judged.scope?;
+        if let (Target::Name(number), AskedTarget::Name(name), Some(account)) =
+            (scope.target, &self.asked.target, judged.account)
+            && number.is_none()
+        {
+            let subject = Subject::Account(account.id);
+            scope.target = Target::Name(draft.intern(subject, TextKind::ResourceName, name.as_str()));
+        }
+        Some(scope)
+    }
+
+    /// A refusal that makes no event now: past the first of a window, or past the number a minute.
+    fn only_counted(&self, judged: &Judged<'_>, cause: Cause, window: Window) -> Option<TallyNote> {
+        let now = self.context.now;
+        if cause == Cause::QuotaExceeded {
+            let first = !(window.is_open(now) && window.refusal_recorded);
+            return (!first).then(|| self.quota_note(judged, window));
+        }
+        (self.token.refusals.in_unit(now.minute()) >= REFUSALS_A_MINUTE_MAX).then(|| TallyNote::Refusal {
+            account: judged.account.map_or(AccountId::NONE, |account| account.id),
+            token: self.token.id,
+            cause,
+            at: now,
+            address: self.context.origin.address.clone(),
+        })
+    }
+
+    fn quota_note(&self, judged: &Judged<'_>, window: Window) -> TallyNote {
+        let user = match (judged.account, self.token.owner) {
+            (None, Owner::User(user)) => user,
+            _ => UserId::NONE,
+        };
+        TallyNote::Quota {
+            account: judged.account.map_or(AccountId::NONE, |account| account.id),
+            user,
+            window_opened_at: window.opened_at,
+            token: self.token.id,
+        }
+    }
+
+    fn answer(&self, judged: &Judged<'_>, window: Window) -> UseAnswer {
+        let now = self.context.now;
+        let closed = self.token.check(self.secret, now).is_err();
+        let (limit, _) = self.pool(judged.account);
+        UseAnswer {
+            verdict: judged.verdict.clone(),
+            token: self.token.id,
+            kind: self.token.kind,
+            window: (!closed && self.token.kind.is_consumer()).then(|| window.view(limit, now)),
+            now,
+            account: judged.account.map(AccountCard::from),
+            user: self.user_card(),
+            accounts: self.listed_accounts(judged),
+        }
+    }
+
+    fn user_card(&self) -> Option<UserCard> {
+        let Owner::User(user) = self.token.owner else { return None };
+        let user = self.state.user(user)?;
+        Some(UserCard { id: user.id, email: user.email, created_at: user.created_at, updated_at: user.updated_at })
+    }
+
+    fn listed_accounts(&self, judged: &Judged<'_>) -> Vec<AccountCard> {
+        if self.asked.route != Route::Accounts {
+            return Vec::new();
+        }
+        match self.token.owner {
+            Owner::User(user) => {
+                let accounts = self.state.user(user).map(|user| user.accounts.iter());
+                accounts.into_iter().flatten().filter_map(|&id| self.state.account(id)).map(AccountCard::from).collect()
+            }
+            _ => judged.account.map(AccountCard::from).into_iter().collect(),
+        }
+    }
+}
+
+fn refusal(cause: Cause) -> Verdict {
+    Verdict::Refused(Refused { cause, month_ends: None })
+}
+
+/// The cause that a closed door is recorded under.
+pub(super) fn cause_of(closed: Closed) -> Cause {
+    match closed {
+        Closed::Deleted => Cause::TokenDeleted,
+        Closed::Expired => Cause::TokenExpired,
+        Closed::SecretEnded => Cause::SecretEnded,
+    }
+}

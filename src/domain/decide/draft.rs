@@ -1,0 +1,129 @@
+//! The events of one command while they are being written down.
+
+use crate::domain::command::Origin;
+use crate::domain::event::{Event, Header, TextSeen};
+use crate::domain::ids::{AccountId, TextNumber, TokenId};
+use crate::domain::state::State;
+use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Principal, Token};
+
+/// What a decision may know of its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The writer's time, never before the last record's.
+    pub now: Timestamp,
+    /// Where the command came from.
+    pub origin: &'a Origin,
+}
+
+/// An event with its header, as it will be appended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// Its header.
+    pub header: Header,
+    /// The event.
+    pub event: Event,
+}
+
+/// Collects the events of one command. Nothing may be rejected once the first is written down.
+pub struct Draft<'a> {
+    state: &'a State,
+    context: &'a Context<'a>,
+    texts: &'a mut dyn Texts,
+    header: Header,
+    last_text: TextNumber,
+    events: Vec<Recorded>,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins the events of a command about `account` and `token` (either may be none).
+    pub fn new(
+        state: &'a State,
+        context: &'a Context<'a>,
+        texts: &'a mut dyn Texts,
+        about: (AccountId, TokenId),
+        acting: (Principal, TokenId),
+    ) -> Self {
+        let (account, token) = about;
+        let header = Header {
+            recorded_at: context.now,
+            account,
+            account_number: state.account(account).map_or(0, |kept| kept.stream_number),
+            token,
+            token_number: state.token(token).map_or(0, |kept| kept.stream_number(account)),
+            principal: acting.0,
+            credential: acting.1,
+            request: context.origin.request,
+        };
+        Self { state, context, texts, header, last_text: state.last_text, events: Vec::with_capacity(1) }
+    }
+
+    /// Writes down one event.
+    pub fn record(&mut self, event: impl Into<Event>) {
+        self.header.account_number += u64::from(!self.header.account.is_none());
+        self.header.token_number += u64::from(!self.header.token.is_none());
+        self.events.push(Recorded { header: self.header, event: event.into() });
+    }
+
+    /// The number of a text that was seen before.
+    pub fn find(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
+        self.texts.find(subject, kind, text)
+    }
+
+    /// The number of a text; a new one is recorded first.
+    pub fn intern(&mut self, subject: Subject, kind: TextKind, text: &str) -> TextNumber {
+        if let Some(number) = self.texts.find(subject, kind, text) {
+            return number;
+        }
+        let number = self.last_text.next();
+        let commitment = self.texts.take(number, subject, kind, text);
+        self.record(TextSeen { number, subject, kind, commitment });
+        self.last_text = number;
+        number
+    }
+
+    /// Number of the client's address.
+    pub fn intern_address(&mut self, subject: Subject) -> TextNumber {
+        let context = self.context;
+        match &context.origin.address {
+            Some(address) => self.intern(subject, TextKind::Address, address.as_str()),
+            None => TextNumber::NONE,
+        }
+    }
+
+    /// Number of the client's agent; 0, "other", once the token brought too many new ones this hour.
+    pub fn intern_agent(&mut self, subject: Subject, token: Option<&Token>) -> TextNumber {
+        let context = self.context;
+        let Some(agent) = &context.origin.agent else { return TextNumber::NONE };
+        let agent = cut(agent, super::AGENT_BYTES_MAX);
+        if let Some(number) = self.texts.find(subject, TextKind::Agent, agent) {
+            return number;
+        }
+        let hour = context.now.hour();
+        if token.is_some_and(|token| token.new_agents.in_unit(hour) >= super::NEW_AGENTS_AN_HOUR_MAX) {
+            return TextNumber::NONE;
+        }
+        self.intern(subject, TextKind::Agent, agent)
+    }
+
+    /// The state decided on.
+    pub fn state(&self) -> &'a State {
+        self.state
+    }
+
+    /// The events, in the order they were written down.
+    pub fn finish(self) -> Vec<Recorded> {
+        self.events
+    }
+}
+
+/// The longest part of a text that fits into `bytes_max`, whole characters only.
+fn cut(text: &PersonalText, bytes_max: usize) -> &str {
+    let text = text.as_str();
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,215 @@
+//! Who may manage, and the way from a change to its rules.
+
+use super::consumer::cause_of;
+use super::draft::{Context, Draft, Recorded};
+use super::totals::TallyNote;
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, tokens};
+use crate::domain::access::BUILT_IN_GROUPS;
+use crate::domain::command::{Actor, Change};
+use crate::domain::event::{
+    Cause, Event, LedgerInitialized, ManagementOperation, ManagementRefused, RecordingStarted, RecordingStopped,
+    ScopeGroupDefined,
+};
+use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
+use crate::domain::rejection::Rejection;
+use crate::domain::state::{Digests, State};
+use crate::domain::text::{Subject as TextSubject, Texts};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
+use crate::domain::token_text::TokenDigest;
+
+/// What a carried-out change was about, for the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// The service.
+    Service,
+    /// An account.
+    Account(AccountId),
+    /// A user.
+    User(UserId),
+    /// A member.
+    Member(AccountId, UserId),
+    /// A resource.
+    Resource(ResourceId),
+    /// A token.
+    Token(TokenId),
+}
+
+/// A change that was carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Done {
+    /// What it was about.
+    pub subject: Subject,
+    /// Whether it made something new.
+    pub created: bool,
+}
+
+/// Who acts, and by what right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acting {
+    pub principal: Principal,
+    pub credential: TokenId,
+    pub authority: Authority,
+}
+
+/// What a rule is handed.
+pub(super) struct Deciding<'a> {
+    pub state: &'a State,
+    pub digests: &'a Digests,
+    pub context: &'a Context<'a>,
+    pub acting: Acting,
+}
+
+impl<'a> Deciding<'a> {
+    /// Begins the events of an accepted change.
+    pub fn draft(&'a self, texts: &'a mut dyn Texts, account: AccountId, token: TokenId) -> Draft<'a> {
+        let acting = (self.acting.principal, self.acting.credential);
+        Draft::new(self.state, self.context, texts, (account, token), acting)
+    }
+}
+
+/// What a rule gives back.
+pub(super) type Ruled = Result<(Vec<Recorded>, Done), Rejection>;
+
+/// A token that shows itself for management, and why it may not.
+enum Shown<'a> {
+    Unknown,
+    Refused(&'a Token, Rejection, Cause),
+    May(&'a Token),
+}
+
+/// Whether a bearer may look at everything: an operator or an auditor, and the token works.
+pub fn may_read(state: &State, digests: &Digests, digest: TokenDigest, now: Timestamp) -> Result<TokenId, Rejection> {
+    match shown(state, digests, digest, now, &[TokenKind::Operator, TokenKind::Auditor]) {
+        Shown::Unknown => Err(Rejection::UnknownToken),
+        Shown::Refused(_, rejection, _) => Err(rejection),
+        Shown::May(token) => Ok(token.id),
+    }
+}
+
+fn shown<'a>(
+    state: &'a State,
+    digests: &Digests,
+    digest: TokenDigest,
+    now: Timestamp,
+    kinds: &[TokenKind],
+) -> Shown<'a> {
+    let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
+    let Some((token, secret)) = known else { return Shown::Unknown };
+    if let Err(closed) = token.check(secret, now) {
+        let cause = cause_of(closed);
+        return Shown::Refused(token, Rejection::Closed(cause), cause);
+    }
+    if !kinds.contains(&token.kind) {
+        return Shown::Refused(token, Rejection::Forbidden(Cause::WrongKind), Cause::WrongKind);
+    }
+    Shown::May(token)
+}
+
+pub(super) fn decide_change(
+    state: &State,
+    digests: &Digests,
+    context: &Context<'_>,
+    actor: Actor,
+    change: &Change,
+    texts: &mut dyn Texts,
+) -> Decision {
+    let acting = match actor {
+        Actor::Init => Acting { principal: Principal::Service, credential: TokenId::NONE, authority: Authority::Init },
+        Actor::Local(uid) => {
+            Acting { principal: Principal::Local(uid), credential: TokenId::NONE, authority: Authority::Local }
+        }
+        Actor::Bearer(digest) => {
+            let kinds: &[TokenKind] = match change {
+                Change::Look(_) => &[TokenKind::Operator, TokenKind::Auditor],
+                _ => &[TokenKind::Operator],
+            };
+            match shown(state, digests, digest, context.now, kinds) {
+                Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
+                Shown::Refused(token, rejection, cause) => {
+                    return refuse(state, context, texts, token, (rejection, cause), change.operation());
+                }
+                Shown::May(token) => Acting {
+                    principal: Principal::Staff(token.id),
+                    credential: token.id,
+                    authority: Authority::Operator(token.version),
+                },
+            }
+        }
+    };
+    match rule(&Deciding { state, digests, context, acting }, change, texts) {
+        Ok((events, done)) => Decision { events, answer: Answer::Done(done), tally: None },
+        Err(rejection) => nothing(Answer::Rejected(rejection)),
+    }
+}
+
+fn nothing(answer: Answer) -> Decision {
+    Decision { events: Vec::new(), answer, tally: None }
+}
+
+/// Writes down a refused attempt; past sixty a minute it is only counted.
+fn refuse(
+    state: &State,
+    context: &Context<'_>,
+    texts: &mut dyn Texts,
+    token: &Token,
+    why: (Rejection, Cause),
+    operation: ManagementOperation,
+) -> Decision {
+    let (rejection, cause) = why;
+    let (account, subject, principal) = match token.owner {
+        Owner::Account(account) => (account, TextSubject::Account(account), Principal::Account(account)),
+        Owner::User(user) => (AccountId::NONE, TextSubject::User(user), Principal::User(user)),
+        Owner::Service => (AccountId::NONE, TextSubject::Service, Principal::Staff(token.id)),
+    };
+    let answer = Answer::Rejected(rejection);
+    if token.refusals.in_unit(context.now.minute()) >= REFUSALS_A_MINUTE_MAX {
+        let address = context.origin.address.clone();
+        let note = TallyNote::Refusal { account, token: token.id, cause, at: context.now, address };
+        return Decision { events: Vec::new(), answer, tally: Some(note) };
+    }
+    let mut draft = Draft::new(state, context, texts, (account, token.id), (principal, token.id));
+    let (address, agent) = (draft.intern_address(subject), draft.intern_agent(subject, Some(token)));
+    draft.record(ManagementRefused { operation, address, agent, cause });
+    Decision { events: draft.finish(), answer, tally: None }
+}
+
+fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
+    match change {
+        Change::Initialize { origin, log_vkey } => Ok(initialize(deciding, texts, origin, log_vkey)),
+        Change::StartRecording => {
+            let after_clean_stop = deciding.state.stopped_cleanly;
+            Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
+        }
+        Change::StopRecording { appended } => {
+            Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 }))
+        }
+        Change::Look(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
+        Change::CreateToken { .. }
+        | Change::UpdateToken { .. }
+        | Change::RotateToken { .. }
+        | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        _ => directory::rule(deciding, change, texts),
+    }
+}
+
+fn service(deciding: &Deciding<'_>, texts: &mut dyn Texts, event: impl Into<Event>) -> (Vec<Recorded>, Done) {
+    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
+    draft.record(event);
+    (draft.finish(), Done { subject: Subject::Service, created: false })
+}
+
+fn initialize(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    origin: &str,
+    log_vkey: &str,
+) -> (Vec<Recorded>, Done) {
+    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
+    draft.record(LedgerInitialized { origin: origin.to_owned(), log_vkey: log_vkey.to_owned() });
+    for (number, (name, restrictable, has_write, needs_research)) in (1..).zip(BUILT_IN_GROUPS) {
+        let name = name.to_owned();
+        draft.record(ScopeGroupDefined { group: number, name, restrictable, has_write, needs_research });
+    }
+    (draft.finish(), Done { subject: Subject::Service, created: true })
+}

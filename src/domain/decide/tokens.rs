@@ -1,0 +1,244 @@
+//! Rules of token management.
+
+use super::access;
+use super::directory::{Faults, account_of, check_version};
+use super::draft::Recorded;
+use super::management::{Deciding, Done, Ruled, Subject};
+use crate::domain::access::Access;
+use crate::domain::command::{AccessRequest, Change, NewSecret};
+use crate::domain::event::{
+    TokenAccessChanged, TokenCreated, TokenDeleted, TokenExpiryChanged, TokenRenamed, TokenRotated,
+};
+use crate::domain::ids::{AccountId, TokenId, Version};
+use crate::domain::names::check_name;
+use crate::domain::rejection::{Conflict, Missing, Rejection};
+use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Owner, SECRETS_MAX, Secret, Token, TokenKind};
+use std::collections::BTreeSet;
+
+/// Live tokens that one account, user or the service may have.
+pub const TOKENS_MAX: usize = 100_000;
+/// Longest overlap of a rotation: 30 days.
+pub const OVERLAP_SECONDS_MAX: u64 = 30 * 86_400;
+
+pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
+    match change {
+        Change::CreateToken { owner, kind, name, access, expires_at, secret } => {
+            let new = New { kind: *kind, name, access: access.as_ref(), expires_at: *expires_at, secret: *secret };
+            create(deciding, texts, *owner, &new)
+        }
+        Change::UpdateToken { owner, token, name, access, expires_at, if_match } => {
+            let edit = Edit { name: name.as_ref(), access: access.as_ref(), expires_at: *expires_at };
+            update(deciding, texts, token_of(deciding, *owner, *token, *if_match)?, &edit)
+        }
+        Change::RotateToken { owner, token, overlap_seconds, secret, if_match } => {
+            let token = token_of(deciding, *owner, *token, *if_match)?;
+            rotate(deciding, texts, token, *overlap_seconds, *secret)
+        }
+        Change::DeleteToken { owner, token, if_match } => {
+            delete(deciding, texts, token_of(deciding, *owner, *token, *if_match)?)
+        }
+        _ => done(Vec::new(), TokenId::NONE, false),
+    }
+}
+
+fn done(events: Vec<Recorded>, token: TokenId, created: bool) -> Ruled {
+    Ok((events, Done { subject: Subject::Token(token), created }))
+}
+
+/// A token to be created.
+struct New<'a> {
+    kind: TokenKind,
+    name: &'a PersonalText,
+    access: Option<&'a AccessRequest>,
+    expires_at: Option<Timestamp>,
+    secret: NewSecret,
+}
+
+/// What an edit changes.
+struct Edit<'a> {
+    name: Option<&'a PersonalText>,
+    access: Option<&'a AccessRequest>,
+    expires_at: Option<Option<Timestamp>>,
+}
+
+/// The token of this owner. Another owner's, a deleted one and one that never was look the same.
+fn token_of<'a>(
+    deciding: &Deciding<'a>,
+    owner: Owner,
+    id: TokenId,
+    if_match: Option<Version>,
+) -> Result<&'a Token, Rejection> {
+    let missing = Rejection::NotFound(Missing::Token);
+    check_owner(deciding, owner)?;
+    let token = deciding.state.token(id).ok_or(missing.clone())?;
+    if token.owner != owner || token.deleted_at.is_some() {
+        return Err(missing);
+    }
+    check_version(token.version, if_match)?;
+    Ok(token)
+}
+
+fn check_owner(deciding: &Deciding<'_>, owner: Owner) -> Result<(), Rejection> {
+    match owner {
+        Owner::Service => Ok(()),
+        Owner::Account(account) => account_of(deciding, account).map(drop),
+        Owner::User(user) => match deciding.state.user(user) {
+            Some(_) => Ok(()),
+            None => Err(Rejection::NotFound(Missing::User)),
+        },
+    }
+}
+
+fn live_tokens<'a>(deciding: &Deciding<'a>, owner: Owner) -> Option<&'a BTreeSet<TokenId>> {
+    match owner {
+        Owner::Service => Some(&deciding.state.service_tokens),
+        Owner::Account(account) => deciding.state.account(account).map(|account| &account.tokens),
+        Owner::User(user) => deciding.state.user(user).map(|user| &user.tokens),
+    }
+}
+
+/// Account whose stream a token's management belongs to, and whose texts its name is.
+fn home(owner: Owner) -> (AccountId, TextSubject) {
+    match owner {
+        Owner::Service => (AccountId::NONE, TextSubject::Service),
+        Owner::Account(account) => (account, TextSubject::Account(account)),
+        Owner::User(user) => (AccountId::NONE, TextSubject::User(user)),
+    }
+}
+
+fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), &'static str> {
+    match expires_at {
+        Some(end) if end <= now => Err("must be in the future"),
+        _ => Ok(()),
+    }
+}
+
+/// The access that a request for this kind comes to, checked. `None`: the kind has no access of its own.
+fn check_access(
+    deciding: &Deciding<'_>,
+    owner: Owner,
+    request: Option<&AccessRequest>,
+) -> Result<Option<AccessRequest>, Rejection> {
+    match (owner, request) {
+        (Owner::Account(account), Some(request)) => {
+            access::check(deciding.state, account_of(deciding, account)?, request).map(Some)
+        }
+        (Owner::Account(_), None) => Err(Rejection::field("access", "can't be blank")),
+        (Owner::User(_), Some(_)) => {
+            Err(Rejection::field("access", "can't be given: a user token follows its user's memberships"))
+        }
+        (Owner::Service, Some(_)) => Err(Rejection::field("access", "can't be given for this kind of token")),
+        (_, None) => Ok(None),
+    }
+}
+
+fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &New<'_>) -> Ruled {
+    check_owner(deciding, owner)?;
+    let mut faults = Faults::default();
+    faults.check("name", check_name(new.name.as_str()));
+    faults.check("expires_at", check_expiry(new.expires_at, deciding.context.now));
+    faults.finish()?;
+    let request = check_access(deciding, owner, new.access)?;
+    if live_tokens(deciding, owner).is_some_and(|tokens| tokens.len() >= TOKENS_MAX) {
+        return Err(Rejection::LimitReached("an owner has at most 100000 live tokens"));
+    }
+    if deciding.digests.contains_key(&new.secret.digest) {
+        return Err(Rejection::Conflict(Conflict::DigestExists));
+    }
+    let token = TokenId(deciding.state.tokens.next_number());
+    let (account, subject) = home(owner);
+    let mut draft = deciding.draft(texts, account, token);
+    let name = draft.intern(subject, TextKind::TokenName, new.name.as_str());
+    let access = match &request {
+        Some(request) => access::write(&mut draft, account, request),
+        None => Access::Granted(Vec::new()),
+    };
+    draft.record(TokenCreated {
+        kind: new.kind,
+        owner,
+        name,
+        access,
+        secret: Secret { number: 1, digest: new.secret.digest, hint: new.secret.hint, not_after: None },
+        expires_at: new.expires_at,
+        authority: deciding.acting.authority,
+    });
+    done(draft.finish(), token, true)
+}
+
+fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &Edit<'_>) -> Ruled {
+    let mut faults = Faults::default();
+    faults.check("name", edit.name.map_or(Ok(()), |name| check_name(name.as_str())));
+    faults.check("expires_at", edit.expires_at.map_or(Ok(()), |end| check_expiry(end, deciding.context.now)));
+    faults.finish()?;
+    let request = match edit.access {
+        Some(_) => check_access(deciding, token.owner, edit.access)?,
+        None => None,
+    };
+    let authority = deciding.acting.authority;
+    let (account, subject) = home(token.owner);
+    let mut draft = deciding.draft(texts, account, token.id);
+    if let Some(name) = edit.name {
+        let name = draft.intern(subject, TextKind::TokenName, name.as_str());
+        if name != token.name {
+            draft.record(TokenRenamed { name, authority });
+        }
+    }
+    if let Some(request) = &request
+        && !access::is_same(&mut draft, account, request, &token.access)
+    {
+        let access = access::write(&mut draft, account, request);
+        draft.record(TokenAccessChanged { access, authority });
+    }
+    if let Some(expires_at) = edit.expires_at.filter(|end| *end != token.expires_at) {
+        draft.record(TokenExpiryChanged { expires_at, authority });
+    }
+    done(draft.finish(), token.id, false)
+}
+
+fn rotate(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    token: &Token,
+    overlap_seconds: u64,
+    secret: NewSecret,
+) -> Ruled {
+    if overlap_seconds > OVERLAP_SECONDS_MAX {
+        return Err(Rejection::field("overlap_seconds", "must be at most 2592000 (30 days)"));
+    }
+    if token.secrets.len() >= SECRETS_MAX {
+        return Err(Rejection::LimitReached("a token has at most 1000 secrets; create a new token"));
+    }
+    if deciding.digests.contains_key(&secret.digest) {
+        return Err(Rejection::Conflict(Conflict::DigestExists));
+    }
+    let ends = token.secrets.last().map_or(0, |secret| secret.number);
+    let (account, _) = home(token.owner);
+    let mut draft = deciding.draft(texts, account, token.id);
+    draft.record(TokenRotated {
+        secret: Secret { number: ends + 1, digest: secret.digest, hint: secret.hint, not_after: None },
+        ends,
+        ends_at: deciding.context.now.plus_seconds(overlap_seconds),
+        authority: deciding.acting.authority,
+    });
+    done(draft.finish(), token.id, true)
+}
+
+fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token) -> Ruled {
+    if token.kind == TokenKind::Operator && is_last_operator(deciding, token) {
+        return Err(Rejection::Conflict(Conflict::LastOperator));
+    }
+    let (account, _) = home(token.owner);
+    let mut draft = deciding.draft(texts, account, token.id);
+    draft.record(TokenDeleted { authority: deciding.acting.authority });
+    done(draft.finish(), token.id, false)
+}
+
+/// Whoever deletes the last operator token locks everybody out: that takes a local command.
+fn is_last_operator(deciding: &Deciding<'_>, token: &Token) -> bool {
+    let now = deciding.context.now;
+    let operators = deciding.state.service_tokens.iter().filter_map(|&id| deciding.state.token(id));
+    !operators.filter(|other| other.kind == TokenKind::Operator && other.is_live(now)).any(|other| other.id != token.id)
+}
+

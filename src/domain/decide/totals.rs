@@ -1,0 +1,147 @@
+//! Refusals that are counted first and recorded later: past sixty a minute for one token, and for quota.
+
+use super::draft::{Context, Draft, Recorded};
+use crate::domain::event::{Cause, QuotaRefusalsTotalled, RefusalsSummed};
+use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
+use crate::domain::state::State;
+use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Owner, Principal};
+use crate::domain::window::WINDOW_SECONDS;
+use std::collections::BTreeMap;
+
+/// Client addresses named in one summary.
+pub const SUMMED_ADDRESSES_MAX: usize = 8;
+
+/// One refusal to be counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TallyNote {
+    /// Past the number that is recorded one by one.
+    Refusal {
+        /// Account of the stream.
+        account: AccountId,
+        /// The token.
+        token: TokenId,
+        /// Why.
+        cause: Cause,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        address: Option<PersonalText>,
+    },
+    /// For quota.
+    Quota {
+        /// Account whose window it is; none for a user's own.
+        account: AccountId,
+        /// User whose own window it is; none for an account's.
+        user: UserId,
+        /// Which window.
+        window_opened_at: u64,
+        /// The token.
+        token: TokenId,
+    },
+}
+
+/// Counted refusals of one token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusalSum {
+    /// How many for each cause.
+    pub counts: BTreeMap<Cause, u64>,
+    /// First.
+    pub first: Timestamp,
+    /// Last.
+    pub last: Timestamp,
+    /// From where, the first few.
+    pub addresses: Vec<PersonalText>,
+}
+
+/// Refusals for quota of one window, by token.
+pub type QuotaTotal = BTreeMap<TokenId, u64>;
+
+/// All counts that are not recorded yet. Lost in a crash: `RecordingStarted` says so.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    refusals: BTreeMap<(AccountId, TokenId), RefusalSum>,
+    quotas: BTreeMap<(AccountId, UserId, u64), QuotaTotal>,
+}
+
+impl Tally {
+    /// Counts one refusal.
+    pub fn add(&mut self, note: TallyNote) {
+        match note {
+            TallyNote::Quota { account, user, window_opened_at, token } => {
+                *self.quotas.entry((account, user, window_opened_at)).or_default().entry(token).or_default() += 1;
+            }
+            TallyNote::Refusal { account, token, cause, at, address } => {
+                let sum = self.refusals.entry((account, token)).or_insert_with(|| RefusalSum {
+                    counts: BTreeMap::new(),
+                    first: at,
+                    last: at,
+                    addresses: Vec::new(),
+                });
+                *sum.counts.entry(cause).or_default() += 1;
+                sum.last = at;
+                if let Some(address) = address
+                    && sum.addresses.len() < SUMMED_ADDRESSES_MAX
+                    && !sum.addresses.contains(&address)
+                {
+                    sum.addresses.push(address);
+                }
+            }
+        }
+    }
+
+    /// Whether nothing waits to be recorded.
+    pub fn is_empty(&self) -> bool {
+        self.refusals.is_empty() && self.quotas.is_empty()
+    }
+
+    /// Takes the sums whose last refusal lies in an earlier minute than `now`; all of them when `everything`.
+    pub fn take_refusals(&mut self, now: Timestamp, everything: bool) -> Vec<((AccountId, TokenId), RefusalSum)> {
+        let is_due = |sum: &RefusalSum| everything || sum.first.minute() < now.minute();
+        self.refusals.extract_if(.., |_, sum| is_due(sum)).collect()
+    }
+
+    /// Takes the totals of windows that have ended by `now`; all of them when `everything`.
+    pub fn take_quotas(&mut self, now: Timestamp, everything: bool) -> Vec<((AccountId, UserId, u64), QuotaTotal)> {
+        let is_due = |opened_at: u64| everything || opened_at + WINDOW_SECONDS <= now.seconds();
+        self.quotas.extract_if(.., |(_, _, opened_at), _| is_due(*opened_at)).collect()
+    }
+}
+
+/// The record of one token's counted refusals.
+pub fn record_refusal_sum(
+    state: &State,
+    context: &Context<'_>,
+    texts: &mut dyn Texts,
+    about: (AccountId, TokenId),
+    sum: &RefusalSum,
+) -> Vec<Recorded> {
+    let subject = match state.token(about.1).map(|token| token.owner) {
+        Some(Owner::Account(account)) => Subject::Account(account),
+        Some(Owner::User(user)) => Subject::User(user),
+        _ => Subject::Service,
+    };
+    let mut draft = Draft::new(state, context, texts, about, (Principal::Service, TokenId::NONE));
+    let addresses: Vec<TextNumber> =
+        sum.addresses.iter().map(|text| draft.intern(subject, TextKind::Address, text.as_str())).collect();
+    let counts = sum.counts.iter().map(|(&cause, &count)| (cause, count)).collect();
+    draft.record(RefusalsSummed { counts, first: sum.first, last: sum.last, addresses });
+    draft.finish()
+}
+
+/// The record of one window's refusals for quota.
+pub fn record_quota_total(
+    state: &State,
+    context: &Context<'_>,
+    texts: &mut dyn Texts,
+    window: (AccountId, UserId, u64),
+    total: &QuotaTotal,
+) -> Vec<Recorded> {
+    let (account, user, window_opened_at) = window;
+    let about = (account, TokenId::NONE);
+    let mut draft = Draft::new(state, context, texts, about, (Principal::Service, TokenId::NONE));
+    let counts = total.iter().map(|(&token, &count)| (token, count)).collect();
+    draft.record(QuotaRefusalsTotalled { user, window_opened_at, counts });
+    draft.finish()
+}

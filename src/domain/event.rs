@@ -1,0 +1,607 @@
+//! Events: facts, in the past tense. What has happened is in the log; nothing here can fail.
+//!
+//! Each payload struct is the frozen layout of one (type, schema version): fields in this order are the bytes of
+//! the record (`schema/codec.md`). Golden bytes hold them. A changed layout is a new struct with a new version and
+//! an upcast in `log::codec`; type numbers are never used again. No serde `tag`, `untagged`, `flatten`, `skip*` or
+//! `other`, and no 128-bit integers: bincode would write what it cannot read.
+
+use super::access::{Access, GroupNumber, RequiredScope};
+use super::directory::{Plan, ResourceFacts};
+use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::text::{Subject, TextKind};
+use super::time::Timestamp;
+use super::token::{Authority, Owner, Principal, Secret, TokenKind};
+use serde::{Deserialize, Serialize};
+
+/// What every record says before its payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// When the writer decided, never before the record before it.
+    pub recorded_at: Timestamp,
+    /// Account it is about; none for the service's own.
+    pub account: AccountId,
+    /// Place among all records of that account, from 1; 0 where there is none.
+    pub account_number: u64,
+    /// Token it is about; none where it is about no token.
+    pub token: TokenId,
+    /// Place among all records of that token within that account, from 1; 0 where there is none.
+    pub token_number: u64,
+    /// Who acted.
+    pub principal: Principal,
+    /// With which token; none for the service itself and for local commands.
+    pub credential: TokenId,
+    /// The request it came from.
+    pub request: RequestId,
+}
+
+/// Calls `$callback!` with the one table of event types: number, schema version, name. Numbers are never used again.
+#[macro_export]
+macro_rules! with_event_types {
+    ($callback:ident) => {
+        $callback! {
+            1, 1, LedgerInitialized;
+            2, 1, ScopeGroupDefined;
+            3, 1, TextSeen;
+            4, 1, RecordingStarted;
+            5, 1, RecordingStopped;
+            10, 1, UserCreated;
+            11, 1, AccountCreated;
+            12, 1, AccountRenamed;
+            13, 1, PlanChanged;
+            14, 1, HourlyLimitChanged;
+            15, 1, ResearchActivated;
+            16, 1, ResearchDeactivated;
+            17, 1, MemberAdded;
+            18, 1, MemberAccessChanged;
+            19, 1, MemberRemoved;
+            20, 1, ResourceAdded;
+            21, 1, ResourceRemoved;
+            30, 1, TokenCreated;
+            31, 1, TokenRenamed;
+            32, 1, TokenAccessChanged;
+            33, 1, TokenExpiryChanged;
+            34, 1, TokenRotated;
+            35, 1, TokenDeleted;
+            40, 1, TokenUsed;
+            41, 1, TokenUseRefused;
+            42, 1, RefusalsSummed;
+            43, 1, QuotaRefusalsTotalled;
+            44, 1, ManagementRefused;
+        }
+    };
+}
+
+macro_rules! define_event {
+    ($($number:literal, $version:literal, $name:ident;)+) => {
+        /// One event. Never encoded itself: the record's envelope says type and version, the payload is the struct.
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub enum Event {
+            $(
+                #[doc = concat!("Type ", stringify!($number), ".")]
+                $name($name),
+            )+
+        }
+
+        impl Event {
+            /// Type number in the envelope.
+            pub fn type_number(&self) -> u16 {
+                match self { $(Self::$name(_) => $number,)+ }
+            }
+
+            /// Schema version written today.
+            pub fn schema_version(&self) -> u8 {
+                match self { $(Self::$name(_) => $version,)+ }
+            }
+
+            /// Name in answers and filters.
+            pub fn type_name(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name),)+ }
+            }
+        }
+
+        $(
+            impl From<$name> for Event {
+                fn from(payload: $name) -> Self {
+                    Self::$name(payload)
+                }
+            }
+        )+
+
+        /// Every event type: number, schema version written today, name.
+        pub const EVENT_TYPES: &[(u16, u8, &str)] = &[$(($number, $version, stringify!($name)),)+];
+    };
+}
+
+with_event_types!(define_event);
+
+/// A payload struct's derives, in one place.
+macro_rules! payload {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    )+};
+}
+
+payload! {
+    /// The log began. Always position 1.
+    LedgerInitialized {
+        /// Name of the log: its C2SP origin.
+        origin: String,
+        /// Verifier key that checkpoints are checked with (C2SP signed-note).
+        log_vkey: String,
+    }
+
+    /// A scope group exists from here on.
+    ScopeGroupDefined {
+        /// Its number.
+        group: GroupNumber,
+        /// Its name.
+        name: String,
+        /// Whether grants can name resources.
+        restrictable: bool,
+        /// Whether there is a full-access level.
+        has_write: bool,
+        /// Whether it exists only with Domain Research.
+        needs_research: bool,
+    }
+
+    /// A personal text got its number. The text and salt are in the `personal` table, and can be erased there.
+    TextSeen {
+        /// Its number.
+        number: TextNumber,
+        /// Whose it is.
+        subject: Subject,
+        /// Its kind.
+        kind: TextKind,
+        /// SHA-256(salt ‖ text).
+        commitment: [u8; 32],
+    }
+
+    /// The service began to record. Refusals that were only counted before it may be missing from summaries.
+    RecordingStarted {
+        /// Whether the run before ended by `RecordingStopped`; if not, its last summaries may be short.
+        after_clean_stop: bool,
+    }
+
+    /// The service stopped recording in order.
+    RecordingStopped {
+        /// Records appended by this run, this one included.
+        appended: u64,
+    }
+
+    /// A person became known.
+    UserCreated {
+        /// Its number.
+        user: UserId,
+        /// E-mail address.
+        email: TextNumber,
+        /// Name.
+        name: TextNumber,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// An account was opened.
+    AccountCreated {
+        /// Name.
+        name: TextNumber,
+        /// Contact address.
+        email: TextNumber,
+        /// Plan.
+        plan: Plan,
+        /// Requests an hour.
+        hourly_limit: u64,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// An account got another name or contact address.
+    AccountRenamed {
+        /// Name from here on.
+        name: TextNumber,
+        /// Contact address from here on.
+        email: TextNumber,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// An account changed its plan.
+    PlanChanged {
+        /// Before.
+        from: Plan,
+        /// From here on.
+        to: Plan,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// An account's hourly limit changed; it acts at once, in the running window too.
+    HourlyLimitChanged {
+        /// Before.
+        from: u64,
+        /// From here on.
+        to: u64,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// Domain Research became active, or its cap changed.
+    ResearchActivated {
+        /// Most checks a calendar month, if capped.
+        monthly_cap: Option<u64>,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// Domain Research ended.
+    ResearchDeactivated {
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A person became a member of the account.
+    MemberAdded {
+        /// Who.
+        user: UserId,
+        /// With what access.
+        access: Access,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A member's access changed. Their user tokens follow at once.
+    MemberAccessChanged {
+        /// Who.
+        user: UserId,
+        /// Access from here on, replacing all before.
+        access: Access,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A member left.
+    MemberRemoved {
+        /// Who.
+        user: UserId,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A resource was added to the account.
+    ResourceAdded {
+        /// Its number.
+        resource: ResourceId,
+        /// Name that grants and paths say.
+        name: TextNumber,
+        /// What it is.
+        facts: ResourceFacts,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A resource left the account. Grants that name it stay; a resource added under the name is covered again.
+    ResourceRemoved {
+        /// Its number.
+        resource: ResourceId,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A token was created.
+    TokenCreated {
+        /// Its kind.
+        kind: TokenKind,
+        /// Whose it is.
+        owner: Owner,
+        /// Its name.
+        name: TextNumber,
+        /// Its own access.
+        access: Access,
+        /// Its first secret.
+        secret: Secret,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A token got another name.
+    TokenRenamed {
+        /// Name from here on.
+        name: TextNumber,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A token's access was replaced (a scope update).
+    TokenAccessChanged {
+        /// Access from here on, replacing all before.
+        access: Access,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A token's expiry changed.
+    TokenExpiryChanged {
+        /// When it stops working by itself, from here on.
+        expires_at: Option<Timestamp>,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A token got a new secret; the one before ends.
+    TokenRotated {
+        /// The new secret.
+        secret: Secret,
+        /// Number of the secret before.
+        ends: u32,
+        /// When that one stops working.
+        ends_at: Timestamp,
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A token was deleted. Final.
+    TokenDeleted {
+        /// By what right.
+        authority: Authority,
+    }
+
+    /// A request was allowed. Whose window it drew from: the header's account, or the user's own where it has none.
+    TokenUsed {
+        /// Which of the token's secrets was shown.
+        secret: u32,
+        /// Where the access came from, and its version judged.
+        source: AccessSource,
+        /// The scope judged; none where the route needs none.
+        scope: Option<RequiredScope>,
+        /// The route.
+        route: Route,
+        /// Client address.
+        address: TextNumber,
+        /// Client agent.
+        agent: TextNumber,
+        /// Drawn from the general window.
+        general: u8,
+        /// Drawn from the research month.
+        research: u8,
+        /// How it ended.
+        outcome: Outcome,
+    }
+
+    /// A request of a known token was refused.
+    TokenUseRefused {
+        /// Which of the token's secrets was shown.
+        secret: u32,
+        /// Where the access came from, and its version judged.
+        source: AccessSource,
+        /// The scope judged, where it came to that.
+        scope: Option<RequiredScope>,
+        /// The route.
+        route: Route,
+        /// Client address.
+        address: TextNumber,
+        /// Client agent.
+        agent: TextNumber,
+        /// Why.
+        cause: Cause,
+    }
+
+    /// Refusals of one token that went past the number recorded one by one.
+    RefusalsSummed {
+        /// How many for each cause, sorted by cause.
+        counts: Vec<(Cause, u64)>,
+        /// Time of the first.
+        first: Timestamp,
+        /// Time of the last.
+        last: Timestamp,
+        /// Up to eight client addresses.
+        addresses: Vec<TextNumber>,
+    }
+
+    /// All refusals for quota of one window, its first (recorded by itself) included.
+    QuotaRefusalsTotalled {
+        /// User whose own window it was; none for the header's account.
+        user: UserId,
+        /// Unix seconds at which the window opened.
+        window_opened_at: u64,
+        /// How many for each token, sorted by token.
+        counts: Vec<(TokenId, u64)>,
+    }
+
+    /// A change or an operator's query was refused to a known token.
+    ManagementRefused {
+        /// What was tried.
+        operation: ManagementOperation,
+        /// Client address.
+        address: TextNumber,
+        /// Client agent.
+        agent: TextNumber,
+        /// Why.
+        cause: Cause,
+    }
+}
+
+/// Where the access of a request came from, with the version judged.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum AccessSource {
+    /// The token itself.
+    Token(Version),
+    /// The token user's membership in the account.
+    Membership(Version),
+    /// No account was entered: the route only says who the token is.
+    Identity(Version),
+}
+
+/// Routes of the guarded API. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Route {
+    /// `GET /v2/whoami`.
+    Whoami,
+    /// `GET /v2/accounts`.
+    Accounts,
+    /// `GET /v2/{account}/domains`.
+    Domains,
+    /// `GET /v2/{account}/domains/{domain}`.
+    Domain,
+    /// `GET /v2/{account}/zones`.
+    Zones,
+    /// `GET /v2/{account}/zones/{zone}`.
+    Zone,
+    /// `GET /v2/{account}/domains/{domain}/certificates`.
+    Certificates,
+    /// `GET /v2/{account}/domains/{domain}/certificates/{certificate}`.
+    Certificate,
+    /// `GET /v2/{account}/domains/research/status`.
+    ResearchStatus,
+}
+
+impl Route {
+    /// Path template in answers.
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::Whoami => "/v2/whoami",
+            Self::Accounts => "/v2/accounts",
+            Self::Domains => "/v2/{account}/domains",
+            Self::Domain => "/v2/{account}/domains/{domain}",
+            Self::Zones => "/v2/{account}/zones",
+            Self::Zone => "/v2/{account}/zones/{zone}",
+            Self::Certificates => "/v2/{account}/domains/{domain}/certificates",
+            Self::Certificate => "/v2/{account}/domains/{domain}/certificates/{certificate}",
+            Self::ResearchStatus => "/v2/{account}/domains/research/status",
+        }
+    }
+}
+
+/// How an allowed request ended. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Answered.
+    Ok,
+    /// There is no such resource.
+    NotFound,
+    /// The question itself was not valid.
+    Invalid,
+    /// A gateway asked; what its upstream answered is not known.
+    UnknownUpstream,
+}
+
+impl Outcome {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotFound => "not_found",
+            Self::Invalid => "invalid",
+            Self::UnknownUpstream => "unknown_upstream",
+        }
+    }
+}
+
+/// Why a request of a known token was refused. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Cause {
+    /// The token was deleted.
+    TokenDeleted,
+    /// The token expired.
+    TokenExpired,
+    /// A rotation ended the secret that was shown.
+    SecretEnded,
+    /// Tokens of this kind do not call this part of the service.
+    WrongKind,
+    /// The path names another account.
+    ForeignAccount,
+    /// The access does not cover the scope.
+    MissingScope,
+    /// The account lacks the feature.
+    MissingFeature,
+    /// The hourly window is used up.
+    QuotaExceeded,
+    /// The month's research cap is reached.
+    MonthlyCapReached,
+}
+
+impl Cause {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenDeleted => "token_deleted",
+            Self::TokenExpired => "token_expired",
+            Self::SecretEnded => "secret_ended",
+            Self::WrongKind => "wrong_kind",
+            Self::ForeignAccount => "foreign_account",
+            Self::MissingScope => "missing_scope",
+            Self::MissingFeature => "missing_feature",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::MonthlyCapReached => "monthly_cap_reached",
+        }
+    }
+}
+
+/// Operations of the management and audit surface. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum ManagementOperation {
+    /// Open an account.
+    CreateAccount,
+    /// Change an account.
+    UpdateAccount,
+    /// Look at accounts.
+    ReadAccounts,
+    /// Make a person known.
+    CreateUser,
+    /// Look at users.
+    ReadUsers,
+    /// Change members.
+    ChangeMembers,
+    /// Change features.
+    ChangeFeatures,
+    /// Add or remove resources.
+    ChangeResources,
+    /// Look at resources.
+    ReadResources,
+    /// Create a token.
+    CreateToken,
+    /// Edit a token.
+    UpdateToken,
+    /// Rotate a token.
+    RotateToken,
+    /// Delete a token.
+    DeleteToken,
+    /// Look at tokens.
+    ReadTokens,
+    /// Look at usage.
+    ReadUsage,
+    /// Look at events.
+    ReadEvents,
+    /// Create or delete staff tokens.
+    ChangeStaffTokens,
+    /// Look at staff tokens.
+    ReadStaffTokens,
+}
+
+impl ManagementOperation {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateAccount => "create_account",
+            Self::UpdateAccount => "update_account",
+            Self::ReadAccounts => "read_accounts",
+            Self::CreateUser => "create_user",
+            Self::ReadUsers => "read_users",
+            Self::ChangeMembers => "change_members",
+            Self::ChangeFeatures => "change_features",
+            Self::ChangeResources => "change_resources",
+            Self::ReadResources => "read_resources",
+            Self::CreateToken => "create_token",
+            Self::UpdateToken => "update_token",
+            Self::RotateToken => "rotate_token",
+            Self::DeleteToken => "delete_token",
+            Self::ReadTokens => "read_tokens",
+            Self::ReadUsage => "read_usage",
+            Self::ReadEvents => "read_events",
+            Self::ChangeStaffTokens => "change_staff_tokens",
+            Self::ReadStaffTokens => "read_staff_tokens",
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The rules, and nothing else.
+//!
+//! Owns: ids, names, token text, access and scope groups, plans, the directory (accounts, users, members,
+//! resources), tokens, usage windows, commands, events, `decide` and `evolve`.
+//! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
+//!
+//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`directory`], [`window`], [`event`],
+//! [`state`] (evolve), [`command`], [`decide`].
+
+pub mod access;
+pub mod command;
+pub mod decide;
+pub mod directory;
+pub mod event;
+pub mod ids;
+pub mod names;
+pub mod rejection;
+pub mod state;
+pub mod table;
+pub mod text;
+pub mod time;
+pub mod token;
+pub mod token_text;
+pub mod window;

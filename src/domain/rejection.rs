@@ -1,0 +1,83 @@
+//! Why a command was not carried out. A value, not an error: nothing went wrong.
+
+use super::event::Cause;
+use super::ids::{ResourceId, TokenId, UserId, Version};
+
+/// What was not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missing {
+    /// The account.
+    Account,
+    /// The user.
+    User,
+    /// The membership.
+    Member,
+    /// The resource.
+    Resource,
+    /// The token.
+    Token,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldFault {
+    /// Path of the field, as in `access.grants[0].group`.
+    pub field: String,
+    /// Sentence part that follows the field's name.
+    pub fault: String,
+}
+
+impl FieldFault {
+    /// One fault of one field.
+    pub fn new(field: impl Into<String>, fault: impl Into<String>) -> Self {
+        Self { field: field.into(), fault: fault.into() }
+    }
+}
+
+/// With what the command is at odds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Conflict {
+    /// A change to Solo while grants exist: these tokens and members carry them.
+    GrantsExist {
+        /// Tokens with grants.
+        tokens: Vec<TokenId>,
+        /// Members with grants.
+        members: Vec<UserId>,
+    },
+    /// The account has a resource of this kind and name.
+    ResourceExists(ResourceId),
+    /// A digest that is to be taken up belongs to a token already.
+    DigestExists,
+    /// The last operator token that works would be deleted.
+    LastOperator,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rejection {
+    /// No token has this digest.
+    UnknownToken,
+    /// The token no longer opens the door.
+    Closed(Cause),
+    /// The token may not do this.
+    Forbidden(Cause),
+    /// Something the command names is not there (or not in that account, which looks the same).
+    NotFound(Missing),
+    /// These fields are not valid.
+    Invalid(Vec<FieldFault>),
+    /// The plan has no grants.
+    PlanRequired,
+    /// At odds with what is there.
+    Conflict(Conflict),
+    /// `If-Match` named another version than this.
+    VersionMismatch(Version),
+    /// A limit of the service is reached; the text names it and its number.
+    LimitReached(&'static str),
+}
+
+impl Rejection {
+    /// One field at fault.
+    pub fn field(field: impl Into<String>, fault: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldFault::new(field, fault)])
+    }
+}

@@ -1,0 +1,127 @@
+//! Instants as the log keeps them. The clock itself is elsewhere: here time is always passed in.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Microseconds in one second.
+pub const MICROS_PER_SECOND: u64 = 1_000_000;
+
+/// An instant in microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// From whole Unix seconds.
+    pub fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// Whole Unix seconds, the fraction cut.
+    pub fn seconds(self) -> u64 {
+        self.0 / MICROS_PER_SECOND
+    }
+
+    /// The minute this instant falls in, counted from the epoch.
+    pub fn minute(self) -> u64 {
+        self.seconds() / 60
+    }
+
+    /// The clock hour this instant falls in, counted from the epoch.
+    pub fn hour(self) -> u64 {
+        self.seconds() / 3_600
+    }
+
+    /// The UTC calendar month this instant falls in.
+    pub fn month(self) -> Month {
+        let date = self.to_date_time();
+        Month(u32::try_from(date.year()).unwrap_or(0) * 12 + u32::from(u8::from(date.month())) - 1)
+    }
+
+    /// This instant plus whole seconds.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(MICROS_PER_SECOND)))
+    }
+
+    /// `2026-03-01T12:00:00Z`, the fraction cut: the form of DNSimple's bodies.
+    pub fn to_seconds_text(self) -> String {
+        let t = self.to_date_time();
+        let (year, month, day) = t.to_calendar_date();
+        let (hour, minute, second) = t.to_hms();
+        format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
+    }
+
+    /// RFC 3339 with microseconds: the form of audit answers.
+    pub fn to_micros_text(self) -> String {
+        let seconds = self.to_seconds_text();
+        format!("{}.{:06}Z", seconds.trim_end_matches('Z'), self.0 % MICROS_PER_SECOND)
+    }
+
+    /// Reads RFC 3339 text with any offset. Instants before 1970 and finer than microseconds are not kept.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(parsed.unix_timestamp_nanos() / 1_000).ok().map(Self)
+    }
+
+    fn to_date_time(self) -> OffsetDateTime {
+        i64::try_from(self.seconds())
+            .ok()
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+/// A UTC calendar month: year times 12 plus month (0 to 11).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Month(pub u32);
+
+impl Month {
+    /// `2026-03`.
+    pub fn to_text(self) -> String {
+        format!("{:04}-{:02}", self.0 / 12, self.0 % 12 + 1)
+    }
+
+    /// The first instant of the month after this one.
+    pub fn end(self) -> Timestamp {
+        let next = self.0 + 1;
+        let month = u8::try_from(next % 12 + 1).ok().and_then(|m| time::Month::try_from(m).ok());
+        let date = month.and_then(|month| {
+            let year = i32::try_from(next / 12).ok()?;
+            time::Date::from_calendar_date(year, month, 1).ok()
+        });
+        let seconds = date.map_or(0, |date| date.midnight().assume_utc().unix_timestamp());
+        Timestamp::from_seconds(u64::try_from(seconds).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_forms_are_read_back() {
+        let at = Timestamp(1_772_366_400_123_456);
+        assert_eq!(at.to_micros_text(), "2026-03-01T12:00:00.123456Z");
+        assert_eq!(at.to_seconds_text(), "2026-03-01T12:00:00Z");
+        assert_eq!(Timestamp::parse(&at.to_micros_text()), Some(at));
+        assert_eq!(Timestamp::parse("2026-03-01T13:00:00+01:00"), Some(Timestamp::from_seconds(1_772_366_400)));
+        assert_eq!(Timestamp::parse("2026-03-01"), None);
+        assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_begins() {
+        for (inside, ends) in [
+            ("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
+            ("2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"),
+            ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+        ] {
+            let month = Timestamp::parse(inside).map(Timestamp::month);
+            assert_eq!(month.map(Month::end), Timestamp::parse(ends), "{inside}");
+        }
+        assert_eq!(Timestamp::parse("2026-12-31T23:59:59Z").map(|t| t.month().to_text()).as_deref(), Some("2026-12"));
+    }
+}

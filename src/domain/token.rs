@@ -1,0 +1,188 @@
+//! A token: one identity, one access, one or two secrets.
+
+use super::access::Access;
+use super::ids::{AccountId, TextNumber, TokenId, UserId, Version};
+use super::time::Timestamp;
+use super::token_text::TokenDigest;
+use super::window::UnitCount;
+use serde::{Deserialize, Serialize};
+
+/// What kind of token. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum TokenKind {
+    /// Acts on one account.
+    Account,
+    /// Acts on every account its user is a member of.
+    User,
+    /// Acts on one account by an authorization.
+    OAuth,
+    /// Asks on behalf of a gateway.
+    Gateway,
+    /// Staff that may change everything.
+    Operator,
+    /// Staff that may read everything and change nothing.
+    Auditor,
+    /// A browser's session.
+    Session,
+}
+
+impl TokenKind {
+    /// Spelling in bodies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::User => "user",
+            Self::OAuth => "oauth",
+            Self::Gateway => "gateway",
+            Self::Operator => "operator",
+            Self::Auditor => "auditor",
+            Self::Session => "session",
+        }
+    }
+
+    /// Whether tokens of this kind call the guarded API (the others only manage and ask).
+    pub fn is_consumer(self) -> bool {
+        matches!(self, Self::Account | Self::User | Self::OAuth)
+    }
+}
+
+/// Whose token it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Owner {
+    /// The service itself (staff and gateway tokens).
+    Service,
+    /// An account.
+    Account(AccountId),
+    /// A person.
+    User(UserId),
+}
+
+/// Who acts. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Principal {
+    /// The service by itself.
+    Service,
+    /// Whoever holds an account's token.
+    Account(AccountId),
+    /// A person.
+    User(UserId),
+    /// Staff of the service, known by their token.
+    Staff(TokenId),
+    /// A person on the machine, by the data directory or its local socket (Unix user id).
+    Local(u32),
+}
+
+/// By what right a change was made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Authority {
+    /// `init` of the ledger.
+    Init,
+    /// The local socket or the data directory's lock.
+    Local,
+    /// An operator token of this version.
+    Operator(Version),
+    /// A membership with full access, of this version.
+    Membership(Version),
+}
+
+/// One secret of a token: its digest, never its text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Secret {
+    /// 1 for the first, then counting up with each rotation.
+    pub number: u32,
+    /// SHA-256 of the whole text.
+    pub digest: TokenDigest,
+    /// Last four characters.
+    pub hint: [u8; 4],
+    /// When it stops working, if a rotation ended it.
+    pub not_after: Option<Timestamp>,
+}
+
+/// Why a secret does not open the door now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closed {
+    /// The token was deleted.
+    Deleted,
+    /// The token's `expires_at` has passed.
+    Expired,
+    /// A rotation ended this secret.
+    SecretEnded,
+}
+
+/// A token as the decision state keeps it, deleted ones too: their refusals are recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// Its identity.
+    pub id: TokenId,
+    /// Its kind.
+    pub kind: TokenKind,
+    /// Its owner.
+    pub owner: Owner,
+    /// Its name.
+    pub name: TextNumber,
+    /// Its own access. A user token has none of its own (it follows memberships): `Granted` of nothing.
+    pub access: Access,
+    /// Its secrets, oldest first. At most two work at a time; ended ones stay, so that their refusals are recorded.
+    pub secrets: Vec<Secret>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: Principal,
+    /// Counts its changes.
+    pub version: Version,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it was deleted. Final.
+    pub deleted_at: Option<Timestamp>,
+    /// Whether it was taken over from another system (its earlier uses are unknown).
+    pub imported: bool,
+    /// Last stream number within each account it left records in.
+    pub streams: Vec<(AccountId, u64)>,
+    /// Refusals recorded in the running minute.
+    pub refusals: UnitCount,
+    /// New agents interned in the running hour.
+    pub new_agents: UnitCount,
+}
+
+/// Most secrets a token ever has: a token that needs more rotations is better replaced.
+pub const SECRETS_MAX: usize = 1_000;
+
+impl Token {
+    /// Whether the secret with this number opens the door at `now`.
+    pub fn check(&self, secret: u32, now: Timestamp) -> Result<(), Closed> {
+        if self.deleted_at.is_some() {
+            return Err(Closed::Deleted);
+        }
+        if self.expires_at.is_some_and(|end| end <= now) {
+            return Err(Closed::Expired);
+        }
+        let ended = match self.secrets.iter().find(|kept| kept.number == secret) {
+            Some(kept) => kept.not_after.is_some_and(|end| end <= now),
+            None => true,
+        };
+        if ended { Err(Closed::SecretEnded) } else { Ok(()) }
+    }
+
+    /// Whether it works at `now` by its newest secret.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.secrets.last().is_some_and(|secret| self.check(secret.number, now).is_ok())
+    }
+
+    /// Last stream number within an account.
+    pub fn stream_number(&self, account: AccountId) -> u64 {
+        self.streams.iter().find(|(id, _)| *id == account).map_or(0, |(_, number)| *number)
+    }
+
+    /// Notes the stream number of a record.
+    pub fn set_stream_number(&mut self, account: AccountId, number: u64) {
+        match self.streams.iter_mut().find(|(id, _)| *id == account) {
+            Some((_, kept)) => *kept = number,
+            None => self.streams.push((account, number)),
+        }
+    }
+
+    /// Hint of the newest secret.
+    pub fn hint(&self) -> [u8; 4] {
+        self.secrets.last().map_or([b'.'; 4], |secret| secret.hint)
+    }
+}

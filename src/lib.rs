@@ -1,0 +1,2 @@
+//! Token ledger.
+pub mod domain;
