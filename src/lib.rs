@@ -1,2 +1,7 @@
 //! Token ledger.
+pub mod clock;
 pub mod domain;
+pub mod entropy;
+pub mod ledger;
+pub mod log;
+pub mod projections;

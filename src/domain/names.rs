@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn names_of_any_script_pass_and_control_characters_do_not() {
         let longest = "名".repeat(NAME_CHARS_MAX);
-        for good in ["a", "CI deploy", "Приклад", "🦀 crab", "<script>", "=cmd|'/C calc'!A0", longest.as_str()] {
+        for good in ["a", "CI deploy", "Приклад", "🦀 crab", "<script>", "=cmd|'/C calc'!A0", longest.as_str()]
+        {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }
         let too_long = "a".repeat(NAME_CHARS_MAX + 1);

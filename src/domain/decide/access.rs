@@ -53,8 +53,8 @@ fn check_grant(
     if grant.level == Level::FullAccess && !group.has_write {
         return fault("level", format!("must be read_only for {}", group.name));
     }
-    let coverage = check_coverage(group, &grant.coverage)
-        .map_err(|text| FieldFault::new(field(index, "resources"), text))?;
+    let coverage =
+        check_coverage(group, &grant.coverage).map_err(|text| FieldFault::new(field(index, "resources"), text))?;
     Ok(GrantRequest { group: grant.group.clone(), level: grant.level, coverage })
 }
 

@@ -209,11 +209,8 @@ impl<'a> Judging<'a> {
         texts: &mut dyn Texts,
     ) -> Judged<'a> {
         let route = self.asked.route;
-        let scope = group_of(route).map(|group| RequiredScope {
-            group,
-            verb: Verb::Read,
-            target: self.target(account, texts),
-        });
+        let scope =
+            group_of(route).map(|group| RequiredScope { group, verb: Verb::Read, target: self.target(account, texts) });
         let judged = |verdict| Judged { account: Some(account), source, scope, verdict };
         if route == Route::ResearchStatus && account.research.is_none() {
             return judged(refusal(Cause::MissingFeature));
@@ -223,7 +220,6 @@ impl<'a> Judging<'a> {
         }
         self.with_room(judged(self.allowed(Some((account, access, scope)))))
     }
-
 
     /// What the path asks for, by number where the account knows it.
     fn target(&self, account: &Account, texts: &mut dyn Texts) -> Target {
@@ -336,9 +332,7 @@ impl<'a> Judging<'a> {
                 let (general, outcome) = (1, *outcome);
                 let research = u8::from(route == Route::ResearchStatus && self.asked.valid);
                 drawn.draw(u64::from(general), self.context.now);
-                draft.record(TokenUsed {
-                    secret, source, scope, route, address, agent, general, research, outcome,
-                });
+                draft.record(TokenUsed { secret, source, scope, route, address, agent, general, research, outcome });
             }
         }
         let tally = match judged.verdict {

@@ -31,9 +31,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
             create_account(deciding, texts, (name, email), *plan, limit)
         }
         Change::UpdateAccount { .. } => update_account(deciding, texts, change),
-        Change::ActivateResearch { account, monthly_cap } => {
-            activate_research(deciding, texts, *account, *monthly_cap)
-        }
+        Change::ActivateResearch { account, monthly_cap } => activate_research(deciding, texts, *account, *monthly_cap),
         Change::DeactivateResearch { account } => deactivate_research(deciding, texts, *account),
         Change::PutMember { account, user, access } => put_member(deciding, texts, (*account, *user), access),
         Change::RemoveMember { account, user } => remove_member(deciding, texts, *account, *user),
@@ -286,10 +284,7 @@ fn check_resource(
     }
 }
 
-fn check_certificate(
-    facts: &CertificateFacts,
-    texts: &CertificateTexts,
-) -> Result<(), Rejection> {
+fn check_certificate(facts: &CertificateFacts, texts: &CertificateTexts) -> Result<(), Rejection> {
     let mut faults = Faults::default();
     if !(1..=10).contains(&facts.years) {
         faults.check("years", Err("must be between 1 and 10"));
@@ -324,12 +319,7 @@ fn write_certificate(
     CertificateFacts { common_name, alternate_names, signing_request, ..facts.clone() }
 }
 
-fn remove_resource(
-    deciding: &Deciding<'_>,
-    texts: &mut dyn Texts,
-    account: AccountId,
-    resource: ResourceId,
-) -> Ruled {
+fn remove_resource(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: AccountId, resource: ResourceId) -> Ruled {
     let account = account_of(deciding, account)?;
     if !account.resources.contains_key(&resource) {
         return Err(Rejection::NotFound(Missing::Resource));

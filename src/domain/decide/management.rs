@@ -181,9 +181,7 @@ fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Rule
             let after_clean_stop = deciding.state.stopped_cleanly;
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
         }
-        Change::StopRecording { appended } => {
-            Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 }))
-        }
+        Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
         Change::Look(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
@@ -199,12 +197,7 @@ fn service(deciding: &Deciding<'_>, texts: &mut dyn Texts, event: impl Into<Even
     (draft.finish(), Done { subject: Subject::Service, created: false })
 }
 
-fn initialize(
-    deciding: &Deciding<'_>,
-    texts: &mut dyn Texts,
-    origin: &str,
-    log_vkey: &str,
-) -> (Vec<Recorded>, Done) {
+fn initialize(deciding: &Deciding<'_>, texts: &mut dyn Texts, origin: &str, log_vkey: &str) -> (Vec<Recorded>, Done) {
     let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
     draft.record(LedgerInitialized { origin: origin.to_owned(), log_vkey: log_vkey.to_owned() });
     for (number, (name, restrictable, has_write, needs_research)) in (1..).zip(BUILT_IN_GROUPS) {

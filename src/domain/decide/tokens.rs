@@ -241,4 +241,3 @@ fn is_last_operator(deciding: &Deciding<'_>, token: &Token) -> bool {
     let operators = deciding.state.service_tokens.iter().filter_map(|&id| deciding.state.token(id));
     !operators.filter(|other| other.kind == TokenKind::Operator && other.is_live(now)).any(|other| other.id != token.id)
 }
-

@@ -1,0 +1,294 @@
+//! The handle: what HTTP, the local socket and the command line hold of a running ledger.
+
+use super::Reply;
+use super::core::{Core, SharedDigests};
+use super::projector::{self, Feed};
+use super::queue::Queue;
+use super::writer::{self, Counters, Replies, Request};
+use crate::clock::Clock;
+use crate::domain::command::{Command, Origin};
+use crate::domain::ids::Position;
+use crate::domain::time::Timestamp;
+use crate::domain::token_text::TokenDigest;
+use crate::entropy::Entropy;
+use crate::log::personal::TextReader;
+use crate::log::reader::LogReader;
+use crate::log::writer::AppendError;
+use crate::log::{DataDir, LogError};
+use crate::projections::Projections;
+use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Commands that wait for the writer before further ones are turned away.
+    pub queue_max: usize,
+    /// Records between two snapshots.
+    pub snapshot_events: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { queue_max: 1_024, snapshot_events: 250_000 }
+    }
+}
+
+/// Why a command was not carried out: at most once, and the caller may try again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Unavailable {
+    /// The queue to the writer is full.
+    #[error("too many requests are waiting to be recorded")]
+    Busy,
+    /// The log cannot be written now.
+    #[error("nothing can be recorded at the moment")]
+    NotRecording,
+}
+
+/// How the ledger is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Health {
+    /// Records.
+    Recording,
+    /// The last batch could not be recorded; it is tried again with the next.
+    Impaired(String),
+    /// It is not known what is in the file: the process must end, and a new start look.
+    Failed(String),
+}
+
+/// What all threads of a ledger share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub queue: Queue<Request>,
+    pub feed: Feed,
+    pub projections: RwLock<Projections>,
+    pub counters: Counters,
+    pub settings: Settings,
+    digests: SharedDigests,
+    head: AtomicU64,
+    folded: watch::Sender<u64>,
+    health: watch::Sender<Health>,
+    impaired: AtomicBool,
+    replies: mpsc::UnboundedSender<Replies>,
+}
+
+impl Shared {
+    pub fn set_head(&self, head: Position) {
+        self.head.store(head.0, Ordering::Release);
+    }
+
+    pub fn folded(&self) -> Position {
+        Position(*self.folded.borrow())
+    }
+
+    pub fn set_folded(&self, position: Position) {
+        self.folded.send_replace(position.0);
+    }
+
+    /// One message a batch: the runtime wakes the callers itself.
+    pub fn answer(&self, replies: Replies) {
+        if !replies.is_empty() {
+            let _ = self.replies.send(replies);
+        }
+    }
+
+    pub fn note_recording(&self) {
+        if self.impaired.swap(false, Ordering::Relaxed) {
+            tracing::info!("recording again");
+            self.health.send_replace(Health::Recording);
+        }
+    }
+
+    pub fn note_failure(&self, error: &AppendError) {
+        tracing::error!(%error, "a batch was not recorded");
+        self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+        self.impaired.store(true, Ordering::Relaxed);
+        self.health.send_replace(match error {
+            AppendError::RolledBack(cause) => Health::Impaired(cause.to_string()),
+            AppendError::Unknown(cause) => Health::Failed(cause.to_string()),
+        });
+    }
+}
+
+/// A running ledger. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+    texts: Arc<TextReader>,
+    readers: Arc<Mutex<Vec<LogReader>>>,
+    dir: DataDir,
+    clock: Clock,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// Read state at one position, together with the texts it names.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The read models.
+    pub projections: &'a Projections,
+    /// Texts by number.
+    pub texts: &'a TextReader,
+    /// The time to judge expiry and windows by.
+    pub now: Timestamp,
+}
+
+impl Ledger {
+    /// Opens the ledger of a directory and starts its threads. Must be called on a tokio runtime, which wakes the
+    /// callers of commands.
+    pub fn start(dir: &DataDir, clock: Clock, entropy: Entropy, settings: Settings) -> Result<Self, LogError> {
+        let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
+        for snapshot in &loaded.passed_over {
+            tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            queue: Queue::new(settings.queue_max),
+            feed: Feed::default(),
+            counters: Counters::default(),
+            settings,
+            digests: core.digests(),
+            head: AtomicU64::new(core.head().0),
+            folded: watch::Sender::new(loaded.projections.position.0),
+            projections: RwLock::new(loaded.projections),
+            health: watch::Sender::new(Health::Recording),
+            impaired: AtomicBool::new(false),
+            replies: sender,
+        });
+        tokio::spawn(wake_callers(receiver));
+        let texts = Arc::new(LogReader::texts(dir)?);
+        let threads = Arc::new(Mutex::new(spawn_threads(dir, core, &shared)?));
+        Ok(Self { shared, texts, readers: Arc::default(), dir: dir.clone(), clock, threads })
+    }
+
+    /// Hands a command to the writer and waits until it is durable.
+    pub async fn submit(&self, command: Command, origin: Origin) -> Result<Reply, Unavailable> {
+        let (reply, receiver) = oneshot::channel();
+        if self.shared.queue.push(Request { job: (command, origin), reply }).is_err() {
+            self.shared.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+            return Err(match *self.shared.health.borrow() {
+                Health::Failed(_) => Unavailable::NotRecording,
+                _ => Unavailable::Busy,
+            });
+        }
+        receiver.await.unwrap_or(Err(Unavailable::NotRecording))
+    }
+
+    /// Whether a digest is a token's, of any kind and state. Asks nobody.
+    pub fn knows(&self, digest: &TokenDigest) -> bool {
+        self.shared.digests.read().contains_key(digest)
+    }
+
+    /// Looks at the read models as of a position at or after the head committed when this was called.
+    pub async fn view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
+        self.catch_up().await;
+        let projections = self.shared.projections.read();
+        let now = self.clock.now().max(projections.state.last_recorded_at);
+        look(View { projections: &projections, texts: &self.texts, now })
+    }
+
+    /// Looks at read models and digests together.
+    pub async fn view_with_digests<T>(&self, look: impl FnOnce(View<'_>, &crate::domain::state::Digests) -> T) -> T {
+        self.view(|view| look(view, &self.shared.digests.read())).await
+    }
+
+    async fn catch_up(&self) {
+        let head = self.head();
+        if self.shared.folded() >= head {
+            return;
+        }
+        let mut folded = self.shared.folded.subscribe();
+        self.shared.feed.want();
+        let _ = folded.wait_for(|&position| position >= head.0).await;
+    }
+
+    /// Runs a read of the log itself on a thread of its own.
+    pub async fn read_log<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&LogReader) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let kept = self.readers.lock().pop();
+        let (readers, dir) = (Arc::clone(&self.readers), self.dir.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let reader = kept.map_or_else(|| LogReader::open(&dir), Ok)?;
+            let result = read(&reader);
+            readers.lock().push(reader);
+            result
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// The last durable position.
+    pub fn head(&self) -> Position {
+        Position(self.shared.head.load(Ordering::Acquire))
+    }
+
+    /// Texts by number.
+    pub fn texts(&self) -> &TextReader {
+        &self.texts
+    }
+
+    /// Counts of the writer.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// How it is now, and how it becomes.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.shared.health.subscribe()
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// The clock it judges by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Ends in order: what waits is carried out, counted refusals and the stop are recorded, a snapshot is taken.
+    /// Blocks; call it where blocking is allowed.
+    pub fn stop(&self) {
+        self.shared.queue.close();
+        let mut threads = self.threads.lock();
+        for (index, thread) in threads.drain(..).enumerate() {
+            if index == 1 {
+                self.shared.feed.close();
+            }
+            if thread.join().is_err() {
+                tracing::error!("a ledger thread panicked");
+            }
+        }
+    }
+}
+
+/// Writer first, projector second: [`Ledger::stop`] ends them in this order.
+fn spawn_threads(dir: &DataDir, core: Core, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, LogError> {
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|source| LogError::Io { path: dir.path().to_owned(), source })
+    };
+    let (writing, folding, folding_dir) = (Arc::clone(shared), Arc::clone(shared), dir.clone());
+    let writer = spawn("writer", Box::new(move || writer::run(core, &writing)))?;
+    let projector = spawn("projector", Box::new(move || projector::run(&folding_dir, &folding)))?;
+    Ok(vec![writer, projector])
+}
+
+async fn wake_callers(mut receiver: mpsc::UnboundedReceiver<Replies>) {
+    while let Some(replies) = receiver.recv().await {
+        for (sender, reply) in replies {
+            // A caller that went away asked for nothing more; its command is carried out all the same.
+            let _ = sender.send(reply);
+        }
+    }
+}

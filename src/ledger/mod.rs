@@ -1,0 +1,28 @@
+//! The one writer, the projector, and the handle that everything else holds.
+//!
+//! Owns: the bounded queue, group commit, answers after the commit, the projector thread and the published read
+//! state. Refuses to know: HTTP, and anything of SQLite.
+//!
+//! Two threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
+//! folds what the writer committed into the read models and takes snapshots.
+
+pub mod core;
+mod handle;
+mod projector;
+mod queue;
+mod writer;
+
+pub use handle::{Health, Ledger, Settings, Unavailable, View};
+pub use writer::Counters;
+
+use crate::domain::decide::Answer;
+use crate::domain::ids::Position;
+
+/// What a caller of the writer gets once its command is durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// The decision's answer.
+    pub answer: Answer,
+    /// Position of the command's last record, the receipt; none if it made no record.
+    pub position: Option<Position>,
+}

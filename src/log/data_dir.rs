@@ -1,0 +1,261 @@
+//! The data directory: its files, their modes, its lock, and what may be wrong with it.
+
+use super::codec::CodecError;
+use crate::domain::ids::Position;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// `application_id` of a ledger file: "TkLg".
+pub const APPLICATION_ID: i32 = 0x546b_4c67;
+/// Number of the last schema step in `schema/ledger/`.
+pub const SCHEMA_STEP: i32 = 1;
+/// Oldest SQLite without the WAL-reset bug (fixed in 3.51.3).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Why a ledger cannot be opened, read or written.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// There is no ledger in the directory.
+    #[error("{0} holds no ledger; `token-ledger init --data {0}` makes one")]
+    NoLedger(PathBuf),
+    /// There is one already.
+    #[error("{0} already holds a ledger")]
+    LedgerExists(PathBuf),
+    /// Others on the machine could read it.
+    #[error("{path} can be read by others (mode {mode:04o}); make it 0700 with `chmod 700 {path}`")]
+    ExposedDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Not a file of ours.
+    #[error("{0} is not a ledger file (it is another program's database, or not a database)")]
+    Foreign(PathBuf),
+    /// Made by another release.
+    #[error("{path} has schema step {found}, this program knows step {SCHEMA_STEP}")]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// The step found.
+        found: i32,
+    },
+    /// Another process writes.
+    #[error("the ledger in {path} is in use by {holder}")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// What the holder wrote of itself.
+        holder: String,
+    },
+    /// The log is not what it must be.
+    #[error("the log is damaged at position {position}: {what}")]
+    Damaged {
+        /// Where.
+        position: Position,
+        /// What.
+        what: String,
+    },
+    /// The tree in the file is not what it must be.
+    #[error("the tree is damaged: {0}")]
+    DamagedTree(String),
+    /// SQLite's library is too old.
+    #[error("SQLite {0} has the WAL-reset bug; 3.51.3 or later is needed")]
+    OldSqlite(&'static str),
+    /// A file that the ledger needs is missing or malformed.
+    #[error("{path}: {what}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// SQLite said no.
+    #[error("the ledger file: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The operating system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+impl LogError {
+    /// Whether storage failed, rather than the input being wrong: exit code 74 instead of 1.
+    pub fn is_storage(&self) -> bool {
+        match self {
+            Self::Io { .. } => true,
+            Self::Sqlite(error) => !matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+            ),
+            _ => false,
+        }
+    }
+
+    /// A record that does not decode, at its place.
+    pub fn undecodable(position: Position, error: &CodecError) -> Self {
+        Self::Damaged { position, what: error.to_string() }
+    }
+}
+
+/// One ledger's directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Names a directory; nothing is opened or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The sacred file.
+    pub fn ledger(&self) -> PathBuf {
+        self.0.join("ledger.db")
+    }
+
+    /// The disposable file: snapshots and history indexes.
+    pub fn views(&self) -> PathBuf {
+        self.0.join("views.db")
+    }
+
+    /// Seed of the key that checkpoints are signed with.
+    pub fn key(&self) -> PathBuf {
+        self.0.join("log.key")
+    }
+
+    /// Socket for commands from the same machine.
+    pub fn socket(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+
+    /// Makes the directory (0700) if it is not there, and checks that nobody else can look into it.
+    pub fn prepare(&self) -> Result<(), LogError> {
+        if !self.0.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|source| self.io(&self.0, source))?;
+        }
+        self.check_mode()
+    }
+
+    /// Refuses a directory that others on the machine can enter.
+    pub fn check_mode(&self) -> Result<(), LogError> {
+        let metadata = match fs::metadata(&self.0) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(LogError::NoLedger(self.0.clone()));
+            }
+            Err(source) => return Err(self.io(&self.0, source)),
+        };
+        match metadata.mode() & 0o777 {
+            mode if mode & 0o077 != 0 => Err(LogError::ExposedDirectory { path: self.0.clone(), mode }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the writer's lock. The kernel lets go of it when the process ends, however it ends.
+    pub fn lock(&self) -> Result<DirLock, LogError> {
+        let path = self.0.join("ledger.lock");
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| self.io(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                let holder = if holder.is_empty() { "another process".to_owned() } else { holder.trim().to_owned() };
+                return Err(LogError::InUse { path: self.0.clone(), holder });
+            }
+            Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
+        }
+        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold.
+        let noted = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
+        noted.map_err(|source| self.io(&path, source))?;
+        Ok(DirLock { _file: file })
+    }
+
+    /// Writes a small secret file (0600) that must not be there yet, and makes it durable.
+    pub fn write_secret_file(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|source| self.io(path, source))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|source| self.io(path, source))?;
+        self.sync()
+    }
+
+    /// Makes the directory's entries durable.
+    pub fn sync(&self) -> Result<(), LogError> {
+        File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(|source| self.io(&self.0, source))
+    }
+
+    fn io(&self, path: &Path, source: std::io::Error) -> LogError {
+        LogError::Io { path: path.to_owned(), source }
+    }
+}
+
+/// The writer's lock, held as long as this lives.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+/// Opens the ledger file and checks that it is one. A missing file is [`LogError::NoLedger`]; nothing is created.
+pub(super) fn open_ledger(dir: &DataDir, flags: OpenFlags) -> Result<Connection, LogError> {
+    check_sqlite_version()?;
+    dir.check_mode()?;
+    let path = dir.ledger();
+    if !path.exists() {
+        return Err(LogError::NoLedger(dir.path().to_owned()));
+    }
+    let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    check_identity(&connection, &path)?;
+    connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
+    Ok(connection)
+}
+
+fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let application_id = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => LogError::Foreign(path.to_owned()),
+        _ => LogError::Sqlite(error),
+    })?;
+    if application_id != APPLICATION_ID {
+        return Err(LogError::Foreign(path.to_owned()));
+    }
+    match pragma("user_version")? {
+        SCHEMA_STEP => Ok(()),
+        found => Err(LogError::OtherSchema { path: path.to_owned(), found }),
+    }
+}
+
+pub(super) fn check_sqlite_version() -> Result<(), LogError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(LogError::OldSqlite(rusqlite::version()));
+    }
+    Ok(())
+}

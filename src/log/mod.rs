@@ -1,0 +1,14 @@
+//! The only place that knows the ledger file.
+//!
+//! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
+//! texts. Refuses to know: rules, read models, HTTP.
+
+pub mod codec;
+pub mod data_dir;
+pub mod merkle;
+pub mod note;
+pub mod personal;
+pub mod reader;
+pub mod writer;
+
+pub use data_dir::{DataDir, LogError};

@@ -1,0 +1,285 @@
+//! Personal texts: numbers for texts on the way in, texts for numbers on the way out.
+//!
+//! Texts live in the `personal` table and, for speed, in bounded caches here. Caches are no part of any state and
+//! are dropped when something is erased.
+
+use super::data_dir::LogError;
+use crate::domain::decide::Recorded;
+use crate::domain::event::Event;
+use crate::domain::ids::TextNumber;
+use crate::domain::text::{Subject, TEXT_KINDS, TextKind, Texts, commitment};
+use crate::entropy::Entropy;
+use parking_lot::{Mutex, RwLock};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// Texts kept in each generation of a cache.
+const CACHED_MAX: usize = 100_000;
+
+/// A bounded cache in two generations: what was used lately stays, what was not goes with its generation.
+struct Cache<K, V> {
+    young: HashMap<K, V, foldhash::fast::RandomState>,
+    old: HashMap<K, V, foldhash::fast::RandomState>,
+}
+
+impl<K: Hash + Eq, V: Clone> Cache<K, V> {
+    fn new() -> Self {
+        Self { young: HashMap::default(), old: HashMap::default() }
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        if self.young.len() >= CACHED_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+
+    fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}
+
+/// Numbers by text, without building a key to look one up.
+type ByText = HashMap<Box<str>, TextNumber, foldhash::fast::RandomState>;
+
+/// A text that is to become durable with the records of its batch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonalRow {
+    /// Its number.
+    pub number: TextNumber,
+    /// Whose.
+    pub subject: Subject,
+    /// What kind.
+    pub kind: TextKind,
+    /// Its salt.
+    pub salt: [u8; 32],
+    /// The text.
+    pub text: Box<str>,
+}
+
+impl std::fmt::Debug for PersonalRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PersonalRow({})", self.number)
+    }
+}
+
+/// The writer's side: numbers of texts.
+#[derive(Debug)]
+pub struct TextNumbers {
+    cache: NumberCache,
+    pending: Vec<PersonalRow>,
+    entropy: Entropy,
+}
+
+struct NumberCache {
+    young: HashMap<(Subject, TextKind), ByText, foldhash::fast::RandomState>,
+    old: HashMap<(Subject, TextKind), ByText, foldhash::fast::RandomState>,
+    young_len: usize,
+}
+
+impl std::fmt::Debug for NumberCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NumberCache({})", self.young_len)
+    }
+}
+
+impl NumberCache {
+    fn new() -> Self {
+        Self { young: HashMap::default(), old: HashMap::default(), young_len: 0 }
+    }
+
+    fn get(&self, key: (Subject, TextKind), text: &str) -> Option<TextNumber> {
+        self.young.get(&key)?.get(text).copied()
+    }
+
+    fn take_old(&mut self, key: (Subject, TextKind), text: &str) -> Option<TextNumber> {
+        let number = self.old.get(&key)?.get(text).copied()?;
+        self.put(key, text, number);
+        Some(number)
+    }
+
+    fn put(&mut self, key: (Subject, TextKind), text: &str, number: TextNumber) {
+        if self.young_len >= CACHED_MAX {
+            self.old = std::mem::take(&mut self.young);
+            self.young_len = 0;
+        }
+        if self.young.entry(key).or_default().insert(text.into(), number).is_none() {
+            self.young_len += 1;
+        }
+    }
+}
+
+impl TextNumbers {
+    /// With nothing cached.
+    pub fn new(entropy: Entropy) -> Self {
+        Self { cache: NumberCache::new(), pending: Vec::new(), entropy }
+    }
+
+    /// For one batch of decisions, over the connection that the batch will be written with.
+    pub fn lookup<'a>(&'a mut self, connection: &'a Connection) -> TextLookup<'a> {
+        TextLookup { numbers: self, connection, failure: None }
+    }
+
+    /// Texts to be written with the batch's records.
+    pub fn pending(&self) -> &[PersonalRow] {
+        &self.pending
+    }
+
+    /// These events will not be appended: their new texts are not taken up after all.
+    pub fn unsee(&mut self, events: &[Recorded]) {
+        let unseen = |number| {
+            let is_it = |recorded: &Recorded| matches!(&recorded.event, Event::TextSeen(seen) if seen.number == number);
+            events.iter().any(is_it)
+        };
+        self.pending.retain(|row| !unseen(row.number));
+        self.cache = NumberCache::new();
+    }
+
+    /// The batch is durable: its texts are in the table.
+    pub fn keep(&mut self) {
+        self.pending.clear();
+    }
+
+    /// The batch was rolled back, or something was erased: nothing cached can be relied on.
+    pub fn forget(&mut self) {
+        self.pending.clear();
+        self.cache = NumberCache::new();
+    }
+}
+
+/// [`Texts`] over cache and table.
+pub struct TextLookup<'a> {
+    numbers: &'a mut TextNumbers,
+    connection: &'a Connection,
+    failure: Option<rusqlite::Error>,
+}
+
+impl TextLookup<'_> {
+    /// An error of the table met on the way. What was decided with it must not be appended.
+    pub fn take_failure(&mut self) -> Option<rusqlite::Error> {
+        self.failure.take()
+    }
+
+    fn find_in_table(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
+        let found = self.connection.prepare_cached(FIND).and_then(|mut statement| {
+            let (subject_kind, subject) = subject_columns(subject);
+            let number = statement
+                .query_row(params![subject_kind, subject, kind_column(kind), text], |row| row.get::<_, i64>(0));
+            number.optional()
+        });
+        match found {
+            Ok(number) => number.and_then(|number| u64::try_from(number).ok()).map(TextNumber),
+            Err(error) => {
+                self.failure = Some(error);
+                None
+            }
+        }
+    }
+}
+
+const FIND: &str = "SELECT number FROM personal WHERE subject_kind = ?1 AND subject = ?2 AND kind = ?3 AND text = ?4";
+
+impl Texts for TextLookup<'_> {
+    fn find(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
+        let key = (subject, kind);
+        if let Some(number) = self.numbers.cache.get(key, text) {
+            return Some(number);
+        }
+        if let Some(number) = self.numbers.cache.take_old(key, text) {
+            return Some(number);
+        }
+        let is_it = |row: &&PersonalRow| row.subject == subject && row.kind == kind && &*row.text == text;
+        let pending = self.numbers.pending.iter().find(is_it).map(|row| row.number);
+        let number = pending.or_else(|| self.find_in_table(subject, kind, text))?;
+        self.numbers.cache.put(key, text, number);
+        Some(number)
+    }
+
+    fn take(&mut self, number: TextNumber, subject: Subject, kind: TextKind, text: &str) -> [u8; 32] {
+        let salt = self.numbers.entropy.bytes_32();
+        self.numbers.cache.put((subject, kind), text, number);
+        self.numbers.pending.push(PersonalRow { number, subject, kind, salt, text: text.into() });
+        commitment(&salt, text)
+    }
+}
+
+/// Writes the texts of a batch into its transaction.
+pub(super) fn insert(connection: &Connection, rows: &[PersonalRow]) -> rusqlite::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO personal (number, subject_kind, subject, kind, salt, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for row in rows {
+        let (subject_kind, subject) = subject_columns(row.subject);
+        let number = i64::try_from(row.number.0).unwrap_or(i64::MAX);
+        statement.execute(params![number, subject_kind, subject, kind_column(row.kind), &row.salt[..], &*row.text])?;
+    }
+    Ok(())
+}
+
+fn subject_columns(subject: Subject) -> (i64, i64) {
+    let number = |id: u64| i64::try_from(id).unwrap_or(i64::MAX);
+    match subject {
+        Subject::Service => (0, 0),
+        Subject::Account(account) => (1, number(account.0)),
+        Subject::User(user) => (2, number(user.0)),
+    }
+}
+
+fn kind_column(kind: TextKind) -> i64 {
+    TEXT_KINDS.iter().position(|&other| other == kind).and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)
+}
+
+/// The reading side: texts by number. Shared by all readers of a process.
+pub struct TextReader {
+    connection: Mutex<Connection>,
+    cache: RwLock<Cache<TextNumber, Option<Arc<str>>>>,
+}
+
+impl std::fmt::Debug for TextReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TextReader")
+    }
+}
+
+impl TextReader {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection: Mutex::new(connection), cache: RwLock::new(Cache::new()) }
+    }
+
+    /// The text with this number; none if there is no such number or it was erased.
+    pub fn text(&self, number: TextNumber) -> Result<Option<Arc<str>>, LogError> {
+        if number.is_none() {
+            return Ok(None);
+        }
+        {
+            let cache = self.cache.read();
+            if let Some(text) = cache.young.get(&number).or_else(|| cache.old.get(&number)) {
+                return Ok(text.clone());
+            }
+        }
+        let text = self.read(number)?;
+        if text.is_some() {
+            self.cache.write().put(number, text.clone());
+        }
+        Ok(text)
+    }
+
+    /// Drops everything cached, after an erasure.
+    pub fn forget(&self) {
+        self.cache.write().clear();
+    }
+
+    fn read(&self, number: TextNumber) -> Result<Option<Arc<str>>, LogError> {
+        let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
+        let connection = self.connection.lock();
+        let mut statement = connection.prepare_cached("SELECT text FROM personal WHERE number = ?1")?;
+        let text: Option<String> = statement.query_row([number], |row| row.get(0)).optional()?;
+        Ok(text.map(Arc::from))
+    }
+}

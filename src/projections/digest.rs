@@ -1,0 +1,123 @@
+//! Digests of projections: two processes that folded the same log to the same position must agree on each.
+
+use super::Projections;
+use crate::log::codec::{self, CodecError};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// The projections that are compared, each by itself so that a difference says where to look.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ProjectionName {
+    /// Origin, counters and scope groups.
+    Service,
+    /// Accounts with their members, windows and resource names.
+    Accounts,
+    /// Users.
+    Users,
+    /// Resources.
+    Resources,
+    /// Tokens.
+    Tokens,
+    /// Uses of tokens.
+    LastUsed,
+    /// Uses of tokens by group and name.
+    GrantUse,
+    /// Running windows by token.
+    Usage,
+}
+
+/// All of them.
+pub const PROJECTIONS: [ProjectionName; 8] = [
+    ProjectionName::Service,
+    ProjectionName::Accounts,
+    ProjectionName::Users,
+    ProjectionName::Resources,
+    ProjectionName::Tokens,
+    ProjectionName::LastUsed,
+    ProjectionName::GrantUse,
+    ProjectionName::Usage,
+];
+
+impl ProjectionName {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Accounts => "accounts",
+            Self::Users => "users",
+            Self::Resources => "resources",
+            Self::Tokens => "tokens",
+            Self::LastUsed => "last_used",
+            Self::GrantUse => "grant_use",
+            Self::Usage => "usage",
+        }
+    }
+
+    /// Reads the spelling of answers.
+    pub fn parse(text: &str) -> Option<Self> {
+        PROJECTIONS.into_iter().find(|projection| projection.name() == text)
+    }
+}
+
+/// Visits the entries of one projection in their one order, as key and bytes.
+pub fn entries(
+    projections: &Projections,
+    name: ProjectionName,
+    visit: &mut dyn FnMut(String, &[u8]),
+) -> Result<(), CodecError> {
+    let state = &projections.state;
+    let mut put = |key: String, value: Result<Vec<u8>, CodecError>| -> Result<(), CodecError> {
+        visit(key, &value?);
+        Ok(())
+    };
+    match name {
+        ProjectionName::Service => {
+            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey)))?;
+            put("counters".to_owned(), bytes(&(state.last_text, state.last_recorded_at, state.stopped_cleanly)))?;
+            put("service tokens".to_owned(), bytes(&state.service_tokens))?;
+            state.groups.iter().try_for_each(|row| put(format!("scope group {}", row.name), bytes(row)))
+        }
+        ProjectionName::Accounts => {
+            state.accounts.iter().try_for_each(|row| put(format!("account {}", row.id), bytes(row)))
+        }
+        ProjectionName::Users => state.users.iter().try_for_each(|row| put(format!("user {}", row.id), bytes(row))),
+        ProjectionName::Resources => {
+            state.resources.iter().try_for_each(|row| put(format!("resource {}", row.id), bytes(row)))
+        }
+        ProjectionName::Tokens => state.tokens.iter().try_for_each(|row| put(format!("token {}", row.id), bytes(row))),
+        ProjectionName::LastUsed => {
+            projections.last_used.tokens().try_for_each(|(id, uses)| put(format!("token {id}"), bytes(uses)))
+        }
+        ProjectionName::GrantUse => {
+            projections.last_used.grants().iter().try_for_each(|((token, group, name), uses)| {
+                put(format!("token {token}, group {group}, name {name}"), bytes(uses))
+            })
+        }
+        ProjectionName::Usage => projections.usage.windows().iter().try_for_each(|((account, user), window)| {
+            put(format!("window of account {account}, user {user}"), bytes(*window))
+        }),
+    }
+}
+
+fn bytes(value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
+    codec::to_bytes(value)
+}
+
+/// Digest of one projection: SHA-256 over its entries, each key and value preceded by its length.
+pub fn digest(projections: &Projections, name: ProjectionName) -> Result<[u8; 32], CodecError> {
+    let mut hash = Sha256::new();
+    entries(projections, name, &mut |key, value| {
+        for part in [key.as_bytes(), value] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    })?;
+    Ok(hash.finalize().into())
+}
+
+/// Key and digest of each entry, to name the one that differs.
+pub fn entry_digests(projections: &Projections, name: ProjectionName) -> Result<Vec<(String, [u8; 32])>, CodecError> {
+    let mut digests = Vec::new();
+    entries(projections, name, &mut |key, value| digests.push((key, Sha256::digest(value).into())))?;
+    Ok(digests)
+}
