@@ -1,7 +1,10 @@
 //! Token ledger.
+pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod entropy;
+pub mod http;
 pub mod ledger;
 pub mod log;
 pub mod projections;
