@@ -11,6 +11,7 @@ use crate::http::answer::{self, Reply};
 use crate::http::entry::Asked;
 use crate::http::problem::message;
 use crate::ledger;
+use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 
 pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
@@ -122,9 +123,9 @@ async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAn
     match question.route {
         Route::Whoami => answer::json(StatusCode::OK, &whoami(app, used)),
         Route::Accounts => {
-            let accounts: Vec<Value> =
+            let accounts: Vec<_> =
                 used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
-            answer::json(StatusCode::OK, &json!({ "data": accounts }))
+            answer::json(StatusCode::OK, &shapes::Data { data: accounts })
         }
         Route::ResearchStatus => {
             let errors = ["No registry is connected to this service".to_owned()];
@@ -135,21 +136,21 @@ async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAn
     }
 }
 
-fn whoami(app: &App, used: &UseAnswer) -> Value {
+/// `GET /v2/whoami`: exactly one of the two is null.
+#[derive(Serialize)]
+struct Whoami {
+    user: Option<shapes::UserShape>,
+    account: Option<shapes::AccountShape>,
+}
+
+fn whoami(app: &App, used: &UseAnswer) -> impl Serialize {
     let texts = app.ledger.texts();
-    let user = used.user.map(|user| {
-        json!({
-            "id": user.id.0,
-            "email": shapes::text(texts, user.email).unwrap_or_default(),
-            "created_at": user.created_at.to_seconds_text(),
-            "updated_at": user.updated_at.to_seconds_text(),
-        })
-    });
+    let user = used.user.map(|user| shapes::user_card(texts, &user));
     let account = match user {
         Some(_) => None,
         None => used.account.map(|account| shapes::account_card(texts, &account)),
     };
-    json!({ "data": { "user": user, "account": account } })
+    shapes::Data { data: Whoami { user, account } }
 }
 
 async fn one(app: &App, question: &Question<'_>, used: &UseAnswer) -> Reply {
