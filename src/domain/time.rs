@@ -61,7 +61,7 @@ impl Timestamp {
         for (at, number) in [(5, u8::from(month)), (8, day), (11, hour), (14, minute), (17, second)] {
             put(at, u32::from(number));
         }
-        text.iter().map(|&byte| char::from(byte)).collect()
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
 
     /// RFC 3339 with microseconds: the form of audit answers.

@@ -12,6 +12,11 @@ pub type Reply = warp::reply::Response;
 /// Seconds after which a caller may try again when nothing can be recorded.
 pub const RETRY_SECONDS: u64 = 1;
 
+/// Bytes of an ordinary body.
+const BODY_BYTES_EXPECTED: usize = 384;
+/// Headers of an ordinary answer: room for them is taken once.
+const HEADERS_EXPECTED: usize = 12;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -22,9 +27,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// An answer with a body of JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Reply {
     // Only maps with keys that are not strings could fail here, and none of our bodies has one.
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(BODY_BYTES_EXPECTED);
+    if serde_json::to_writer(&mut bytes, body).is_err() {
+        bytes.clear();
+    }
     let mut reply = Reply::new(bytes.into());
     *reply.status_mut() = status;
+    reply.headers_mut().reserve(HEADERS_EXPECTED);
     reply.headers_mut().insert(header::CONTENT_TYPE, JSON);
     reply
 }
@@ -61,7 +70,7 @@ pub fn add_position(reply: &mut Reply, position: Option<Position>) {
 /// What every answer carries.
 pub fn add_common(reply: &mut Reply, request: RequestId) {
     let headers = reply.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&request.to_string()) {
+    if let Ok(value) = HeaderValue::from_bytes(&request.to_text()) {
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

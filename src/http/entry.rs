@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use warp::filters::BoxedFilter;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::path::FullPath;
@@ -105,15 +106,16 @@ impl std::fmt::Debug for Body {
 
 /// Every route of the service.
 pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
+    let app = Arc::new(app);
     warp::any()
-        .map(move || app.clone())
+        .map(move || Arc::clone(&app))
         .and(warp::method())
         .and(warp::path::full())
         .and(warp::query::<Query>())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<PeerAddress>())
         .and(warp::body::stream())
-        .then(|app: App, method, path, query, headers: HeaderMap, peer: Option<PeerAddress>, body| async move {
+        .then(|app: Arc<App>, method, path, query, headers: HeaderMap, peer: Option<PeerAddress>, body| async move {
             let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
             let request = app.request_id(&headers);
             let asked = Asked { method, path, query, headers, peer, request };
@@ -138,7 +140,7 @@ async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
     match find(asked.path.as_str(), asked.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
         Found::OtherMethods(methods) => other_method(asked, &methods),
-        Found::Nothing if asked.is_guarded() => consumer::no_such_path(app, asked).await,
+        Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
         Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path.as_str())).into_reply(),
     }
 }
@@ -156,8 +158,9 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
         | Op::ListCertificates
         | Op::GetCertificate
         | Op::ResearchStatus => consumer::answer(app, asked, operation, variables).await,
-        Op::ListEvents | Op::GetEvent => into_reply(events::answer(app, asked, operation, variables).await),
-        _ => into_reply(manage::answer(app, asked, operation, variables, body).await),
+        // Boxed, or every use would carry and move the room that only these need.
+        Op::ListEvents | Op::GetEvent => into_reply(Box::pin(events::answer(app, asked, operation, variables)).await),
+        _ => into_reply(Box::pin(manage::answer(app, asked, operation, variables, body)).await),
     }
 }
 

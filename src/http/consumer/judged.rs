@@ -123,16 +123,15 @@ async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAn
     match question.route {
         Route::Whoami => answer::json(StatusCode::OK, &whoami(app, used)),
         Route::Accounts => {
-            let accounts: Vec<_> =
-                used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
+            let accounts: Vec<_> = used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
             answer::json(StatusCode::OK, &shapes::Data { data: accounts })
         }
         Route::ResearchStatus => {
             let errors = ["No registry is connected to this service".to_owned()];
             answer::json(StatusCode::OK, &json!({ "data": research(asked, question.research_name, &errors) }))
         }
-        Route::Domains | Route::Zones | Route::Certificates => lists::answer(app, question, used).await,
-        Route::Domain | Route::Zone | Route::Certificate => one(app, question, used).await,
+        Route::Domains | Route::Zones | Route::Certificates => Box::pin(lists::answer(app, question, used)).await,
+        Route::Domain | Route::Zone | Route::Certificate => Box::pin(one(app, question, used)).await,
     }
 }
 

@@ -31,7 +31,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
     };
     let question = match question(asked, operation, variables) {
         Ok(question) => question,
-        Err(faults) => return with_rate_limit(app, digest, validation_failed(&faults)).await,
+        Err(faults) => return Box::pin(with_rate_limit(app, digest, validation_failed(&faults))).await,
     };
     let use_of_token = Use {
         digest,

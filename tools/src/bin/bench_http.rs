@@ -186,7 +186,8 @@ fn syncs_a_commit(data: &Path, threads: Option<&str>, token_file: &Path) -> Resu
     let output = tracer.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stderr);
     let calls = |line: &str| line.split_whitespace().nth(3).and_then(|calls| calls.parse::<u64>().ok());
-    let syncs: u64 = text.lines().filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync")).filter_map(calls).sum();
+    let syncs: u64 =
+        text.lines().filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync")).filter_map(calls).sum();
     if syncs == 0 {
         return Err(format!("strace counted nothing:\n{text}").into());
     }
