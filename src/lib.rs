@@ -1,4 +1,5 @@
 //! Token ledger.
+pub mod audit;
 pub mod clock;
 pub mod domain;
 pub mod entropy;
