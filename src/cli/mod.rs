@@ -2,11 +2,14 @@
 //!
 //! Exit codes: 0 good, 1 a finding or refused input, 2 wrong usage, 74 storage failed (EX_IOERR of sysexits.h).
 
+mod control;
 mod demo;
 mod furnish;
 mod init;
 mod progress;
+mod replay;
 mod serve;
+mod verify;
 
 use crate::ledger::{DataDir, LogError};
 use clap::{Args, Parser, Subcommand};
@@ -41,6 +44,14 @@ enum Command {
     ///
     /// Example: token-ledger demo
     Demo(demo::DemoArguments),
+    /// Replay the whole log; with --compare, hold the result against what the server shows.
+    ///
+    /// Example: token-ledger replay --data ./ledger --compare
+    Replay(replay::ReplayArguments),
+    /// Check everything there is to check: records, numbers, tree, texts, views. Changes nothing.
+    ///
+    /// Example: token-ledger verify --data ./ledger
+    Verify(verify::VerifyArguments),
 }
 
 /// Where the ledger is.
@@ -87,6 +98,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -101,8 +101,7 @@ impl Live {
 fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
     let digests = live.digests()?;
     let mut replayed = replay(dir, digests.position)?;
-    let differing =
-        compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
+    let differing = compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
     let mut differences = Vec::new();
     for name in differing {
         differences.push((name, differences_of(dir, live, name, &mut replayed)?));

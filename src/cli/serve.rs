@@ -1,6 +1,6 @@
 //! `serve`: a ledger over HTTP, until told to stop or until storage fails.
 
-use super::{DataArgument, EXIT_STORAGE, Failure};
+use super::{DataArgument, EXIT_STORAGE, Failure, control};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::server::{DrainReport, ServerLimits, serve};
@@ -91,10 +91,12 @@ async fn serve_until_stopped(
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| Failure::Finding(format!("cannot listen on {}: {error}", options.listen)))?;
+    let control = control::listen(&ledger)?;
     listening(listener.local_addr().map_err(|source| io(dir, source))?);
     let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour);
     let limits = ServerLimits::default();
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone())).await;
+    control.abort();
     finish(ledger, report).await
 }
 
