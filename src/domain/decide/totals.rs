@@ -96,7 +96,7 @@ impl Tally {
         self.refusals.is_empty() && self.quotas.is_empty()
     }
 
-    /// Takes the sums whose last refusal lies in an earlier minute than `now`; all of them when `everything`.
+    /// Takes the sums whose first refusal lies in an earlier minute than `now`; all of them when `everything`.
     pub fn take_refusals(&mut self, now: Timestamp, everything: bool) -> Vec<((AccountId, TokenId), RefusalSum)> {
         let is_due = |sum: &RefusalSum| everything || sum.first.minute() < now.minute();
         self.refusals.extract_if(.., |_, sum| is_due(sum)).collect()
