@@ -1,2 +1,13 @@
-//! The command.
-fn main() {}
+//! The `token-ledger` command.
+
+use clap::Parser;
+use std::process::ExitCode;
+use token_ledger::cli::{self, Arguments};
+
+/// Answers are made on one thread and freed on another, where the system's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(Arguments::parse())
+}

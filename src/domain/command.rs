@@ -269,6 +269,8 @@ pub enum Change {
     },
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
+    /// A change that the sender may not make, sent without its content so that the refusal is recorded.
+    Attempt(ManagementOperation),
 }
 
 impl Change {
@@ -290,7 +292,7 @@ impl Change {
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
-            Self::Look(operation) => *operation,
+            Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }
 }

@@ -50,7 +50,18 @@ impl Timestamp {
         let t = self.to_date_time();
         let (year, month, day) = t.to_calendar_date();
         let (hour, minute, second) = t.to_hms();
-        format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let mut put = |at: usize, number: u32| {
+            text[at] = b'0' + u8::try_from(number / 10 % 10).unwrap_or(0);
+            text[at + 1] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        };
+        let year = u32::try_from(year).unwrap_or(0);
+        put(0, year / 100);
+        put(2, year % 100);
+        for (at, number) in [(5, u8::from(month)), (8, day), (11, hour), (14, minute), (17, second)] {
+            put(at, u32::from(number));
+        }
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
 
     /// RFC 3339 with microseconds: the form of audit answers.

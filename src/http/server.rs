@@ -150,10 +150,7 @@ impl Slots {
     fn new(connections_max: usize) -> Self {
         // No machine holds 2^20 sockets for us, and the semaphore counts in u32 when asked for all permits.
         let count = u32::try_from(connections_max.clamp(1, 1 << 20)).unwrap_or(1);
-        Self {
-            permits: Arc::new(Semaphore::new(count as usize)),
-            count,
-        }
+        Self { permits: Arc::new(Semaphore::new(count as usize)), count }
     }
 
     fn open(&self) -> usize {
@@ -168,10 +165,7 @@ impl Slots {
 }
 
 /// Takes a slot first and a connection second: over the cap a client waits in the kernel, where it costs us nothing.
-async fn accept_into_slot(
-    listener: &TcpListener,
-    slots: &Slots,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+async fn accept_into_slot(listener: &TcpListener, slots: &Slots) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
         let Ok(permit) = Arc::clone(&slots.permits).acquire_owned().await else {
             // Unreachable while `slots` lives; waiting for ever is the harmless reading of it.
@@ -208,33 +202,20 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 fn is_clients_doing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn drain(
-    slots: &Slots,
-    stage: &watch::Sender<Stage>,
-    drain_time_max: Duration,
-) -> DrainReport {
+async fn drain(slots: &Slots, stage: &watch::Sender<Stage>, drain_time_max: Duration) -> DrainReport {
     let open = slots.open();
     stage.send_replace(Stage::Draining);
     if timeout(drain_time_max, slots.all_free()).await.is_ok() {
-        return DrainReport {
-            finished: open,
-            cut: 0,
-        };
+        return DrainReport { finished: open, cut: 0 };
     }
     let cut = slots.open();
     stage.send_replace(Stage::Cut);
     // A cut task ends when it is next polled. A handler that blocks its thread must not hold the process as well.
     let _ = timeout(CUT_WAIT, slots.all_free()).await;
-    DrainReport {
-        finished: open.saturating_sub(cut),
-        cut,
-    }
+    DrainReport { finished: open.saturating_sub(cut), cut }
 }
 
 /// hyper's HTTP/1 side, without its own timer: `connection` keeps one alarm for everything.

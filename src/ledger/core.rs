@@ -128,14 +128,15 @@ impl Core {
 
     /// Decides every command in order and appends all events in one transaction. Each command is atomic; a rejected
     /// one leaves the rest. After an error the state is what the file says: rebuilt the way a start builds it.
-    pub fn commit(&mut self, jobs: &[Job]) -> Result<Committed, AppendError> {
+    pub fn commit<'a>(&mut self, jobs: impl IntoIterator<Item = &'a Job>) -> Result<Committed, AppendError> {
+        let mut jobs = jobs.into_iter();
         let now = self.now();
-        let mut progress =
-            Progress { records: Vec::with_capacity(jobs.len()), replies: Vec::with_capacity(jobs.len()) };
+        let expected = jobs.size_hint().0;
+        let mut progress = Progress { records: Vec::with_capacity(expected), replies: Vec::with_capacity(expected) };
         self.batch.clear();
-        let decided = self.record_due_sums(now, false, &mut progress).and_then(|()| {
-            jobs.iter().try_for_each(|(command, origin)| self.decide_one(now, command, origin, &mut progress))
-        });
+        let decided = self
+            .record_due_sums(now, false, &mut progress)
+            .and_then(|()| jobs.try_for_each(|(command, origin)| self.decide_one(now, command, origin, &mut progress)));
         match decided {
             Ok(()) => self.append(progress),
             Err(error) => Err(self.rebuilt(AppendError::RolledBack(error))),

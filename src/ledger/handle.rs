@@ -190,6 +190,16 @@ impl Ledger {
         look(View { projections: &projections, texts: &self.texts, now })
     }
 
+    /// Looks long at the read models, on a thread of its own. Folding waits meanwhile; recording does not.
+    pub async fn examine<T: Send + 'static>(&self, look: impl FnOnce(&Projections) -> T + Send + 'static) -> T {
+        self.catch_up().await;
+        let shared = Arc::clone(&self.shared);
+        match tokio::task::spawn_blocking(move || look(&shared.projections.read())).await {
+            Ok(looked) => looked,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
     /// Looks at read models and digests together.
     pub async fn view_with_digests<T>(&self, look: impl FnOnce(View<'_>, &crate::domain::state::Digests) -> T) -> T {
         self.view(|view| look(view, &self.shared.digests.read())).await

@@ -15,6 +15,11 @@ mod writer;
 pub use handle::{Health, Ledger, Settings, Unavailable, View};
 pub use writer::Counters;
 
+// Rooms above read the log through these, and never name the log's own room.
+pub use crate::log::personal::TextReader;
+pub use crate::log::reader::LogReader;
+pub use crate::log::{DataDir, LogError};
+
 use crate::domain::decide::Answer;
 use crate::domain::ids::Position;
 

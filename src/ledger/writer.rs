@@ -46,22 +46,20 @@ pub struct Counters {
 pub(super) fn run(mut core: Core, shared: &Arc<Shared>) {
     let _closing = CloseOnExit(Arc::clone(shared));
     shared.commit_service(&mut core, Change::StartRecording);
-    let mut requests = Vec::new();
+    // One buffer for the whole run: it is swapped with the queue's, so that neither is ever allocated again.
+    let mut requests = Vec::with_capacity(shared.settings.queue_max);
     loop {
         match shared.queue.take(&mut requests, PATIENCE) {
             Woken::Closed => break,
             Woken::Idle if !core.has_tally() => continue,
             Woken::Idle | Woken::Jobs => {}
         }
-        while !requests.is_empty() || core.has_tally() {
-            let rest = requests.split_off(requests.len().min(BATCH_MAX));
-            let idle = requests.is_empty();
-            let batch = std::mem::replace(&mut requests, rest);
-            if !shared.carry_out(&mut core, batch) {
-                fail_all(shared, std::mem::take(&mut requests));
+        loop {
+            if !shared.carry_out(&mut core, &mut requests) {
+                fail_all(shared, requests);
                 return;
             }
-            if idle {
+            if requests.is_empty() {
                 break;
             }
         }
@@ -109,29 +107,29 @@ fn stop(core: &mut Core, shared: &Arc<Shared>) {
 impl Shared {
     fn commit_service(self: &Arc<Self>, core: &mut Core, change: Change) {
         let command = Command::Manage(Actor::Init, Box::new(change));
-        match core.commit(&[(command, Origin::default())]) {
+        match core.commit(std::iter::once(&(command, Origin::default()))) {
             Ok(committed) => drop(self.publish(core, committed)),
             Err(error) => self.note_failure(&error),
         }
     }
 
-    /// Carries out one batch and answers it. False: the log cannot be relied on any more.
-    fn carry_out(self: &Arc<Self>, core: &mut Core, requests: Vec<Request>) -> bool {
+    /// Carries out the first requests as one batch and answers them. False: the log cannot be relied on any more.
+    fn carry_out(self: &Arc<Self>, core: &mut Core, requests: &mut Vec<Request>) -> bool {
         let started = Instant::now();
-        let (jobs, senders): (Vec<Job>, Vec<_>) =
-            requests.into_iter().map(|request| (request.job, request.reply)).unzip();
-        let result = core.commit(&jobs);
+        let batch = requests.len().min(BATCH_MAX);
+        let result = core.commit(requests[..batch].iter().map(|request| &request.job));
         let busy = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.counters.busy_micros.fetch_add(busy, Relaxed);
+        let senders = requests.drain(..batch).map(|request| request.reply);
         match result {
             Ok(committed) => {
                 let replies = self.publish(core, committed);
-                self.answer(senders.into_iter().zip(replies.into_iter().map(Ok)).collect());
+                self.answer(senders.zip(replies.into_iter().map(Ok)).collect());
                 self.note_recording();
                 true
             }
             Err(error) => {
-                self.answer(senders.into_iter().map(|sender| (sender, Err(Unavailable::NotRecording))).collect());
+                self.answer(senders.map(|sender| (sender, Err(Unavailable::NotRecording))).collect());
                 self.note_failure(&error);
                 matches!(error, AppendError::RolledBack(_))
             }

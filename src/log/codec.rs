@@ -13,6 +13,9 @@ pub const FORMAT: u8 = 0;
 pub const RECORD_BYTES_MAX: usize = 65_535;
 /// Bytes before the header.
 pub const ENVELOPE_BYTES: usize = 4;
+/// What bincode may count while it decodes a record, whose own length is checked before. It counts a number at its
+/// full width, 8 bytes where the record has 1: a lower limit would refuse records that we wrote.
+const DECODE_BYTES_MAX: usize = 8 * RECORD_BYTES_MAX;
 /// Longest snapshot chunk that is decoded.
 const SNAPSHOT_BYTES_MAX: usize = 1 << 34;
 
@@ -55,11 +58,11 @@ pub enum CodecError {
 type Config = bincode::config::Configuration<
     bincode::config::LittleEndian,
     bincode::config::Varint,
-    bincode::config::Limit<RECORD_BYTES_MAX>,
+    bincode::config::Limit<DECODE_BYTES_MAX>,
 >;
 
 fn config() -> Config {
-    bincode::config::standard().with_limit::<RECORD_BYTES_MAX>()
+    bincode::config::standard().with_limit::<DECODE_BYTES_MAX>()
 }
 
 fn malformed(part: &'static str) -> impl Fn(bincode::error::DecodeError) -> CodecError {

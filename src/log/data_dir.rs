@@ -92,9 +92,10 @@ impl LogError {
     pub fn is_storage(&self) -> bool {
         match self {
             Self::Io { .. } => true,
+            // Without a code it is not SQLite that failed but a value that has another type than its column.
             Self::Sqlite(error) => !matches!(
                 error.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+                None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
             ),
             _ => false,
         }

@@ -5,7 +5,7 @@ use super::data_dir::{DataDir, LogError, open_ledger};
 use super::merkle::{TileId, TileSource};
 use super::personal::TextReader;
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::Position;
+use crate::domain::ids::{Position, TextNumber};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::ops::ControlFlow;
 
@@ -130,27 +130,79 @@ impl LogReader {
         read_tile(&self.connection, id)
     }
 
-    /// Visits all stored tiles in the order of level and index.
-    pub fn tiles(&self, mut visit: impl FnMut(i64, &[u8])) -> Result<(), LogError> {
-        let mut statement = self.connection.prepare("SELECT tile, hashes FROM tiles ORDER BY tile")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            visit(row.get(0)?, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
-        }
-        Ok(())
+    /// The stored bytes of the tile row with this key, whatever the key says.
+    pub fn tile_row(&self, key: i64) -> Result<Option<Vec<u8>>, LogError> {
+        let mut statement = self.connection.prepare_cached("SELECT hashes FROM tiles WHERE tile = ?1")?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Visits every personal text row: number, subject kind, subject, kind, salt, text.
-    pub fn personal_rows(&self, mut visit: impl FnMut(u64, [u8; 32], &str)) -> Result<(), LogError> {
-        let mut statement = self.connection.prepare("SELECT number, salt, text FROM personal ORDER BY number")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let salt: Vec<u8> = row.get(1)?;
-            let number: i64 = row.get(0)?;
-            let text = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-            visit(u64::try_from(number).unwrap_or(0), salt.try_into().unwrap_or([0; 32]), text);
-        }
-        Ok(())
+    /// Keys and byte lengths of the tile rows after `after`, in order, at most a transaction's worth of them.
+    pub fn tile_lengths(&self, after: i64) -> Result<Vec<(i64, u64)>, LogError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT tile, length(hashes) FROM tiles WHERE tile > ?1 ORDER BY tile LIMIT ?2")?;
+        let rows = statement.query_map([after, ROWS_A_TRANSACTION], |row| {
+            Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The row of a personal text, as it is stored.
+    pub fn text_row(&self, number: TextNumber) -> Result<Option<StoredText>, LogError> {
+        let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT subject_kind, subject, kind, salt, text FROM personal WHERE number = ?1")?;
+        let found = statement.query_row([number], |row| {
+            Ok(StoredText {
+                subject_kind: row.get(0)?,
+                subject: row.get(1)?,
+                kind: row.get(2)?,
+                salt: row.get_ref(3)?.as_bytes()?.to_vec(),
+                text: row.get_ref(4)?.as_bytes()?.to_vec(),
+            })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// Numbers of personal text rows after `after`, up to and with `through`, at most a transaction's worth of them.
+    pub fn text_numbers(&self, after: TextNumber, through: TextNumber) -> Result<Vec<TextNumber>, LogError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number FROM personal WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3",
+        )?;
+        let bound = |number: TextNumber| i64::try_from(number.0).unwrap_or(i64::MAX);
+        let rows = statement.query_map([bound(after), bound(through), ROWS_A_TRANSACTION], |row| {
+            Ok(TextNumber(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The highest number of a personal text row; none if there are no rows.
+    pub fn last_text_number(&self) -> Result<TextNumber, LogError> {
+        let mut statement = self.connection.prepare_cached("SELECT max(number) FROM personal")?;
+        let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        Ok(TextNumber(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0)))
+    }
+}
+
+/// A row of the `personal` table, unjudged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredText {
+    /// 0 the service, 1 an account, 2 a user.
+    pub subject_kind: i64,
+    /// Number of that account or user.
+    pub subject: i64,
+    /// Kind of text, in the order of [`TEXT_KINDS`](crate::domain::text::TEXT_KINDS).
+    pub kind: i64,
+    /// Its salt.
+    pub salt: Vec<u8>,
+    /// The text's bytes.
+    pub text: Vec<u8>,
+}
+
+impl std::fmt::Debug for StoredText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoredText({} bytes)", self.text.len())
     }
 }
 

@@ -13,7 +13,8 @@ use thiserror::Error;
 /// Frames after which a commit also moves the WAL into the file. Small enough that the WAL is overwritten in place
 /// and never grows: growing a file costs an fsync nearly twice.
 const CHECKPOINT_FRAMES: u32 = 1_000;
-const PAGE_BYTES: u32 = 8_192;
+/// Every commit writes the last page again, and SQLite sums it: half the page is half of that.
+const PAGE_BYTES: u32 = 4_096;
 const TILE_WIDTH: u64 = merkle::TILE_WIDTH as u64;
 
 const SCHEMA_STEPS: [&str; SCHEMA_STEP as usize] = [include_str!("../../schema/ledger/001_ledger.sql")];

@@ -115,6 +115,11 @@ pub fn digest(projections: &Projections, name: ProjectionName) -> Result<[u8; 32
     Ok(hash.finalize().into())
 }
 
+/// Digests of all projections, in the order of [`PROJECTIONS`].
+pub fn digests(projections: &Projections) -> Result<Vec<(ProjectionName, [u8; 32])>, CodecError> {
+    PROJECTIONS.into_iter().map(|name| Ok((name, digest(projections, name)?))).collect()
+}
+
 /// Key and digest of each entry, to name the one that differs.
 pub fn entry_digests(projections: &Projections, name: ProjectionName) -> Result<Vec<(String, [u8; 32])>, CodecError> {
     let mut digests = Vec::new();

@@ -68,10 +68,10 @@ impl LastUsed {
         grants
     }
 
-    pub(super) fn fold(&mut self, position: Position, header: &Header, event: &Event) {
+    pub(super) fn fold(&mut self, position: Position, header: &Header, event: &Event, tokens: usize) {
         match event {
             Event::TokenUsed(used) => {
-                self.add_token(header.token, header.recorded_at, position);
+                self.add_token(header.token, tokens, header.recorded_at, position);
                 let Some(scope) = used.scope else { return };
                 let name = match scope.target {
                     Target::Name(name) => name,
@@ -81,16 +81,19 @@ impl LastUsed {
                 self.grants.entry(key).or_default().add(header.recorded_at, position);
             }
             _ if !header.credential.is_none() && authority_of(event).is_some() => {
-                self.add_token(header.credential, header.recorded_at, position);
+                self.add_token(header.credential, tokens, header.recorded_at, position);
             }
             _ => {}
         }
     }
 
-    fn add_token(&mut self, token: TokenId, at: Timestamp, position: Position) {
+    fn add_token(&mut self, token: TokenId, tokens: usize, at: Timestamp, position: Position) {
         let Some(index) = usize::try_from(token.0).ok().and_then(|number| number.checked_sub(1)) else { return };
+        // Only tokens that exist: a tampered log, which `verify` folds too, must not make this grow without bound.
+        if index >= tokens {
+            return;
+        }
         if index >= self.tokens.len() {
-            // Token numbers are dense: only the log's own tokens get here, so this grows by tokens that exist.
             self.tokens.resize(index + 1, Uses::default());
         }
         self.tokens[index].add(at, position);

@@ -33,7 +33,7 @@ impl Projections {
     /// Takes in the next record.
     pub fn fold(&mut self, position: Position, header: &Header, event: &Event) {
         self.position = position;
-        self.last_used.fold(position, header, event);
+        self.last_used.fold(position, header, event, self.state.tokens.len());
         self.usage.fold(header, event);
         self.state.evolve(header, event);
     }

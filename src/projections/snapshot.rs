@@ -9,6 +9,7 @@ use crate::log::{DataDir, LogError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::os::unix::fs::OpenOptionsExt;
+use thiserror::Error;
 
 /// Changes whenever a fold or the layout of a projection changes: an older snapshot is then not read.
 pub const FOLD_VERSION: i64 = 1;
@@ -25,7 +26,27 @@ pub struct Views {
     connection: Connection,
 }
 
-/// Why a snapshot was passed over.
+/// Why a snapshot cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Unusable {
+    /// Deleted meanwhile: a newer one took its place.
+    #[error("it is gone")]
+    Gone,
+    /// Written by another release.
+    #[error("it has fold version {0}, this program {FOLD_VERSION}")]
+    OtherFold(i64),
+    /// The log's record at its position is another one, or there is none.
+    #[error("it is of another log")]
+    OtherLog,
+    /// Its bytes are not those that were stored.
+    #[error("its checksum does not match")]
+    Checksum,
+    /// Its bytes do not say what its row says.
+    #[error("it does not decode: {0}")]
+    Malformed(String),
+}
+
+/// A snapshot that was passed over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PassedOver {
     /// Its position.
@@ -129,19 +150,26 @@ impl Views {
     /// The newest snapshot that is whole, of this fold version and of this log; the ones passed over are named.
     pub fn load(&self, log: &LogReader) -> Result<(Option<Projections>, Vec<PassedOver>), LogError> {
         let mut passed_over = Vec::new();
-        let mut statement = self.connection.prepare("SELECT position FROM snapshots ORDER BY position DESC")?;
-        let positions: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        for position in positions {
-            let at = Position(u64::try_from(position).unwrap_or(0));
-            match self.load_one(position, log)? {
+        for at in self.positions()?.into_iter().rev() {
+            match self.load_at(at, log)? {
                 Ok(projections) => return Ok((Some(projections), passed_over)),
-                Err(reason) => passed_over.push(PassedOver { position: at, reason }),
+                Err(reason) => passed_over.push(PassedOver { position: at, reason: reason.to_string() }),
             }
         }
         Ok((None, passed_over))
     }
 
-    fn load_one(&self, position: i64, log: &LogReader) -> Result<Result<Projections, String>, LogError> {
+    /// Positions of the snapshots, good or not, oldest first.
+    pub fn positions(&self) -> Result<Vec<Position>, LogError> {
+        let mut statement = self.connection.prepare("SELECT position FROM snapshots ORDER BY position")?;
+        let positions =
+            statement.query_map([], |row| Ok(Position(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0))))?;
+        Ok(positions.collect::<Result<_, _>>()?)
+    }
+
+    /// The snapshot at one position, if it is whole, of this fold version and of this log.
+    pub fn load_at(&self, at: Position, log: &LogReader) -> Result<Result<Projections, Unusable>, LogError> {
+        let position = i64::try_from(at.0).unwrap_or(i64::MAX);
         let row = self.connection.query_row(
             "SELECT fold_version, leaf_hash, chunks, sha256 FROM snapshots WHERE position = ?1",
             [position],
@@ -150,25 +178,24 @@ impl Views {
             },
         );
         let Some((fold_version, leaf, chunks, sha256)) = row.optional()? else {
-            return Ok(Err("it is gone".to_owned()));
+            return Ok(Err(Unusable::Gone));
         };
         if fold_version != FOLD_VERSION {
-            return Ok(Err(format!("it has fold version {fold_version}, this program {FOLD_VERSION}")));
+            return Ok(Err(Unusable::OtherFold(fold_version)));
         }
-        let at = Position(u64::try_from(position).unwrap_or(0));
         match log.record(at)? {
             Some(record) if leaf_hash(&record)[..] == leaf[..] => {}
-            _ => return Ok(Err("it is of another log".to_owned())),
+            _ => return Ok(Err(Unusable::OtherLog)),
         }
         let bytes = self.read_chunks(position, chunks)?;
         if Sha256::digest(&bytes)[..] != sha256[..] {
-            return Ok(Err("its checksum does not match".to_owned()));
+            return Ok(Err(Unusable::Checksum));
         }
         let decoded: Result<Projections, _> = codec::from_bytes(&bytes);
         Ok(match decoded {
             Ok(projections) if projections.position == at => Ok(projections),
-            Ok(_) => Err("it says another position inside".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(_) => Err(Unusable::Malformed("it says another position inside".to_owned())),
+            Err(error) => Err(Unusable::Malformed(error.to_string())),
         })
     }
 

@@ -71,7 +71,8 @@ impl Usage {
                 if let Some(window) = self.windows.get_mut(&(header.account, totalled.user))
                     && window.opened_at == totalled.window_opened_at
                 {
-                    window.refused = window.refused.max(totalled.counts.iter().map(|(_, count)| count).sum());
+                    let total = totalled.counts.iter().fold(0u64, |total, (_, count)| total.saturating_add(*count));
+                    window.refused = window.refused.max(total);
                 }
             }
             _ => {}

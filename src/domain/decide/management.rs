@@ -182,7 +182,7 @@ fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Rule
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
         }
         Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
-        Change::Look(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
+        Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }

@@ -45,14 +45,7 @@ pub(super) async fn run_connection<S, B>(
     let http = parser.serve_connection(TokioIo::new(socket), guard);
     let stages = StageWatch::new(stages);
     let alarm = Alarm::new(&pulse);
-    let mut connection = Connection {
-        http,
-        stages,
-        alarm,
-        pulse,
-        limits,
-        waker: None,
-    };
+    let mut connection = Connection { http, stages, alarm, pulse, limits, waker: None };
     loop {
         match (&mut connection).await {
             End::Stage(Stage::Open) => {}
@@ -112,16 +105,12 @@ where
             if let Poll::Ready(end) = Pin::new(&mut this.http).poll(cx) {
                 return Poll::Ready(end.map_or_else(End::Failed, |()| End::Closed));
             }
-            let known = this
-                .waker
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()));
+            let known = this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
             if let Poll::Ready(stage) = this.stages.poll_stage(cx, known) {
                 this.waker = None;
                 return Poll::Ready(End::Stage(stage));
             }
-            let Poll::Ready(late) = this.alarm.poll_late(cx, &this.pulse, &this.limits, known)
-            else {
+            let Poll::Ready(late) = this.alarm.poll_late(cx, &this.pulse, &this.limits, known) else {
                 if !known {
                     this.waker = Some(cx.waker().clone());
                 }
@@ -164,11 +153,7 @@ impl StageWatch {
         ready!(self.changed.as_mut().poll(cx));
         // Without a sender there is no server any more.
         let gone = self.stages.has_changed().is_err();
-        let stage = if gone {
-            Stage::Cut
-        } else {
-            *self.stages.borrow_and_update()
-        };
+        let stage = if gone { Stage::Cut } else { *self.stages.borrow_and_update() };
         self.changed = Self::changed(self.stages.clone());
         Poll::Ready(stage)
     }
@@ -188,11 +173,7 @@ impl Alarm {
     fn new(pulse: &Pulse) -> Self {
         let set_for = FAR;
         let sleep = Box::pin(sleep_until(pulse.instant(set_for)));
-        Self {
-            sleep,
-            set_for,
-            armed: false,
-        }
+        Self { sleep, set_for, armed: false }
     }
 
     /// Ready when a deadline has passed.

@@ -10,8 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
-    X_CONTENT_TYPE_OPTIONS,
+    CONNECTION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::service::Service;
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri, Version};
@@ -35,23 +34,13 @@ impl Refusal {
     fn words(self) -> (StatusCode, &'static str) {
         match self {
             Self::UriTooLong => (StatusCode::URI_TOO_LONG, "The request target is too long."),
-            Self::HeadTooLarge => (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "The request's headers are too large.",
-            ),
+            Self::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are too large."),
             Self::HostMissing => (StatusCode::BAD_REQUEST, "The Host header is missing."),
-            Self::HostRepeated => (
-                StatusCode::BAD_REQUEST,
-                "The Host header is given more than once.",
-            ),
-            Self::LengthAmbiguous => (
-                StatusCode::BAD_REQUEST,
-                "Content-Length and Transfer-Encoding must not be given together.",
-            ),
-            Self::BodyLate => (
-                StatusCode::REQUEST_TIMEOUT,
-                "The request body did not arrive in time.",
-            ),
+            Self::HostRepeated => (StatusCode::BAD_REQUEST, "The Host header is given more than once."),
+            Self::LengthAmbiguous => {
+                (StatusCode::BAD_REQUEST, "Content-Length and Transfer-Encoding must not be given together.")
+            }
+            Self::BodyLate => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."),
             Self::AnswerLate => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The request took too long and was given up; whether it took effect is not known.",
@@ -62,13 +51,9 @@ impl Refusal {
     fn response<B: From<String>>(self) -> Response<B> {
         let (status, detail) = self.words();
         let mut response = problem(status, detail);
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
     }
@@ -85,13 +70,8 @@ fn problem<B: From<String>>(status: StatusCode, detail: &str) -> Response<B> {
     });
     let mut response = Response::new(B::from(body.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    response
-        .headers_mut()
-        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -104,18 +84,8 @@ pub(super) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    pub(super) fn new(
-        routes: S,
-        peer: PeerAddress,
-        pulse: Arc<Pulse>,
-        limits: Arc<ServerLimits>,
-    ) -> Self {
-        Self {
-            routes,
-            peer,
-            pulse,
-            limits,
-        }
+    pub(super) fn new(routes: S, peer: PeerAddress, pulse: Arc<Pulse>, limits: Arc<ServerLimits>) -> Self {
+        Self { routes, peer, pulse, limits }
     }
 
     fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
@@ -126,9 +96,7 @@ impl<S> Guard<S> {
         if target_bytes + header_bytes(request.headers()) > self.limits.header_bytes_max {
             return Some(Refusal::HeadTooLarge);
         }
-        if request.headers().contains_key(TRANSFER_ENCODING)
-            && self.pulse.head_has_line(b"content-length")
-        {
+        if request.headers().contains_key(TRANSFER_ENCODING) && self.pulse.head_has_line(b"content-length") {
             return Some(Refusal::LengthAmbiguous);
         }
         host_refusal(request.version(), request.headers())
@@ -150,41 +118,25 @@ where
         self.pulse.serving(has_body);
         let pulse = Arc::clone(&self.pulse);
         if let Some(refusal) = self.refusal(&request) {
-            return Answering {
-                course: Course::Refused(refusal),
-                pulse,
-            };
+            return Answering { course: Course::Refused(refusal), pulse };
         }
         request.extensions_mut().insert(self.peer);
-        let request = request.map(|body| RequestBody {
-            body,
-            pulse: has_body.then(|| Arc::clone(&pulse)),
-        });
-        Answering {
-            course: Course::Routed(self.routes.call(request)),
-            pulse,
-        }
+        let request = request.map(|body| RequestBody { body, pulse: has_body.then(|| Arc::clone(&pulse)) });
+        Answering { course: Course::Routed(self.routes.call(request)), pulse }
     }
 }
 
 /// Bytes of the request target as the client wrote it, a fragment apart (which no client may send).
 fn target_bytes(uri: &Uri) -> usize {
-    let scheme = uri
-        .scheme_str()
-        .map_or(0, |scheme| scheme.len() + "://".len());
-    let authority = uri
-        .authority()
-        .map_or(0, |authority| authority.as_str().len());
+    let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
     scheme + authority + path
 }
 
 /// Four bytes a line for `: ` and the line's end, so that many empty headers are not free.
 fn header_bytes(headers: &HeaderMap) -> usize {
-    headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum()
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
 /// RFC 9112 section 3.2: exactly one in HTTP/1.1, never two.
@@ -242,10 +194,7 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.body).poll_frame(cx);
         if let Some(pulse) = &this.pulse {
@@ -277,10 +226,7 @@ impl<B: Body + Unpin> Body for AnswerBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 

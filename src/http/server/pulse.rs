@@ -102,10 +102,7 @@ impl Pulse {
 
     /// The socket delivered bytes. Between requests, the first ones start a head.
     pub(super) fn received(&self, bytes: &[u8]) {
-        self.open_tail.store(
-            !bytes.ends_with(b"\n\r\n") && !bytes.ends_with(b"\n\n"),
-            Relaxed,
-        );
+        self.open_tail.store(!bytes.ends_with(b"\n\r\n") && !bytes.ends_with(b"\n\n"), Relaxed);
         match self.phase.load(Relaxed) {
             IDLE => {
                 self.enter(HEAD);
@@ -120,11 +117,9 @@ impl Pulse {
     /// A head is complete and goes to the routes.
     pub(super) fn serving(&self, has_body: bool) {
         self.enter(SERVING);
-        self.heads_taken
-            .store(self.heads_taken.load(Relaxed).saturating_add(1), Relaxed);
+        self.heads_taken.store(self.heads_taken.load(Relaxed).saturating_add(1), Relaxed);
         self.has_body.store(has_body, Relaxed);
-        self.body
-            .store(if has_body { BODY_UNREAD } else { BODY_ENDED }, Relaxed);
+        self.body.store(if has_body { BODY_UNREAD } else { BODY_ENDED }, Relaxed);
     }
 
     /// The routes wait for the body. Its time starts here and not at the head: a route that had other work first must
@@ -228,10 +223,7 @@ impl Pulse {
             return of_phase;
         }
         let of_write = (after(stalled_since, limits.write_stall_max), Late::Write);
-        Some(of_phase.map_or(
-            of_write,
-            |due| if due.0 < of_write.0 { due } else { of_write },
-        ))
+        Some(of_phase.map_or(of_write, |due| if due.0 < of_write.0 { due } else { of_write }))
     }
 
     fn serving_due(&self, phase_since: u64, limits: &ServerLimits) -> (u64, Late) {
@@ -240,10 +232,7 @@ impl Pulse {
             return (answer, Late::Answer);
         }
         // Whichever comes first, a client that still owes its body is the one who is late.
-        (
-            after(self.body_since.load(Relaxed), limits.body_time_max).min(answer),
-            Late::Body,
-        )
+        (after(self.body_since.load(Relaxed), limits.body_time_max).min(answer), Late::Body)
     }
 
     /// Whether the head just parsed has a line of this name, as received. hyper takes Content-Length away when
@@ -258,15 +247,11 @@ impl Pulse {
         let Ok(copy) = self.head_copy.lock() else {
             return false;
         };
-        let mut lines = copy
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::trim_ascii_end)
-            .skip_while(|line| line.is_empty());
+        let mut lines =
+            copy.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).skip_while(|line| line.is_empty());
         // The request line.
         lines.next();
-        lines
-            .take_while(|line| !line.is_empty())
-            .any(|line| is_header_line(line, name))
+        lines.take_while(|line| !line.is_empty()).any(|line| is_header_line(line, name))
     }
 
     fn copy_head(&self, bytes: &[u8], fresh: bool) {
@@ -296,7 +281,5 @@ fn after(since: u64, wait: Duration) -> u64 {
 
 fn is_header_line(line: &[u8], name: &[u8]) -> bool {
     line.split_at_checked(name.len())
-        .is_some_and(|(start, rest)| {
-            start.eq_ignore_ascii_case(name) && rest.first() == Some(&b':')
-        })
+        .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(name) && rest.first() == Some(&b':'))
 }

@@ -20,11 +20,7 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self {
-            stream,
-            pulse,
-            write_side_closed: false,
-        }
+        Self { stream, pulse, write_side_closed: false }
     }
 
     fn report_write<T>(&self, outcome: Poll<T>) -> Poll<T> {
@@ -49,11 +45,7 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if let Some(bytes) = buffer.filled().get(before..)
@@ -66,11 +58,7 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.report_write(outcome)
     }
@@ -99,10 +87,6 @@ impl AsyncWrite for Socket {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.write_side_closed = true;
         }
-        if self.pulse.lingers() {
-            self.poll_discard(cx)
-        } else {
-            Poll::Ready(Ok(()))
-        }
+        if self.pulse.lingers() { self.poll_discard(cx) } else { Poll::Ready(Ok(())) }
     }
 }

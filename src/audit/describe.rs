@@ -1,0 +1,279 @@
+//! Events in words and numbers that a person can read: numbers of texts are replaced by the texts, or by null where
+//! a text was erased.
+
+use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeGroup, Target};
+use crate::domain::directory::ResourceFacts;
+use crate::domain::event::{AccessSource, Event, Header, Route};
+use crate::domain::ids::TextNumber;
+use crate::domain::table::Table;
+use crate::domain::text::Subject;
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Authority, Owner, Principal, Secret};
+use crate::log::personal::TextReader;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+/// What it takes to put events into words.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    /// Texts by number.
+    pub texts: &'a TextReader,
+    /// Scope groups by number.
+    pub groups: &'a Table<ScopeGroup>,
+}
+
+/// Who acted.
+pub fn principal(principal: Principal) -> Value {
+    match principal {
+        Principal::Service => json!({ "kind": "service" }),
+        Principal::Account(account) => json!({ "kind": "account", "id": account.0 }),
+        Principal::User(user) => json!({ "kind": "user", "id": user.0 }),
+        Principal::Staff(token) => json!({ "kind": "staff", "id": token.0 }),
+        Principal::Local(uid) => json!({ "kind": "local", "id": uid }),
+    }
+}
+
+fn authority(authority: Authority) -> Value {
+    match authority {
+        Authority::Init => json!({ "kind": "init" }),
+        Authority::Local => json!({ "kind": "local" }),
+        Authority::Operator(version) => json!({ "kind": "operator", "version": version.0 }),
+        Authority::Membership(version) => json!({ "kind": "membership", "version": version.0 }),
+    }
+}
+
+fn source(source: AccessSource) -> Value {
+    match source {
+        AccessSource::Token(version) => json!({ "kind": "token", "version": version.0 }),
+        AccessSource::Membership(version) => json!({ "kind": "membership", "version": version.0 }),
+        AccessSource::Identity(version) => json!({ "kind": "identity", "version": version.0 }),
+    }
+}
+
+fn owner(owner: Owner) -> Value {
+    match owner {
+        Owner::Service => json!({ "kind": "service" }),
+        Owner::Account(account) => json!({ "kind": "account", "id": account.0 }),
+        Owner::User(user) => json!({ "kind": "user", "id": user.0 }),
+    }
+}
+
+fn subject(subject: Subject) -> Value {
+    match subject {
+        Subject::Service => json!({ "kind": "service" }),
+        Subject::Account(account) => json!({ "kind": "account", "id": account.0 }),
+        Subject::User(user) => json!({ "kind": "user", "id": user.0 }),
+    }
+}
+
+fn time_or_null(at: Option<Timestamp>) -> Option<String> {
+    at.map(Timestamp::to_micros_text)
+}
+
+fn secret(secret: &Secret) -> Value {
+    json!({
+        "number": secret.number,
+        "hashed_token": STANDARD.encode(secret.digest.0),
+        "hint": String::from_utf8_lossy(&secret.hint),
+        "not_after": time_or_null(secret.not_after),
+    })
+}
+
+impl Words<'_> {
+    /// A text by its number.
+    pub fn text(&self, number: TextNumber) -> Option<String> {
+        self.texts.text(number).ok().flatten().map(|text| text.to_string())
+    }
+
+    fn group(&self, number: GroupNumber) -> Option<&str> {
+        self.groups.get(u64::from(number)).map(|group| group.name.as_str())
+    }
+
+    /// A scope as it is written: `zones:example.com:read`. An erased name is shown as its number.
+    pub fn scope(&self, scope: RequiredScope) -> String {
+        let name = match scope.target {
+            Target::List => "*".to_owned(),
+            Target::Name(number) => self.text(number).unwrap_or_else(|| format!("#{number}")),
+            Target::Number(number) => number.to_string(),
+        };
+        format!("{}:{name}:{}", self.group(scope.group).unwrap_or("?"), scope.verb.name())
+    }
+
+    /// Access, in the form it is given in.
+    pub fn access(&self, access: &Access) -> Value {
+        let Access::Granted(grants) = access else { return json!("full") };
+        let grants: Vec<Value> = grants
+            .iter()
+            .map(|grant| {
+                let resources = match &grant.coverage {
+                    Coverage::All => json!("all"),
+                    Coverage::Named(names) => names.iter().map(|&name| self.text(name)).collect(),
+                };
+                json!({ "group": self.group(grant.group), "level": grant.level.name(), "resources": resources })
+            })
+            .collect();
+        json!({ "grants": grants })
+    }
+
+    fn facts(&self, facts: &ResourceFacts) -> Value {
+        match facts {
+            ResourceFacts::Domain(facts) => json!({
+                "registrant_id": facts.registrant_id, "state": facts.state.name(), "auto_renew": facts.auto_renew,
+                "private_whois": facts.private_whois, "trustee": facts.trustee,
+                "expires_at": time_or_null(facts.expires_at),
+            }),
+            ResourceFacts::Zone(facts) => json!({
+                "reverse": facts.reverse, "secondary": facts.secondary, "active": facts.active,
+                "last_transferred_at": time_or_null(facts.last_transferred_at),
+            }),
+            ResourceFacts::Certificate(facts) => json!({
+                "common_name": self.text(facts.common_name), "years": facts.years, "issued": facts.issued,
+                "alternate_names": facts.alternate_names.iter().map(|&name| self.text(name)).collect::<Vec<_>>(),
+                "contact_id": facts.contact_id, "csr": self.text(facts.signing_request),
+                "auto_renew": facts.auto_renew, "lets_encrypt": facts.lets_encrypt,
+                "expires_at": time_or_null(facts.expires_at),
+            }),
+        }
+    }
+
+    /// The members of `data` of an event's answer.
+    pub fn data(&self, event: &Event) -> Value {
+        match event {
+            Event::TokenUsed(e) => json!({
+                "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
+                "route": Route::template(e.route), "address": self.text(e.address), "agent": self.text(e.agent),
+                "drawn": { "general": e.general, "research": e.research }, "outcome": e.outcome.name(),
+            }),
+            Event::TokenUseRefused(e) => json!({
+                "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
+                "route": Route::template(e.route), "address": self.text(e.address), "agent": self.text(e.agent),
+                "cause": e.cause.name(),
+            }),
+            Event::RefusalsSummed(e) => json!({
+                "counts": e.counts.iter().map(|(cause, count)| json!({ "cause": cause.name(), "count": count }))
+                    .collect::<Vec<_>>(),
+                "first": e.first.to_micros_text(), "last": e.last.to_micros_text(),
+                "addresses": e.addresses.iter().map(|&address| self.text(address)).collect::<Vec<_>>(),
+            }),
+            Event::QuotaRefusalsTotalled(e) => json!({
+                "user_id": (!e.user.is_none()).then_some(e.user.0),
+                "window_opened_at": Timestamp::from_seconds(e.window_opened_at).to_seconds_text(),
+                "counts": e.counts.iter().map(|(token, count)| json!({ "token_id": token.0, "count": count }))
+                    .collect::<Vec<_>>(),
+            }),
+            Event::ManagementRefused(e) => json!({
+                "operation": e.operation.name(), "address": self.text(e.address), "agent": self.text(e.agent),
+                "cause": e.cause.name(),
+            }),
+            Event::LedgerInitialized(_)
+            | Event::ScopeGroupDefined(_)
+            | Event::TextSeen(_)
+            | Event::RecordingStarted(_)
+            | Event::RecordingStopped(_) => self.service_data(event),
+            Event::TokenCreated(_)
+            | Event::TokenRenamed(_)
+            | Event::TokenAccessChanged(_)
+            | Event::TokenExpiryChanged(_)
+            | Event::TokenRotated(_)
+            | Event::TokenDeleted(_) => self.token_data(event),
+            _ => self.directory_data(event),
+        }
+    }
+
+    fn service_data(&self, event: &Event) -> Value {
+        match event {
+            Event::LedgerInitialized(e) => json!({ "origin": e.origin, "log_vkey": e.log_vkey }),
+            Event::ScopeGroupDefined(e) => json!({
+                "group": e.group, "name": e.name, "restrictable": e.restrictable, "has_write": e.has_write,
+                "needs_research": e.needs_research,
+            }),
+            Event::TextSeen(e) => json!({
+                "number": e.number.0, "subject": subject(e.subject), "kind": e.kind.name(),
+                "commitment": STANDARD.encode(e.commitment), "text": self.text(e.number),
+            }),
+            Event::RecordingStarted(e) => json!({ "after_clean_stop": e.after_clean_stop }),
+            Event::RecordingStopped(e) => json!({ "appended": e.appended }),
+            _ => Value::Null,
+        }
+    }
+
+    fn token_data(&self, event: &Event) -> Value {
+        match event {
+            Event::TokenCreated(e) => json!({
+                "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
+                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "expires_at": time_or_null(e.expires_at), "authority": authority(e.authority),
+            }),
+            Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "authority": authority(e.authority) }),
+            Event::TokenAccessChanged(e) => {
+                json!({ "access": self.access(&e.access), "authority": authority(e.authority) })
+            }
+            Event::TokenExpiryChanged(e) => {
+                json!({ "expires_at": time_or_null(e.expires_at), "authority": authority(e.authority) })
+            }
+            Event::TokenRotated(e) => json!({
+                "secret": secret(&e.secret), "ends": e.ends, "ends_at": e.ends_at.to_micros_text(),
+                "authority": authority(e.authority),
+            }),
+            Event::TokenDeleted(e) => json!({ "authority": authority(e.authority) }),
+            _ => Value::Null,
+        }
+    }
+
+    fn directory_data(&self, event: &Event) -> Value {
+        match event {
+            Event::UserCreated(e) => json!({
+                "user_id": e.user.0, "email": self.text(e.email), "name": self.text(e.name),
+                "authority": authority(e.authority),
+            }),
+            Event::AccountCreated(e) => json!({
+                "name": self.text(e.name), "email": self.text(e.email), "plan": e.plan.name(),
+                "hourly_limit": e.hourly_limit, "authority": authority(e.authority),
+            }),
+            Event::AccountRenamed(e) => json!({
+                "name": self.text(e.name), "email": self.text(e.email), "authority": authority(e.authority),
+            }),
+            Event::PlanChanged(e) => {
+                json!({ "from": e.from.name(), "to": e.to.name(), "authority": authority(e.authority) })
+            }
+            Event::HourlyLimitChanged(e) => {
+                json!({ "from": e.from, "to": e.to, "authority": authority(e.authority) })
+            }
+            Event::ResearchActivated(e) => {
+                json!({ "monthly_cap": e.monthly_cap, "authority": authority(e.authority) })
+            }
+            Event::ResearchDeactivated(e) => json!({ "authority": authority(e.authority) }),
+            Event::MemberAdded(e) => json!({
+                "user_id": e.user.0, "access": self.access(&e.access), "authority": authority(e.authority),
+            }),
+            Event::MemberAccessChanged(e) => json!({
+                "user_id": e.user.0, "access": self.access(&e.access), "authority": authority(e.authority),
+            }),
+            Event::MemberRemoved(e) => json!({ "user_id": e.user.0, "authority": authority(e.authority) }),
+            Event::ResourceAdded(e) => json!({
+                "resource_id": e.resource.0, "kind": e.facts.kind().name(), "name": self.text(e.name),
+                "facts": self.facts(&e.facts), "authority": authority(e.authority),
+            }),
+            Event::ResourceRemoved(e) => {
+                json!({ "resource_id": e.resource.0, "authority": authority(e.authority) })
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+/// The header's members of an event's answer.
+pub fn header_members(header: &Header) -> Vec<(&'static str, Value)> {
+    let number = |number: u64| if number == 0 { Value::Null } else { json!(number) };
+    vec![
+        ("recorded_at", json!(header.recorded_at.to_micros_text())),
+        ("account_id", number(header.account.0)),
+        ("account_number", number(header.account_number)),
+        ("token_id", number(header.token.0)),
+        ("token_number", number(header.token_number)),
+        ("principal", principal(header.principal)),
+        ("credential", number(header.credential.0)),
+        ("request_id", json!(header.request.to_string())),
+    ]
+}

@@ -1,0 +1,193 @@
+//! Pages of the log's events, filtered.
+
+use super::describe::{Words, header_members};
+use crate::domain::access::Target;
+use crate::domain::event::{Event, Header};
+use crate::domain::ids::{AccountId, Position, TokenId};
+use crate::domain::time::Timestamp;
+use crate::log::codec;
+use crate::log::merkle::{self, HashReader};
+use crate::log::reader::LogReader;
+use crate::log::{LogError, merkle::Hash};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use std::ops::ControlFlow;
+
+/// Records looked at for one page; a rare filter then answers with an empty page and where to go on.
+pub const SCAN_BUDGET: u64 = 100_000;
+/// Most events of a page.
+pub const PAGE_MAX: usize = 1_000;
+/// Events of a page where nothing is said.
+pub const PAGE_DEFAULT: usize = 100;
+
+/// Which events.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only this account's.
+    pub account: Option<AccountId>,
+    /// Only this token's.
+    pub token: Option<TokenId>,
+    /// Only of this type.
+    pub type_name: Option<String>,
+    /// Recorded at or after.
+    pub from: Option<Timestamp>,
+    /// Recorded before.
+    pub to: Option<Timestamp>,
+    /// Only uses and refusals about this resource name.
+    pub resource: Option<String>,
+    /// Only with this outcome, or refusal cause.
+    pub outcome: Option<String>,
+}
+
+/// Which page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// Ascending: events after this position.
+    pub after: Position,
+    /// Descending: events before this position; none is the head.
+    pub before: Option<Position>,
+    /// Newest first.
+    pub descending: bool,
+    /// Most events.
+    pub limit: usize,
+}
+
+/// A page of events.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Events {
+    /// The events in words.
+    pub events: Vec<Value>,
+    /// The last position looked at, to go on from; none at the log's end.
+    pub next: Option<Position>,
+    /// The head the page was read at.
+    pub head: Position,
+    /// Root of the tree at that head.
+    pub root: Hash,
+}
+
+impl Filter {
+    fn matches(&self, header: &Header, event: &Event, words: &Words<'_>) -> bool {
+        let in_time =
+            self.from.is_none_or(|from| header.recorded_at >= from) && self.to.is_none_or(|to| header.recorded_at < to);
+        in_time
+            && self.account.is_none_or(|account| header.account == account)
+            && self.token.is_none_or(|token| header.token == token)
+            && self.type_name.as_ref().is_none_or(|name| event.type_name() == name)
+            && self.outcome.as_ref().is_none_or(|name| outcome_of(event) == Some(name))
+            && self.resource.as_ref().is_none_or(|name| resource_of(event, words).as_ref() == Some(name))
+    }
+}
+
+fn outcome_of(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::TokenUsed(used) => Some(used.outcome.name()),
+        Event::TokenUseRefused(refused) => Some(refused.cause.name()),
+        Event::ManagementRefused(refused) => Some(refused.cause.name()),
+        _ => None,
+    }
+}
+
+fn resource_of(event: &Event, words: &Words<'_>) -> Option<String> {
+    let number = match event {
+        Event::TokenUsed(used) => used.scope.and_then(|scope| match scope.target {
+            Target::Name(name) => Some(name),
+            _ => None,
+        }),
+        Event::TokenUseRefused(refused) => refused.scope.and_then(|scope| match scope.target {
+            Target::Name(name) => Some(name),
+            _ => None,
+        }),
+        Event::ResourceAdded(added) => Some(added.name),
+        _ => None,
+    };
+    words.text(number?)
+}
+
+/// Reads a page. Nothing of it is ever served beyond the head it names.
+pub fn page(log: &LogReader, words: &Words<'_>, filter: &Filter, page: &Page) -> Result<Events, LogError> {
+    let head = log.head()?;
+    let mut collecting =
+        Collecting { words, filter, limit: page.limit, scanned: 0, last: Position(0), events: vec![], failure: None };
+    if page.descending {
+        let before = page.before.unwrap_or(head.next()).min(head.next());
+        collecting.last = before;
+        log.scan_back(before, |position, record| collecting.visit(position, record))?;
+        let next = (collecting.last.0 > 1).then_some(collecting.last);
+        collecting.finish(next, head, log)
+    } else {
+        collecting.last = page.after;
+        log.scan(page.after, head, |position, record| collecting.visit(position, record))?;
+        let next = (collecting.last < head).then_some(collecting.last);
+        collecting.finish(next, head, log)
+    }
+}
+
+struct Collecting<'a> {
+    words: &'a Words<'a>,
+    filter: &'a Filter,
+    limit: usize,
+    scanned: u64,
+    last: Position,
+    events: Vec<Value>,
+    failure: Option<LogError>,
+}
+
+impl Collecting<'_> {
+    fn visit(&mut self, position: Position, record: &[u8]) -> ControlFlow<()> {
+        if self.events.len() >= self.limit || self.scanned >= SCAN_BUDGET {
+            return ControlFlow::Break(());
+        }
+        let (header, event) = match codec::decode(record) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.failure = Some(LogError::undecodable(position, &error));
+                return ControlFlow::Break(());
+            }
+        };
+        self.scanned += 1;
+        self.last = position;
+        if self.filter.matches(&header, &event, self.words) {
+            self.events.push(describe(position, record, &header, &event, self.words));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn finish(self, next: Option<Position>, head: Position, log: &LogReader) -> Result<Events, LogError> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(Events { events: self.events, next, head, root: root_at(log, head)? }),
+        }
+    }
+}
+
+/// One event in words.
+pub fn describe(position: Position, record: &[u8], header: &Header, event: &Event, words: &Words<'_>) -> Value {
+    let mut members = Map::new();
+    members.insert("position".to_owned(), position.0.into());
+    members.insert("type".to_owned(), event.type_name().into());
+    members.extend(header_members(header).into_iter().map(|(name, value)| (name.to_owned(), value)));
+    members.insert("leaf_hash".to_owned(), STANDARD.encode(merkle::leaf_hash(record)).into());
+    members.insert("data".to_owned(), words.data(event));
+    Value::Object(members)
+}
+
+/// One event by its position.
+pub fn event(log: &LogReader, words: &Words<'_>, position: Position) -> Result<Option<Value>, LogError> {
+    let Some(record) = log.record(position)? else { return Ok(None) };
+    let (header, event) = codec::decode(&record).map_err(|error| LogError::undecodable(position, &error))?;
+    Ok(Some(describe(position, &record, &header, &event, words)))
+}
+
+/// Root of the tree over the first `size` records.
+pub fn root_at(log: &LogReader, size: Position) -> Result<Hash, LogError> {
+    let width = merkle::TILE_WIDTH as u64;
+    let mut tail = Vec::new();
+    log.scan(Position(size.0 - size.0 % width), size, |_, record| {
+        tail.push(merkle::leaf_hash(record));
+        ControlFlow::Continue(())
+    })?;
+    let damaged = |what: String| LogError::DamagedTree(what);
+    let reader = HashReader::new(log, size.0, &tail).map_err(|error| damaged(error.to_string()))?;
+    merkle::root_at(&reader, size.0).map_err(|error| damaged(error.to_string()))
+}

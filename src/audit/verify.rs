@@ -1,0 +1,281 @@
+//! `verify`: is everything in a ledger what the log says it is?
+//!
+//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles ([`tree`]); the
+//! other decodes, encodes again, counts stream numbers, checks texts and folds ([`records`], [`snapshots`]). Refuses
+//! to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
+//! writer's tree cannot hide itself. Nothing is changed, and a server may go on appending: the head is fixed first.
+//!
+//! What it cannot see: a log that was cut, or rewritten from the start, together with its tiles. That is what the
+//! returned head and root are for: compare them with a signed checkpoint.
+
+mod records;
+mod snapshots;
+mod tree;
+
+use crate::domain::ids::{Position, TextNumber};
+use crate::log::reader::LogReader;
+use crate::log::{DataDir, LogError};
+use crate::projections::snapshot::PassedOver;
+use snapshots::Due;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
+
+/// Findings of one kind that are listed; the others are counted. By kind, so that many of one hide none of another.
+pub const FINDINGS_LISTED_MAX: usize = 20;
+
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// What a finding is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// The file itself, a position or the bytes of a record.
+    Record,
+    /// A record's time.
+    Time,
+    /// A place in an account's or a token's stream.
+    Stream,
+    /// The stored tree.
+    Tree,
+    /// A personal text and its commitment.
+    Text,
+    /// A snapshot of the projections.
+    Snapshot,
+}
+
+/// All of them.
+pub const KINDS: [Kind; 6] = [Kind::Record, Kind::Time, Kind::Stream, Kind::Tree, Kind::Text, Kind::Snapshot];
+
+impl Kind {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Time => "time",
+            Self::Stream => "stream",
+            Self::Tree => "tree",
+            Self::Text => "text",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// Something that is not what it must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// The record it is about, or the first of them; none where it is about no record.
+    pub position: Option<Position>,
+    /// What it is about.
+    pub kind: Kind,
+    /// What is wrong, as a sentence that needs no other.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some(position) => write!(f, "position {position}: {}: {}", self.kind.name(), self.what),
+            None => write!(f, "{}: {}", self.kind.name(), self.what),
+        }
+    }
+}
+
+/// What to leave out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Whether snapshots are compared with the replay.
+    pub snapshots: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { snapshots: true }
+    }
+}
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The last position that was checked.
+    pub head: Position,
+    /// Root of the tree over all records up to the head; none where records are missing.
+    pub root: Option<[u8; 32]>,
+    /// Stored tiles that were compared.
+    pub tiles_checked: u64,
+    /// Personal texts that were compared with their commitments.
+    pub texts_checked: u64,
+    /// Texts that were seen and have no row any more.
+    pub texts_erased: u64,
+    /// Snapshots that were compared with the replay.
+    pub snapshots_checked: Vec<Position>,
+    /// Snapshots that could not be compared, though nothing is wrong with them.
+    pub snapshots_passed_over: Vec<PassedOver>,
+    /// Findings by position, at most [`FINDINGS_LISTED_MAX`] of each kind.
+    pub findings: Vec<Finding>,
+    /// How many there are, those not listed included.
+    pub findings_total: u64,
+}
+
+impl Report {
+    /// Whether nothing was found.
+    pub fn is_clean(&self) -> bool {
+        self.findings_total == 0
+    }
+}
+
+/// Findings on their way into the report.
+#[derive(Default)]
+struct Findings {
+    listed: Vec<Finding>,
+    by_kind: [u64; KINDS.len()],
+}
+
+impl Findings {
+    fn add(&mut self, position: impl Into<Option<Position>>, kind: Kind, what: impl Into<String>) {
+        let count = &mut self.by_kind[kind as usize];
+        *count += 1;
+        if *count <= FINDINGS_LISTED_MAX as u64 {
+            self.listed.push(Finding { position: position.into(), kind, what: what.into() });
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.by_kind.iter().sum()
+    }
+
+    /// In the order of positions; those without one last.
+    fn into_sorted(mut self) -> Vec<Finding> {
+        self.listed.sort_by_key(|finding| (finding.position.is_none(), finding.position, finding.kind));
+        let mut listed = [0usize; KINDS.len()];
+        self.listed.retain(|finding| {
+            let count = &mut listed[finding.kind as usize];
+            *count += 1;
+            *count <= FINDINGS_LISTED_MAX
+        });
+        self.listed
+    }
+
+    fn join(&mut self, other: Self) {
+        self.listed.extend(other.listed);
+        for (count, others) in self.by_kind.iter_mut().zip(other.by_kind) {
+            *count += others;
+        }
+    }
+}
+
+/// What both threads look at: fixed before they start, so that a server may append meanwhile.
+struct Scope {
+    head: Position,
+    /// The highest number of a text row before the head was read: rows up to it belong to records up to the head.
+    last_text: TextNumber,
+}
+
+/// How far the two threads are.
+#[derive(Default)]
+struct Reached {
+    tree: AtomicU64,
+    records: AtomicU64,
+}
+
+impl Reached {
+    fn both(&self) -> u64 {
+        self.tree.load(Ordering::Relaxed).min(self.records.load(Ordering::Relaxed))
+    }
+}
+
+/// Checks a ledger. Findings are values; an error is only that the files could not be read.
+///
+/// `progress` is told the position that both threads are past, and the head.
+pub fn verify(
+    dir: &DataDir,
+    options: Options,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<Report, LogError> {
+    let log = LogReader::open(dir)?;
+    let mut findings = Findings::default();
+    let mut passed_over = Vec::new();
+    // Snapshots first: one that is there already is of a position that the head, read later, covers.
+    let due = if options.snapshots { snapshots::list(dir, &log, &mut findings, &mut passed_over)? } else { Vec::new() };
+    let scope = Scope { last_text: log.last_text_number()?, head: log.head()? };
+    drop(log);
+    let reached = Reached::default();
+    let (tree, records) = run_both(dir, &scope, due, &reached, progress)?;
+    progress(scope.head.0, scope.head.0);
+    Ok(report(&scope, findings, passed_over, tree, records))
+}
+
+/// Where a thread ended.
+type Ended<T> = thread::Result<Result<(T, Findings), LogError>>;
+
+fn run_both(
+    dir: &DataDir,
+    scope: &Scope,
+    due: Vec<Due>,
+    reached: &Reached,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<((tree::Checked, Findings), (records::Checked, Findings)), LogError> {
+    let (tree, records) = thread::scope(|threads| {
+        // Nothing is sent: a thread that ends drops its sender, and when both have, the wait is over.
+        let (running, ended) = mpsc::channel::<()>();
+        let also_running = running.clone();
+        let tree = threads.spawn(move || {
+            let _running = running;
+            tree::check(dir, scope, &reached.tree)
+        });
+        let records = threads.spawn(move || {
+            let _running = also_running;
+            records::check(dir, scope, due, &reached.records)
+        });
+        while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
+            progress(reached.both(), scope.head.0);
+        }
+        (ScopedJoinHandle::join(tree), ScopedJoinHandle::join(records))
+    });
+    Ok((unwrapped(tree, &reached.tree)?, unwrapped(records, &reached.records)?))
+}
+
+/// A fold of a forged record may meet what no real log holds. That is a finding, and no reason to fall over.
+fn unwrapped<T: Default>(ended: Ended<T>, reached: &AtomicU64) -> Result<(T, Findings), LogError> {
+    ended.unwrap_or_else(|_| {
+        let after = reached.load(Ordering::Relaxed);
+        let mut findings = Findings::default();
+        let what = format!("checking stopped at a record after position {after} that this program cannot take in");
+        findings.add(Position(after + 1), Kind::Record, what);
+        Ok((T::default(), findings))
+    })
+}
+
+fn report(
+    scope: &Scope,
+    mut findings: Findings,
+    mut snapshots_passed_over: Vec<PassedOver>,
+    (tree, of_tree): (tree::Checked, Findings),
+    (records, of_records): (records::Checked, Findings),
+) -> Report {
+    findings.join(of_tree);
+    findings.join(of_records);
+    snapshots_passed_over.extend(records.snapshots_passed_over);
+    Report {
+        head: scope.head,
+        root: tree.root,
+        tiles_checked: tree.tiles,
+        texts_checked: records.texts,
+        texts_erased: records.texts_erased,
+        snapshots_checked: records.snapshots,
+        snapshots_passed_over,
+        findings_total: findings.total(),
+        findings: findings.into_sorted(),
+    }
+}
+
+/// A file that can be read but makes no sense is a finding; one that cannot be read is an error.
+fn readable<T>(result: Result<T, LogError>) -> Result<Result<T, String>, LogError> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if error.is_storage() => Err(error),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}

@@ -1,0 +1,119 @@
+//! The local socket (0600): questions from commands on the same machine to the running server, a line of JSON each
+//! way. Who may open the socket may read the data directory anyway.
+
+use super::Failure;
+use crate::audit::compare::{EntryDigests, LiveDigests, entries_from_json, entries_to_json};
+use crate::domain::ids::Position;
+use crate::ledger::{DataDir, Ledger, LogError};
+use crate::log::codec::CodecError;
+use crate::projections::digest::{ProjectionName, entry_digests};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+/// Longest question.
+const QUESTION_BYTES_MAX: u64 = 4_096;
+/// How long a command waits for an answer; digests of a large ledger take seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Entries of one live projection at a position.
+pub(super) type LiveEntries = (Position, EntryDigests);
+
+/// Opens the socket and answers on it until aborted. A socket file left by a killed server is replaced: the
+/// directory's lock says that no other server runs.
+pub(super) fn listen(ledger: &Ledger) -> Result<JoinHandle<()>, Failure> {
+    let path = ledger.dir().socket();
+    let io = |source| LogError::Io { path: path.clone(), source };
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error).into()),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(io)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+    let ledger = ledger.clone();
+    Ok(tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(converse(ledger.clone(), stream))),
+                Err(error) => {
+                    tracing::warn!(%error, "the local socket could not accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }))
+}
+
+async fn converse(ledger: Ledger, stream: UnixStream) {
+    let (reading, mut writing) = stream.into_split();
+    let mut question = String::new();
+    let mut reading = tokio::io::BufReader::new(reading.take(QUESTION_BYTES_MAX));
+    if reading.read_line(&mut question).await.is_err() {
+        return;
+    }
+    let mut line = reply_to(&ledger, &question).await.to_string();
+    line.push('\n');
+    if let Err(error) = writing.write_all(line.as_bytes()).await {
+        tracing::debug!(%error, "a command went away before its answer");
+    }
+}
+
+async fn reply_to(ledger: &Ledger, question: &str) -> Value {
+    let question: Value = serde_json::from_str(question).unwrap_or_default();
+    let refused = |what: &str| json!({ "error": what });
+    match question["ask"].as_str() {
+        Some("digests") => match ledger.examine(LiveDigests::of).await {
+            Ok(digests) => digests.to_json(),
+            Err(error) => refused(&error.to_string()),
+        },
+        Some("entries") => {
+            let name = question["projection"].as_str().and_then(ProjectionName::parse);
+            let Some(name) = name else { return refused("no such projection") };
+            match ledger.examine(move |live| Ok::<_, CodecError>((live.position, entry_digests(live, name)?))).await {
+                Ok((position, entries)) => json!({ "position": position.0, "entries": entries_to_json(&entries) }),
+                Err(error) => refused(&error.to_string()),
+            }
+        }
+        _ => refused("no such question"),
+    }
+}
+
+/// Asks the server of a directory for its digests; none if no server runs there.
+pub(super) fn ask_digests(dir: &DataDir) -> Result<Option<LiveDigests>, Failure> {
+    let Some(answer) = ask(dir, &json!({ "ask": "digests" }))? else { return Ok(None) };
+    LiveDigests::from_json(&answer).map(Some).ok_or_else(|| not_understood(&answer))
+}
+
+/// Asks for the entries of one projection.
+pub(super) fn ask_entries(dir: &DataDir, name: ProjectionName) -> Result<Option<LiveEntries>, Failure> {
+    let Some(answer) = ask(dir, &json!({ "ask": "entries", "projection": name.name() }))? else { return Ok(None) };
+    let read = || Some((Position(answer["position"].as_u64()?), entries_from_json(&answer["entries"])?));
+    read().map(Some).ok_or_else(|| not_understood(&answer))
+}
+
+fn not_understood(answer: &Value) -> Failure {
+    let error = answer["error"].as_str().unwrap_or("its answer was not understood");
+    Failure::Finding(format!("the running server: {error}"))
+}
+
+fn ask(dir: &DataDir, question: &Value) -> Result<Option<Value>, Failure> {
+    let path = dir.socket();
+    let io = |source| Failure::from(LogError::Io { path: path.clone(), source });
+    let mut stream = match BlockingStream::connect(&path) {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(io(error)),
+    };
+    stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
+    writeln!(stream, "{question}").map_err(io)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).map_err(io)?;
+    Ok(Some(serde_json::from_str(&line).unwrap_or_default()))
+}

@@ -1,0 +1,67 @@
+//! `demo`: a furnished example, served.
+
+use super::Failure;
+use super::furnish::{Furnished, furnish};
+use super::init::initialize;
+use super::serve::{ServeOptions, serve_dir, start_logging};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::ledger::{DataDir, LogError};
+use clap::Args;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Data directory to make; a fresh temporary one if absent.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    options: ServeOptions,
+}
+
+pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
+    start_logging();
+    let path = match &arguments.data {
+        Some(path) => path.clone(),
+        None => fresh_directory()?,
+    };
+    let dir = DataDir::new(&path);
+    let (initialized, mut core) = initialize(&dir, None, "demo operator", Clock::system(), Entropy::system())?;
+    let furnished = furnish(&mut core, Entropy::system())?;
+    // The ledger is opened again by the server, the way any start opens it.
+    drop(core);
+    serve_dir(&dir, &arguments.options, |address| {
+        print_guide(address, &dir, &initialized.operator_token, &initialized.log_vkey, &furnished);
+    })
+}
+
+/// It stays when the demo ends, so that `verify` and `replay` can look at it.
+fn fresh_directory() -> Result<PathBuf, Failure> {
+    let private = std::fs::Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix("token-ledger-demo-").permissions(private).tempdir();
+    made.map(tempfile::TempDir::keep).map_err(|source| LogError::Io { path: std::env::temp_dir(), source }.into())
+}
+
+fn print_guide(address: SocketAddr, dir: &DataDir, operator: &str, vkey: &str, furnished: &Furnished) {
+    let (path, account) = (dir.path().display(), furnished.account);
+    println!("Token Ledger demo on http://{address}");
+    println!("Data directory: {path}");
+    println!("Verifier key of the log: {vkey}");
+    println!("\nTokens, shown this once:");
+    println!("  {operator}  operator token");
+    for token in &furnished.tokens {
+        println!("  {}  {}", token.text, token.purpose);
+    }
+    let text = |index: usize| furnished.tokens.get(index).map_or("", |token| token.text.as_str());
+    println!("\nTry:");
+    println!("  curl -i http://{address}/v2/whoami -H 'Authorization: Bearer {}'", text(0));
+    println!("  curl -i http://{address}/v2/{account}/zones/example.org -H 'Authorization: Bearer {}'", text(1));
+    println!("  curl 'http://{address}/v1/events?order=desc&limit=3' -H 'Authorization: Bearer {operator}'");
+    println!("\nWhile it runs:");
+    println!("  token-ledger verify --data {path}");
+    println!("  token-ledger replay --compare --data {path}");
+    println!("\nCtrl-C ends it.");
+}

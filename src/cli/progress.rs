@@ -1,0 +1,14 @@
+//! Progress bars of long work, on standard error and only for people.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over so many records.
+pub(super) fn bar(what: &'static str, total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(total).with_message(what);
+    // The template is fixed; if it were wrong, the plain bar serves as well.
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,165 @@
+//! `replay`: the whole log through the folds, and whether what the server shows is what comes out.
+
+use super::{DataArgument, Failure, control, progress};
+use crate::audit::compare::{self, Difference, LiveDigests};
+use crate::domain::ids::Position;
+use crate::ledger::{DataDir, LogError, LogReader};
+use crate::log::codec::CodecError;
+use crate::projections::digest::{ProjectionName, entry_digests};
+use crate::projections::{Projections, rebuild};
+use clap::Args;
+use serde_json::json;
+
+/// Differing entries listed of each projection.
+const LISTED_MAX: usize = 20;
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    #[command(flatten)]
+    data: DataArgument,
+    /// Hold the result against the running server's read models; where none runs, against its last snapshot.
+    #[arg(long)]
+    compare: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
+    let dir = arguments.data.dir();
+    let head = LogReader::open(&dir)?.head()?;
+    if arguments.compare {
+        let live = Live::find(&dir)?;
+        return compare(&dir, &live, arguments.json);
+    }
+    let replayed = replay(&dir, head)?;
+    let digests = LiveDigests::of(&replayed).map_err(|error| unencodable(&error))?;
+    if arguments.json {
+        println!("{}", digests.to_json());
+        return Ok(());
+    }
+    let state = &replayed.state;
+    println!("Replayed {head} records of {}.", state.origin);
+    println!(
+        "{} accounts, {} users, {} resources, {} tokens.",
+        state.accounts.len(),
+        state.users.len(),
+        state.resources.len(),
+        state.tokens.len()
+    );
+    Ok(())
+}
+
+fn unencodable(error: &CodecError) -> Failure {
+    Failure::Finding(error.to_string())
+}
+
+fn replay(dir: &DataDir, through: Position) -> Result<Projections, LogError> {
+    let bar = progress::bar("replaying", through.0);
+    let replayed = compare::replay_to(dir, through, &mut |position| bar.set_position(position.0));
+    bar.finish_and_clear();
+    replayed
+}
+
+/// What a replay is held against.
+enum Live {
+    /// The running server's read models, by their digests.
+    Server(LiveDigests),
+    /// No server runs: the read models of the last snapshot.
+    Snapshot(Box<Projections>),
+}
+
+impl Live {
+    fn find(dir: &DataDir) -> Result<Self, Failure> {
+        if let Some(digests) = control::ask_digests(dir)? {
+            return Ok(Self::Server(digests));
+        }
+        match compare::offline_live(dir)? {
+            Some(projections) => Ok(Self::Snapshot(Box::new(projections))),
+            None => Err(Failure::Finding(
+                "there is nothing to compare with: no server runs on this directory and it has no snapshot".to_owned(),
+            )),
+        }
+    }
+
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Server(_) => "the running server",
+            Self::Snapshot(_) => "the last snapshot (no server runs)",
+        }
+    }
+
+    fn digests(&self) -> Result<LiveDigests, Failure> {
+        match self {
+            Self::Server(digests) => Ok(digests.clone()),
+            Self::Snapshot(projections) => LiveDigests::of(projections).map_err(|error| unencodable(&error)),
+        }
+    }
+}
+
+fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
+    let digests = live.digests()?;
+    let mut replayed = replay(dir, digests.position)?;
+    let differing = compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
+    let mut differences = Vec::new();
+    for name in differing {
+        differences.push((name, differences_of(dir, live, name, &mut replayed)?));
+    }
+    report(live, &digests, &differences, as_json)
+}
+
+/// The entries of a projection that differ. A server that runs has moved on meanwhile: it is asked for its entries
+/// at whatever position it has now, and the replay follows to there.
+fn differences_of(
+    dir: &DataDir,
+    live: &Live,
+    name: ProjectionName,
+    replayed: &mut Projections,
+) -> Result<Vec<Difference>, Failure> {
+    let entries = match live {
+        Live::Snapshot(projections) => entry_digests(projections, name).map_err(|error| unencodable(&error))?,
+        Live::Server(_) => {
+            let asked = control::ask_entries(dir, name)?;
+            let gone = || Failure::Finding("the server ended during the comparison".to_owned());
+            let (position, entries) = asked.ok_or_else(gone)?;
+            rebuild::replay_into(dir, replayed, position, &mut |_| {})?;
+            entries
+        }
+    };
+    compare::compare_entries(replayed, name, &entries).map_err(|error| unencodable(&error))
+}
+
+fn report(
+    live: &Live,
+    digests: &LiveDigests,
+    differences: &[(ProjectionName, Vec<Difference>)],
+    as_json: bool,
+) -> Result<(), Failure> {
+    let words = live.words();
+    if as_json {
+        let listed: Vec<_> = differences
+            .iter()
+            .flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
+            .map(|(name, entry)| json!({ "projection": name.name(), "entry": entry.key, "what": entry.what.name() }))
+            .collect();
+        println!("{}", json!({ "position": digests.position.0, "live": words, "differences": listed }));
+    } else if differences.is_empty() {
+        println!("At position {} a replay of the log gives exactly what {words} shows.", digests.position);
+        for (name, digest) in &digests.digests {
+            let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            println!("  {:<12} {short}…", name.name());
+        }
+    } else {
+        for (name, entries) in differences {
+            println!("{} differs from a replay in {} entries:", name.name(), entries.len());
+            for entry in entries.iter().take(LISTED_MAX) {
+                println!("  {}: {}", entry.key, entry.what.name());
+            }
+        }
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Finding(format!("{words} does not show what the log says ({} projections differ)", differences.len())))
+}

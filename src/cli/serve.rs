@@ -1,0 +1,140 @@
+//! `serve`: a ledger over HTTP, until told to stop or until storage fails.
+
+use super::{DataArgument, EXIT_STORAGE, Failure, control};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::http::server::{DrainReport, ServerLimits, serve};
+use crate::http::{App, entry};
+use crate::ledger::{DataDir, Health, Ledger, LogError, Settings};
+use clap::Args;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long answers that say "not recorded" get to leave the process before it ends.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    #[command(flatten)]
+    data: DataArgument,
+    #[command(flatten)]
+    options: ServeOptions,
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Failed authentications allowed an hour and address; 0: no limit.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub auth_failures_per_hour: u32,
+    /// Threads for HTTP; the writer and the projector have their own. Default: cores less one.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Commands that may wait for the writer before further ones get 503.
+    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    pub queue_max: usize,
+    /// Records between two snapshots.
+    #[arg(long, value_name = "N", default_value_t = 250_000)]
+    pub snapshot_events: u64,
+}
+
+pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
+    start_logging();
+    serve_dir(&arguments.data.dir(), &arguments.options, |address| println!("listening on http://{address}"))
+}
+
+/// Logs go to standard error; `RUST_LOG` says how much.
+pub(super) fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second start in one process keeps the first one's settings.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Serves a ledger until a signal, or until its storage fails.
+pub(super) fn serve_dir(
+    dir: &DataDir,
+    options: &ServeOptions,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = options.threads.unwrap_or(cores - 1).max(1);
+    let mut builder = match threads {
+        // One thread runs everything itself: no hand-over between threads on the hot path.
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.enable_all().build().map_err(|source| io(dir, source))?;
+    runtime.block_on(serve_until_stopped(dir, options, listening))
+}
+
+fn io(dir: &DataDir, source: std::io::Error) -> Failure {
+    LogError::Io { path: dir.path().to_owned(), source }.into()
+}
+
+async fn serve_until_stopped(
+    dir: &DataDir,
+    options: &ServeOptions,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), Failure> {
+    let settings = Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events };
+    let ledger = Ledger::start(dir, Clock::system(), Entropy::system(), settings)?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| Failure::Finding(format!("cannot listen on {}: {error}", options.listen)))?;
+    let control = control::listen(&ledger)?;
+    listening(listener.local_addr().map_err(|source| io(dir, source))?);
+    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour);
+    let limits = ServerLimits::default();
+    let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone())).await;
+    control.abort();
+    finish(ledger, report).await
+}
+
+/// Resolves on SIGTERM, SIGINT, or once it is not known what is in the ledger file.
+async fn stop_asked(ledger: Ledger) {
+    let mut health = ledger.health();
+    let failed = async {
+        let _ = health.wait_for(|health| matches!(health, Health::Failed(_))).await;
+        // The batch that met the failure is answered 503 first; everything after it is refused at the queue.
+        tokio::time::sleep(LAST_WORDS).await;
+        tracing::error!("storage failed: ending, so that a new start can look at what is in the file");
+        std::process::exit(i32::from(EXIT_STORAGE));
+    };
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be waited for");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = failed => {}
+        () = terminate => tracing::info!("SIGTERM: ending in order"),
+        _ = tokio::signal::ctrl_c() => tracing::info!("interrupted: ending in order"),
+    }
+}
+
+async fn finish(ledger: Ledger, report: DrainReport) -> Result<(), Failure> {
+    tracing::info!(finished = report.finished, cut = report.cut, "connections drained");
+    let health = ledger.health();
+    let stopping = ledger.clone();
+    if tokio::task::spawn_blocking(move || stopping.stop()).await.is_err() {
+        return Err(Failure::Storage("the ledger's threads did not end in order".to_owned()));
+    }
+    match &*health.borrow() {
+        Health::Recording => Ok(()),
+        Health::Impaired(reason) | Health::Failed(reason) => Err(Failure::Storage(reason.clone())),
+    }
+}

@@ -1,0 +1,181 @@
+//! Answers to uses that are decided and recorded.
+
+use super::{INVALID_TOKEN, Outcome, Question, ResourceId, Route, UseAnswer, Value, Verdict, json, lists, shapes};
+use crate::domain::access::Verb;
+use crate::domain::decide::{Answer, Refused};
+use crate::domain::directory::ResourceFacts;
+use crate::domain::event::Cause;
+use crate::domain::time::Timestamp;
+use crate::http::App;
+use crate::http::answer::{self, Reply};
+use crate::http::entry::Asked;
+use crate::http::problem::message;
+use crate::ledger;
+use serde::Serialize;
+use warp::http::{HeaderValue, StatusCode, header};
+
+pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
+    let Answer::Use(used) = reply.answer else {
+        // Unknown to the writer: deleted from no list we know, so it never was.
+        let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+        return reply;
+    };
+    let mut answered = match &used.verdict {
+        Verdict::Refused(refused) => refusal(question, &used, refused),
+        Verdict::Allowed { outcome: Outcome::NotFound, .. } => not_found(question),
+        Verdict::Allowed { outcome: Outcome::Invalid, .. } => research_invalid(asked, question),
+        Verdict::Allowed { .. } => allowed(app, asked, question, &used).await,
+    };
+    if let Some(window) = &used.window {
+        answer::add_rate_limit(&mut answered, window, used.now);
+    }
+    if !is_closed(&used.verdict) {
+        answer::add_position(&mut answered, reply.position);
+    }
+    answered
+}
+
+/// A 401 says nothing of where it is recorded.
+fn is_closed(verdict: &Verdict) -> bool {
+    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded];
+    matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
+}
+
+fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Reply {
+    match refused.cause {
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => {
+            let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
+            reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+            reply
+        }
+        Cause::WrongKind => {
+            message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
+        }
+        Cause::ForeignAccount => message(StatusCode::NOT_FOUND, "Not Found"),
+        Cause::MissingScope => missing_scope(question),
+        Cause::MissingFeature => {
+            message(StatusCode::PRECONDITION_FAILED, "Domain Research is not active for this account")
+        }
+        Cause::QuotaExceeded => {
+            let mut reply = message(StatusCode::TOO_MANY_REQUESTS, "quota exceeded");
+            let reset = used.window.map_or(0, |window| window.reset_or_full(used.now));
+            answer::add_retry_after(&mut reply, reset.saturating_sub(used.now.seconds()).max(1));
+            reply
+        }
+        Cause::MonthlyCapReached => {
+            let mut reply = message(StatusCode::TOO_MANY_REQUESTS, "Monthly request cap reached");
+            let ends = refused.month_ends.unwrap_or(used.now);
+            answer::add_header(&mut reply, header::RETRY_AFTER, &http_date(ends));
+            reply
+        }
+    }
+}
+
+/// 403 with the scope, in DNSimple's words and in RFC 6750's.
+fn missing_scope(question: &Question<'_>) -> Reply {
+    let scope = required_scope(question);
+    let mut reply = message(StatusCode::FORBIDDEN, &format!("Permission Denied. Required Scope: {scope}"));
+    let challenge = format!("Bearer realm=\"token-ledger\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    answer::add_header(&mut reply, header::WWW_AUTHENTICATE, &challenge);
+    reply
+}
+
+fn required_scope(question: &Question<'_>) -> String {
+    let group = match question.route {
+        Route::Zones | Route::Zone => "zones",
+        Route::Certificates | Route::Certificate => "certificates",
+        Route::ResearchStatus => "domain_research",
+        _ => "domains",
+    };
+    let name = match &question.target {
+        super::AskedTarget::Name(name) => name.as_str(),
+        super::AskedTarget::Number(_) => question.sent.as_str(),
+        _ => "*",
+    };
+    format!("{group}:{name}:{}", Verb::Read.name())
+}
+
+fn not_found(question: &Question<'_>) -> Reply {
+    let sent = &question.sent;
+    let text = match (question.route, question.certificate) {
+        (Route::Zone, _) => format!("Zone `{sent}` not found"),
+        (Route::Certificate, Some(certificate)) => format!("Certificate `{certificate}` not found"),
+        _ => format!("Domain `{sent}` not found"),
+    };
+    message(StatusCode::NOT_FOUND, &text)
+}
+
+/// DNSimple answers an invalid name with 400 and a `data` body, without `message`.
+fn research_invalid(asked: &Asked, question: &Question<'_>) -> Reply {
+    let name = question.research_name;
+    let errors = [format!("'{name}': Invalid domain name")];
+    answer::json(StatusCode::BAD_REQUEST, &json!({ "data": research(asked, name, &errors) }))
+}
+
+/// The service asks no registry: it answers for the scope, the feature and the counting, with `unknown`.
+fn research(asked: &Asked, name: &str, errors: &[String]) -> Value {
+    json!({ "request_id": asked.request.to_string(), "domain": name, "availability": "unknown", "errors": errors })
+}
+
+async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAnswer) -> Reply {
+    let texts = app.ledger.texts();
+    match question.route {
+        Route::Whoami => answer::json(StatusCode::OK, &whoami(app, used)),
+        Route::Accounts => {
+            let accounts: Vec<_> = used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
+            answer::json(StatusCode::OK, &shapes::Data { data: accounts })
+        }
+        Route::ResearchStatus => {
+            let errors = ["No registry is connected to this service".to_owned()];
+            answer::json(StatusCode::OK, &json!({ "data": research(asked, question.research_name, &errors) }))
+        }
+        Route::Domains | Route::Zones | Route::Certificates => Box::pin(lists::answer(app, question, used)).await,
+        Route::Domain | Route::Zone | Route::Certificate => Box::pin(one(app, question, used)).await,
+    }
+}
+
+/// `GET /v2/whoami`: exactly one of the two is null.
+#[derive(Serialize)]
+struct Whoami {
+    user: Option<shapes::UserShape>,
+    account: Option<shapes::AccountShape>,
+}
+
+fn whoami(app: &App, used: &UseAnswer) -> impl Serialize {
+    let texts = app.ledger.texts();
+    let user = used.user.map(|user| shapes::user_card(texts, &user));
+    let account = match user {
+        Some(_) => None,
+        None => used.account.map(|account| shapes::account_card(texts, &account)),
+    };
+    shapes::Data { data: Whoami { user, account } }
+}
+
+async fn one(app: &App, question: &Question<'_>, used: &UseAnswer) -> Reply {
+    let Verdict::Allowed { resource: Some(id), .. } = used.verdict else { return not_found(question) };
+    let shape = app.ledger.view(|view| shape_of(&view, id)).await;
+    match shape {
+        Some(shape) => answer::json(StatusCode::OK, &json!({ "data": shape })),
+        None => not_found(question),
+    }
+}
+
+fn shape_of(view: &ledger::View<'_>, id: ResourceId) -> Option<Value> {
+    let resource = view.projections.state.resources.get(id.0)?;
+    Some(match &resource.facts {
+        ResourceFacts::Domain(facts) => shapes::domain(view.texts, resource, facts),
+        ResourceFacts::Zone(facts) => shapes::zone(view.texts, resource, facts),
+        ResourceFacts::Certificate(facts) => shapes::certificate(view, resource, facts),
+    })
+}
+
+/// IMF-fixdate of RFC 9110 section 5.6.7.
+fn http_date(at: Timestamp) -> String {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let seconds = i64::try_from(at.seconds()).unwrap_or(0);
+    let date = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    date.format(format).unwrap_or_default()
+}

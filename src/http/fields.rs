@@ -1,0 +1,214 @@
+//! Fields of a JSON body, read one by one; what is wrong is collected, so that a person can mend all at once.
+
+use super::problem::Problem;
+use crate::domain::access::Level;
+use crate::domain::command::{AccessRequest, CoverageRequest, GrantRequest};
+use crate::domain::rejection::FieldFault;
+use crate::domain::text::PersonalText;
+use crate::domain::time::Timestamp;
+use serde_json::{Map, Value};
+
+/// Deepest nesting of a body.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Longest array of a body.
+pub const JSON_ARRAY_MAX: usize = 1_000;
+
+/// The fields of one JSON object.
+#[derive(Debug)]
+pub struct Fields {
+    object: Map<String, Value>,
+    prefix: String,
+    faults: Vec<FieldFault>,
+}
+
+impl Fields {
+    /// Parses a body. An empty one is an empty object.
+    pub fn parse(body: &[u8]) -> Result<Self, Box<Problem>> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::of(Map::new(), ""));
+        }
+        let malformed = |detail: String| Box::new(Problem::malformed(detail));
+        let value: Value =
+            serde_json::from_slice(body).map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
+        check_bounds(&value, 0).map_err(malformed)?;
+        match value {
+            Value::Object(object) => Ok(Self::of(object, "")),
+            _ => Err(malformed("the body must be a JSON object".to_owned())),
+        }
+    }
+
+    fn of(object: Map<String, Value>, prefix: impl Into<String>) -> Self {
+        Self { object, prefix: prefix.into(), faults: Vec::new() }
+    }
+
+    /// Notes a fault of a field.
+    pub fn fault(&mut self, name: &str, fault: impl Into<String>) {
+        let field = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };
+        self.faults.push(FieldFault::new(field, fault));
+    }
+
+    /// Whether a field was sent at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
+    fn take<T>(&mut self, name: &str, wanted: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let value = self.object.remove(name)?;
+        let read = read(&value);
+        if read.is_none() {
+            self.fault(name, format!("must be {wanted}"));
+        }
+        read
+    }
+
+    /// A field that must be there; `read` is one of the readers below.
+    pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Option<T> {
+        if !self.has(name) {
+            self.fault(name, "can't be blank");
+            return None;
+        }
+        read(self, name)
+    }
+
+    /// A string.
+    pub fn string(&mut self, name: &str) -> Option<String> {
+        self.take(name, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A string that a person chose.
+    pub fn text(&mut self, name: &str) -> Option<PersonalText> {
+        self.string(name).map(PersonalText::new)
+    }
+
+    /// A whole number from 0 on.
+    pub fn number(&mut self, name: &str) -> Option<u64> {
+        self.take(name, "a whole number", Value::as_u64)
+    }
+
+    /// A number or null.
+    pub fn number_or_null(&mut self, name: &str) -> Option<Option<u64>> {
+        self.take(name, "a whole number or null", |value| match value {
+            Value::Null => Some(None),
+            value => value.as_u64().map(Some),
+        })
+    }
+
+    /// True or false.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        self.take(name, "true or false", Value::as_bool)
+    }
+
+    /// One of a few words.
+    pub fn word<T>(&mut self, name: &str, words: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.take(name, words, |value| parse(value.as_str()?))
+    }
+
+    /// A time (RFC 3339) or null.
+    pub fn time_or_null(&mut self, name: &str) -> Option<Option<Timestamp>> {
+        self.take(name, "a time such as 2026-03-01T12:00:00Z, or null", |value| match value {
+            Value::Null => Some(None),
+            value => Timestamp::parse(value.as_str()?).map(Some),
+        })
+    }
+
+    /// A list of strings.
+    pub fn texts(&mut self, name: &str) -> Option<Vec<PersonalText>> {
+        self.take(name, "a list of strings", |value| {
+            value.as_array()?.iter().map(|item| item.as_str().map(PersonalText::new)).collect()
+        })
+    }
+
+    /// `"full"` or `{"grants": [...]}`.
+    pub fn access(&mut self, name: &str) -> Option<AccessRequest> {
+        let field = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };
+        match self.object.remove(name)? {
+            Value::String(word) if word == "full" => Some(AccessRequest::Full),
+            Value::Object(object) => {
+                let mut inner = Self::of(object, field);
+                let grants = inner.required("grants", Self::grants);
+                self.absorb(inner);
+                grants.map(AccessRequest::Granted)
+            }
+            _ => {
+                self.fault(name, "must be \"full\" or an object with grants");
+                None
+            }
+        }
+    }
+
+    fn grants(&mut self, name: &str) -> Option<Vec<GrantRequest>> {
+        let Some(Value::Array(items)) = self.object.remove(name) else {
+            self.fault(name, "must be a list");
+            return None;
+        };
+        let mut grants = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let label = format!("{name}[{index}]");
+            let Value::Object(object) = item else {
+                self.fault(&label, "must be an object");
+                continue;
+            };
+            let mut inner = Self::of(object, format!("{}.{label}", self.prefix));
+            let grant = inner.grant();
+            self.absorb(inner);
+            grants.extend(grant);
+        }
+        Some(grants)
+    }
+
+    fn grant(&mut self) -> Option<GrantRequest> {
+        let group = self.required("group", Self::string);
+        let level = self.required("level", |fields, name| {
+            fields.word(name, "read_only or full_access", |word| match word {
+                "read_only" => Some(Level::ReadOnly),
+                "full_access" => Some(Level::FullAccess),
+                _ => None,
+            })
+        });
+        let coverage = self.required("resources", |fields, name| {
+            fields.take(name, "\"all\" or a list of names", |value| match value {
+                Value::String(word) if word == "all" => Some(CoverageRequest::All),
+                Value::Array(names) => {
+                    let names = names.iter().map(|item| item.as_str().map(PersonalText::new));
+                    names.collect::<Option<_>>().map(CoverageRequest::Named)
+                }
+                _ => None,
+            })
+        });
+        Some(GrantRequest { group: group?, level: level?, coverage: coverage? })
+    }
+
+    /// Takes over another object's faults and unknown fields.
+    fn absorb(&mut self, inner: Self) {
+        if let Err(faults) = inner.into_faults() {
+            self.faults.extend(faults);
+        }
+    }
+
+    fn into_faults(mut self) -> Result<(), Vec<FieldFault>> {
+        let unknown: Vec<String> = self.object.keys().cloned().collect();
+        for name in unknown {
+            self.fault(&name, "is not a field of this request");
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
+    }
+
+    /// Ends reading: fields nobody asked for are faults too.
+    pub fn finish(self) -> Result<(), Box<Problem>> {
+        self.into_faults().map_err(|faults| Box::new(Problem::invalid(&faults)))
+    }
+}
+
+fn check_bounds(value: &Value, depth: usize) -> Result<(), String> {
+    if depth > JSON_DEPTH_MAX {
+        return Err(format!("the body is nested more than {JSON_DEPTH_MAX} deep"));
+    }
+    match value {
+        Value::Array(items) if items.len() > JSON_ARRAY_MAX => {
+            Err(format!("a list in the body has more than {JSON_ARRAY_MAX} items"))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| check_bounds(item, depth + 1)),
+        Value::Object(object) => object.values().try_for_each(|item| check_bounds(item, depth + 1)),
+        _ => Ok(()),
+    }
+}

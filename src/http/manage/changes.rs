@@ -1,0 +1,196 @@
+//! Changes of accounts, users, members, features and resources.
+
+use super::{Answered, Carried, authorize_change, fields, gone, if_match, path_number, show, submit};
+use crate::domain::command::{AccessRequest, CertificateTexts, Change, ResourceRequest};
+use crate::domain::decide::DoneSubject;
+use crate::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceKind, ZoneFacts};
+use crate::domain::event::ManagementOperation as Managed;
+use crate::domain::ids::{AccountId, ResourceId, UserId};
+use crate::http::App;
+use crate::http::entry::{Asked, Body};
+use crate::http::fields::Fields;
+use crate::http::operations::Operation;
+use crate::http::problem::Problem;
+use crate::http::shapes;
+use crate::ledger::View;
+use serde_json::Value;
+
+pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
+    let digest = authorize_change(app, asked, managed(operation)).await?;
+    let change = change(asked, operation, variables, body).await?;
+    let carried = submit(app, asked, digest, change).await?;
+    match operation {
+        Operation::RemoveMember | Operation::RemoveResource | Operation::DeactivateResearch => Ok(gone(&carried)),
+        _ => shown(app, &carried).await,
+    }
+}
+
+fn managed(operation: Operation) -> Managed {
+    match operation {
+        Operation::CreateUser => Managed::CreateUser,
+        Operation::CreateAccount => Managed::CreateAccount,
+        Operation::ActivateResearch | Operation::DeactivateResearch => Managed::ChangeFeatures,
+        Operation::PutMember | Operation::RemoveMember => Managed::ChangeMembers,
+        Operation::AddResource | Operation::RemoveResource => Managed::ChangeResources,
+        _ => Managed::UpdateAccount,
+    }
+}
+
+async fn shown(app: &App, carried: &Carried) -> Answered {
+    show(app, carried, |view: &View<'_>, subject| -> Option<(Value, Option<u64>)> {
+        let state = &view.projections.state;
+        Some(match subject {
+            DoneSubject::Account(id) => {
+                let account = state.account(id)?;
+                (shapes::account(view, account), Some(account.version.0))
+            }
+            DoneSubject::User(id) => {
+                let user = state.user(id)?;
+                (shapes::user(view, user), Some(user.version.0))
+            }
+            DoneSubject::Member(account, user) => {
+                let member = state.account(account)?.members.get(&user)?;
+                (shapes::member(view, user, member), Some(member.version.0))
+            }
+            DoneSubject::Resource(id) => (shapes::resource(view, state.resources.get(id.0)?), None),
+            DoneSubject::Service | DoneSubject::Token(_) => return None,
+        })
+    })
+    .await
+}
+
+async fn change(asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Result<Change, Box<Problem>> {
+    use Operation as Op;
+    if operation == Op::CreateUser {
+        return create_user(fields(asked, body).await?);
+    }
+    if operation == Op::CreateAccount {
+        return create_account(fields(asked, body).await?);
+    }
+    let account = AccountId(path_number(variables, 0, "account")?);
+    match operation {
+        Op::ActivateResearch => activate_research(account, fields(asked, body).await?),
+        Op::DeactivateResearch => Ok(Change::DeactivateResearch { account }),
+        Op::PutMember => {
+            let user = UserId(path_number(variables, 1, "user")?);
+            put_member(account, user, fields(asked, body).await?)
+        }
+        Op::RemoveMember => Ok(Change::RemoveMember { account, user: UserId(path_number(variables, 1, "user")?) }),
+        Op::AddResource => add_resource(account, fields(asked, body).await?),
+        Op::RemoveResource => {
+            Ok(Change::RemoveResource { account, resource: ResourceId(path_number(variables, 1, "resource")?) })
+        }
+        _ => {
+            let mut fields = fields(asked, body).await?;
+            let (name, email) = (fields.text("name"), fields.text("email"));
+            let (plan, hourly_limit) = (plan(&mut fields, "plan"), fields.number("hourly_limit"));
+            fields.finish()?;
+            Ok(Change::UpdateAccount { account, name, email, plan, hourly_limit, if_match: if_match(asked)? })
+        }
+    }
+}
+
+/// Fields that were required and read; a missing one is a fault that `finish` has reported.
+fn complete<T>(value: Option<T>) -> Result<T, Box<Problem>> {
+    value.ok_or_else(|| Box::new(Problem::malformed("a required field is missing")))
+}
+
+fn plan(fields: &mut Fields, name: &str) -> Option<Plan> {
+    fields.word(name, "solo, teams or enterprise", Plan::parse)
+}
+
+fn create_user(mut fields: Fields) -> Result<Change, Box<Problem>> {
+    let email = fields.required("email", Fields::text);
+    let name = fields.required("name", Fields::text);
+    fields.finish()?;
+    Ok(Change::CreateUser { email: complete(email)?, name: complete(name)? })
+}
+
+fn create_account(mut fields: Fields) -> Result<Change, Box<Problem>> {
+    let name = fields.required("name", Fields::text);
+    let email = fields.required("email", Fields::text);
+    let plan = fields.required("plan", plan);
+    let hourly_limit = fields.number("hourly_limit");
+    fields.finish()?;
+    Ok(Change::CreateAccount { name: complete(name)?, email: complete(email)?, plan: complete(plan)?, hourly_limit })
+}
+
+fn activate_research(account: AccountId, mut fields: Fields) -> Result<Change, Box<Problem>> {
+    let monthly_cap = fields.number_or_null("monthly_cap").flatten();
+    fields.finish()?;
+    Ok(Change::ActivateResearch { account, monthly_cap })
+}
+
+fn put_member(account: AccountId, user: UserId, mut fields: Fields) -> Result<Change, Box<Problem>> {
+    let access: Option<AccessRequest> = fields.required("access", Fields::access);
+    fields.finish()?;
+    Ok(Change::PutMember { account, user, access: complete(access)? })
+}
+
+fn add_resource(account: AccountId, mut fields: Fields) -> Result<Change, Box<Problem>> {
+    let kind =
+        fields.required("kind", |fields, name| fields.word(name, "domain, zone or certificate", ResourceKind::parse));
+    let name = fields.required("name", Fields::text);
+    let resource = match kind {
+        Some(ResourceKind::Domain) => Some(ResourceRequest::Domain(domain(&mut fields))),
+        Some(ResourceKind::Zone) => Some(ResourceRequest::Zone(zone(&mut fields))),
+        Some(ResourceKind::Certificate) => Some(certificate(&mut fields)),
+        None => None,
+    };
+    fields.finish()?;
+    Ok(Change::AddResource { account, name: complete(name)?, resource: complete(resource)? })
+}
+
+fn domain(fields: &mut Fields) -> DomainFacts {
+    DomainFacts {
+        registrant_id: fields.number_or_null("registrant_id").flatten(),
+        state: fields.word("state", "hosted, registered or expired", DomainState::parse).unwrap_or_default(),
+        auto_renew: fields.boolean("auto_renew").unwrap_or(false),
+        private_whois: fields.boolean("private_whois").unwrap_or(false),
+        trustee: fields.boolean("trustee").unwrap_or(false),
+        expires_at: fields.time_or_null("expires_at").flatten(),
+    }
+}
+
+fn zone(fields: &mut Fields) -> ZoneFacts {
+    ZoneFacts {
+        reverse: fields.boolean("reverse").unwrap_or(false),
+        secondary: fields.boolean("secondary").unwrap_or(false),
+        active: fields.boolean("active").unwrap_or(true),
+        last_transferred_at: fields.time_or_null("last_transferred_at").flatten(),
+    }
+}
+
+fn certificate(fields: &mut Fields) -> ResourceRequest {
+    let facts = CertificateFacts {
+        contact_id: fields.number_or_null("contact_id").flatten(),
+        years: fields.number("years").map_or(1, |years| u8::try_from(years).unwrap_or(u8::MAX)),
+        issued: fields.word("state", "requesting or issued", issued).unwrap_or(true),
+        auto_renew: fields.boolean("auto_renew").unwrap_or(false),
+        lets_encrypt: fields.word("authority_identifier", "letsencrypt or sectigo", lets_encrypt).unwrap_or(true),
+        expires_at: fields.time_or_null("expires_at").flatten(),
+        ..CertificateFacts::default()
+    };
+    let texts = CertificateTexts {
+        common_name: fields.text("common_name"),
+        alternate_names: fields.texts("alternate_names").unwrap_or_default(),
+        signing_request: fields.text("csr"),
+    };
+    ResourceRequest::Certificate(facts, texts)
+}
+
+fn issued(word: &str) -> Option<bool> {
+    match word {
+        "issued" => Some(true),
+        "requesting" => Some(false),
+        _ => None,
+    }
+}
+
+fn lets_encrypt(word: &str) -> Option<bool> {
+    match word {
+        "letsencrypt" => Some(true),
+        "sectigo" => Some(false),
+        _ => None,
+    }
+}

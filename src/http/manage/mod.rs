@@ -1,0 +1,312 @@
+//! Management (`/v1`): accounts, users, members, resources, tokens.
+//!
+//! The credential is judged before the body is read; the writer judges it again when it decides.
+
+mod changes;
+mod reads;
+mod tokens;
+
+use super::answer::{self, Reply};
+use super::bearer::Shown;
+use super::entry::{Asked, Body};
+use super::fields::Fields;
+use super::operations::Operation;
+use super::problem::Problem;
+use super::{App, path};
+use crate::domain::command::{Actor, Change, Command};
+use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
+use crate::domain::event::{Cause, ManagementOperation};
+use crate::domain::ids::{Position, Version};
+use crate::domain::rejection::{Conflict, Missing, Rejection};
+use crate::domain::token::TokenKind;
+use crate::domain::token_text::TokenDigest;
+use crate::ledger::{Unavailable, View};
+use serde_json::{Value, json};
+use warp::http::{StatusCode, header};
+
+/// An answer, or the problem in its place.
+pub type Answered = Result<Reply, Box<Problem>>;
+
+/// Answers a management operation.
+pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
+    use Operation as Op;
+    match operation {
+        Op::GetSelf => reads::own_token(app, asked).await,
+        Op::ListUsers
+        | Op::GetUser
+        | Op::ListManagedAccounts
+        | Op::GetAccount
+        | Op::ListMembers
+        | Op::ListResources
+        | Op::ListAccountTokens
+        | Op::GetAccountToken
+        | Op::ListUserTokens
+        | Op::GetUserToken
+        | Op::ListStaffTokens
+        | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
+        Op::CreateAccountToken
+        | Op::UpdateAccountToken
+        | Op::DeleteAccountToken
+        | Op::RotateAccountToken
+        | Op::CreateUserToken
+        | Op::UpdateUserToken
+        | Op::DeleteUserToken
+        | Op::RotateUserToken
+        | Op::CreateStaffToken
+        | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
+        _ => changes::answer(app, asked, operation, variables, body).await,
+    }
+}
+
+/// The digest that the request shows, or the answer to whoever shows none that is known.
+pub fn credential(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Problem>> {
+    match asked.shown() {
+        Shown::Unreadable => Err(Box::new(
+            Problem::malformed("more than one Authorization header")
+                .with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_request\""),
+        )),
+        Shown::Bearer(digest) if app.ledger.knows(&digest) => Ok(digest),
+        shown => Err(Box::new(unauthenticated(app, asked, shown == Shown::Nothing))),
+    }
+}
+
+fn unauthenticated(app: &App, asked: &Asked, missing: bool) -> Problem {
+    app.metrics.count_unauthenticated();
+    if let Err(seconds) = app.failures.fail(asked.peer, app.ledger.clock().now()) {
+        let detail = "too many failed authentications from this address";
+        return Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-failures",
+            "Too many failed authentications",
+            detail,
+        )
+        .with_retry_after(seconds);
+    }
+    if missing { missing_token() } else { invalid_token() }
+}
+
+fn missing_token() -> Problem {
+    let detail = "send a token in the Authorization header";
+    Problem::new(StatusCode::UNAUTHORIZED, "missing-token", "Missing token", detail)
+        .with_challenge("Bearer realm=\"token-ledger\"")
+}
+
+fn invalid_token() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", "Authentication failed")
+        .with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_token\"")
+}
+
+/// The problem that stands for a service that cannot record now.
+pub fn unavailable(unavailable: Unavailable) -> Box<Problem> {
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "ledger-unavailable",
+        "The ledger cannot record",
+        unavailable.to_string(),
+    );
+    Box::new(problem.with_retry_after(answer::RETRY_SECONDS))
+}
+
+/// Lets staff look; a refused attempt is recorded before it is answered.
+pub async fn authorize_read(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<(), Box<Problem>> {
+    let digest = credential(app, asked)?;
+    let allowed = app
+        .ledger
+        .view_with_digests(|view, digests| may_read(&view.projections.state, digests, digest, view.now))
+        .await;
+    match allowed {
+        Ok(_) => Ok(()),
+        Err(_) => submit(app, asked, digest, Change::Look(operation)).await.map(drop),
+    }
+}
+
+/// Lets operators change; anybody else's attempt is recorded and refused before the body is read.
+async fn authorize_change(
+    app: &App,
+    asked: &Asked,
+    operation: ManagementOperation,
+) -> Result<TokenDigest, Box<Problem>> {
+    let digest = credential(app, asked)?;
+    let is_operator = app
+        .ledger
+        .view_with_digests(|view, digests| {
+            let state = &view.projections.state;
+            let may = may_read(state, digests, digest, view.now).ok()?;
+            state.token(may).map(|token| token.kind == TokenKind::Operator)
+        })
+        .await;
+    if is_operator != Some(true) {
+        submit(app, asked, digest, Change::Attempt(operation)).await?;
+    }
+    Ok(digest)
+}
+
+/// A carried-out change with its receipt.
+struct Carried {
+    done: Done,
+    position: Option<Position>,
+}
+
+async fn submit(app: &App, asked: &Asked, digest: TokenDigest, change: Change) -> Result<Carried, Box<Problem>> {
+    let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
+    let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
+    match reply.answer {
+        Answer::Done(done) => Ok(Carried { done, position: reply.position }),
+        Answer::Rejected(rejection) => Err(Box::new(rejected(app, rejection).await)),
+        Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
+    }
+}
+
+/// Every rejection, as a problem.
+async fn rejected(app: &App, rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::UnknownToken | Rejection::Closed(_) => invalid_token(),
+        Rejection::Forbidden(cause) => forbidden(cause),
+        Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", name_of(missing))),
+        Rejection::Invalid(faults) => Problem::invalid(&faults),
+        Rejection::PlanRequired => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "plan-required",
+            "Another plan is required",
+            "on the solo plan access is always full; grants need teams or enterprise",
+        )
+        .with("required_plan", "teams"),
+        Rejection::Conflict(conflict) => conflicting(app, conflict).await,
+        Rejection::VersionMismatch(current) => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "version-conflict",
+            "Changed in the meantime",
+            format!("If-Match names another version; the current one is {current}"),
+        )
+        .with("current_version", current.0),
+        Rejection::LimitReached(limit) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
+        }
+    }
+}
+
+fn forbidden(cause: Cause) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "forbidden",
+        "Forbidden",
+        "this token may not do this; an operator token can (an auditor token can read)",
+    )
+    .with("cause", cause.name())
+}
+
+fn name_of(missing: Missing) -> &'static str {
+    match missing {
+        Missing::Account => "account",
+        Missing::User => "user",
+        Missing::Member => "member",
+        Missing::Resource => "resource",
+        Missing::Token => "token",
+    }
+}
+
+async fn conflicting(app: &App, conflict: Conflict) -> Problem {
+    let problem = |slug, detail: String| Problem::new(StatusCode::CONFLICT, slug, "Conflict", detail);
+    match conflict {
+        Conflict::GrantsExist { tokens, members } => {
+            let (tokens, members) = app
+                .ledger
+                .view(|view| {
+                    let state = &view.projections.state;
+                    let name = |number| super::shapes::text(view.texts, number);
+                    let tokens: Vec<Value> = tokens
+                        .iter()
+                        .filter_map(|&id| state.token(id))
+                        .map(|token| json!({ "id": token.id.0, "name": name(token.name) }))
+                        .collect();
+                    let members: Vec<Value> = members
+                        .iter()
+                        .filter_map(|&id| state.user(id))
+                        .map(|user| json!({ "user_id": user.id.0, "name": name(user.name) }))
+                        .collect();
+                    (tokens, members)
+                })
+                .await;
+            let detail = "the solo plan has no grants; give these tokens and members full access or remove them first";
+            problem("grants-exist", detail.to_owned()).with("tokens", tokens).with("members", members)
+        }
+        Conflict::ResourceExists(id) => {
+            problem("resource-exists", "the account has a resource of this kind and name".to_owned())
+                .with("resource_id", id.0)
+        }
+        Conflict::DigestExists => problem("digest-exists", "this digest belongs to a token already".to_owned()),
+        Conflict::LastOperator => problem(
+            "last-operator",
+            "this is the last operator token that works; create another one before deleting it".to_owned(),
+        ),
+    }
+}
+
+/// A number in the path; anything else is as absent as a number that was never given.
+fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<Problem>> {
+    let raw = variables.get(index).copied().unwrap_or_default();
+    path::number(raw).map_err(|_| Box::new(Problem::malformed(format!("the {what} in the path is not a number"))))
+}
+
+async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
+    if let Some(kind) = asked.headers.get(header::CONTENT_TYPE) {
+        let is_json = kind.to_str().is_ok_and(|kind| {
+            let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            essence == "application/json" || essence.ends_with("+json")
+        });
+        if !is_json {
+            return Err(Box::new(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Unsupported media type",
+                "send application/json",
+            )));
+        }
+    }
+    Fields::parse(&body.read(&asked.headers).await?)
+}
+
+/// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
+fn if_match(asked: &Asked) -> Result<Option<Version>, Box<Problem>> {
+    let Some(value) = asked.headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    if text == "*" {
+        return Ok(None);
+    }
+    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    match number {
+        Some(number) => Ok(Some(Version(number))),
+        None => Err(Box::new(Problem::malformed("If-Match must be one ETag that this service gave, such as \"3\""))),
+    }
+}
+
+fn etag(reply: &mut Reply, version: u64) {
+    answer::add_header(reply, header::ETAG, &format!("\"{version}\""));
+}
+
+/// The answer to a carried-out change: the thing as it is now, 201 if it is new.
+async fn show(
+    app: &App,
+    carried: &Carried,
+    shape: impl FnOnce(&View<'_>, DoneSubject) -> Option<(Value, Option<u64>)>,
+) -> Answered {
+    let subject = carried.done.subject;
+    let shown = app.ledger.view(|view| shape(&view, subject)).await;
+    let Some((data, version)) = shown else {
+        return Err(Box::new(Problem::not_found("it is gone in the meantime")));
+    };
+    let status = if carried.done.created { StatusCode::CREATED } else { StatusCode::OK };
+    let mut reply = answer::json(status, &json!({ "data": data }));
+    answer::add_position(&mut reply, carried.position);
+    if let Some(version) = version {
+        etag(&mut reply, version);
+    }
+    Ok(reply)
+}
+
+/// 204 with the receipt.
+fn gone(carried: &Carried) -> Reply {
+    let mut reply = answer::empty(StatusCode::NO_CONTENT);
+    answer::add_position(&mut reply, carried.position);
+    reply
+}

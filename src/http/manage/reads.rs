@@ -1,0 +1,210 @@
+//! Looks at accounts, users, members, resources, tokens and usage.
+
+use super::{Answered, authorize_read, credential, etag, path_number};
+use crate::domain::directory::{Account, User};
+use crate::domain::event::ManagementOperation as Managed;
+use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::state::State;
+use crate::domain::token::{Owner, Token, TokenKind};
+use crate::http::App;
+use crate::http::answer;
+use crate::http::entry::Asked;
+use crate::http::operations::Operation;
+use crate::http::problem::Problem;
+use crate::http::shapes;
+use crate::ledger::View;
+use serde_json::{Value, json};
+use warp::http::StatusCode;
+
+/// Entries of a page where none is asked for, and at most.
+const PER_PAGE: (usize, usize) = (30, 100);
+
+pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
+    authorize_read(app, asked, managed(operation)).await?;
+    let page = Page::read(asked)?;
+    let numbers: Vec<u64> =
+        (0..variables.len()).map(|index| path_number(variables, index, "id")).collect::<Result<_, _>>()?;
+    let found = app.ledger.view(|view| look(&view, operation, &numbers, &page)).await?;
+    let (body, version) = found;
+    let mut reply = answer::json(StatusCode::OK, &body);
+    if let Some(version) = version {
+        etag(&mut reply, version);
+    }
+    Ok(reply)
+}
+
+fn managed(operation: Operation) -> Managed {
+    use Operation as Op;
+    match operation {
+        Op::ListUsers | Op::GetUser => Managed::ReadUsers,
+        Op::ListResources => Managed::ReadResources,
+        Op::ListAccountTokens | Op::GetAccountToken | Op::ListUserTokens | Op::GetUserToken => Managed::ReadTokens,
+        Op::ListStaffTokens => Managed::ReadStaffTokens,
+        Op::GetUsage => Managed::ReadUsage,
+        _ => Managed::ReadAccounts,
+    }
+}
+
+/// A page asked for.
+struct Page {
+    number: usize,
+    size: usize,
+}
+
+impl Page {
+    fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
+        let mut page = Self { number: 1, size: PER_PAGE.0 };
+        for (key, value) in &asked.query {
+            let number = || match value.parse::<usize>() {
+                Ok(number) if number > 0 => Ok(number),
+                _ => Err(Box::new(Problem::malformed(format!("{key} must be a number from 1 on")))),
+            };
+            match key.as_str() {
+                "page" => page.number = number()?,
+                "per_page" => page.size = number()?.min(PER_PAGE.1),
+                _ => return Err(Box::new(Problem::malformed(format!("{key} is not a parameter of this request")))),
+            }
+        }
+        Ok(page)
+    }
+
+    fn cut<T>(&self, items: impl ExactSizeIterator<Item = T>, shape: impl FnMut(T) -> Value) -> Value {
+        let total = items.len();
+        let start = (self.number - 1).saturating_mul(self.size);
+        let data: Vec<Value> = items.skip(start).take(self.size).map(shape).collect();
+        json!({
+            "data": data,
+            "pagination": {
+                "current_page": self.number,
+                "per_page": self.size,
+                "total_entries": total,
+                "total_pages": total.div_ceil(self.size).max(1),
+            },
+        })
+    }
+}
+
+type Looked = Result<(Value, Option<u64>), Box<Problem>>;
+
+fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page) -> Looked {
+    use Operation as Op;
+    let state = &view.projections.state;
+    let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
+    let list = |value| Ok((value, None));
+    match operation {
+        Op::ListUsers => list(page.cut(state.users.iter(), |user| shapes::user(view, user))),
+        Op::ListManagedAccounts => list(page.cut(state.accounts.iter(), |account| shapes::account(view, account))),
+        Op::ListStaffTokens => list(tokens(view, state.service_tokens.iter(), page)),
+        Op::GetUser => one(user(state, number(0))?, |user| (shapes::user(view, user), user.version.0)),
+        Op::ListUserTokens => list(tokens(view, user(state, number(0))?.tokens.iter(), page)),
+        Op::GetUserToken => one_token(view, Owner::User(UserId(number(0))), number(1)),
+        Op::GetAccountToken => one_token(view, Owner::Account(AccountId(number(0))), number(1)),
+        _ => look_at_account(view, operation, account(state, number(0))?, page),
+    }
+}
+
+fn look_at_account(view: &View<'_>, operation: Operation, account: &Account, page: &Page) -> Looked {
+    use Operation as Op;
+    let state = &view.projections.state;
+    let list = |value| Ok((value, None));
+    match operation {
+        Op::ListMembers => list(page.cut(account.members.iter(), |(id, member)| shapes::member(view, *id, member))),
+        Op::ListResources => list(page.cut(account.resources.keys(), |id| {
+            state.resources.get(id.0).map_or(Value::Null, |resource| shapes::resource(view, resource))
+        })),
+        Op::ListAccountTokens => list(tokens(view, account.tokens.iter(), page)),
+        Op::GetUsage => list(json!({ "data": usage(view, account) })),
+        _ => one(account, |account| (shapes::account(view, account), account.version.0)),
+    }
+}
+
+fn one<T>(thing: &T, shape: impl FnOnce(&T) -> (Value, u64)) -> Looked {
+    let (data, version) = shape(thing);
+    Ok((json!({ "data": data }), Some(version)))
+}
+
+fn account(state: &State, id: u64) -> Result<&Account, Box<Problem>> {
+    state.account(AccountId(id)).ok_or_else(|| Box::new(Problem::not_found("account not found")))
+}
+
+fn user(state: &State, id: u64) -> Result<&User, Box<Problem>> {
+    state.user(UserId(id)).ok_or_else(|| Box::new(Problem::not_found("user not found")))
+}
+
+fn tokens<'a>(view: &View<'_>, ids: impl ExactSizeIterator<Item = &'a TokenId>, page: &Page) -> Value {
+    page.cut(ids, |&id| view.projections.state.token(id).map_or(Value::Null, |token| shapes::token(view, token)))
+}
+
+fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
+    let found = view.projections.state.token(TokenId(id));
+    match found.filter(|token| token.owner == owner && token.deleted_at.is_none()) {
+        Some(token) => one(token, |token| (shapes::token(view, token), token.version.0)),
+        None => Err(Box::new(Problem::not_found("token not found"))),
+    }
+}
+
+fn usage(view: &View<'_>, account: &Account) -> Value {
+    let mut usage = json!({ "general": shapes::window(&account.window.view(account.hourly_limit, view.now)) });
+    if let Some(research) = account.research {
+        let used = account.research_month.used_at(view.now);
+        usage["domain_research"] =
+            json!({ "month": view.now.month().to_text(), "used": used, "cap": research.monthly_cap });
+    }
+    usage
+}
+
+/// What a token may know of itself, whatever its kind.
+pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
+    let digest = credential(app, asked)?;
+    let shape = app
+        .ledger
+        .view_with_digests(|view, digests| {
+            let &(id, secret) = digests.get(&digest)?;
+            let token = view.projections.state.token(id)?;
+            token.check(secret, view.now).ok()?;
+            Some(own_shape(&view, token, secret))
+        })
+        .await;
+    match shape {
+        Some(shape) => Ok(answer::json(StatusCode::OK, &json!({ "data": shape }))),
+        None => Err(Box::new(super::invalid_token())),
+    }
+}
+
+fn own_shape(view: &View<'_>, token: &Token, secret: u32) -> Value {
+    let state = &view.projections.state;
+    let mut shape = shapes::token(view, token);
+    shape["secret_number"] = json!(secret);
+    if let Some(object) = shape.as_object_mut() {
+        object.remove("secrets");
+        object.remove("created_by");
+    }
+    shape["limits"] = match token.owner {
+        Owner::Account(account) => state
+            .account(account)
+            .map(|account| shapes::window(&account.window.view(account.hourly_limit, view.now)))
+            .unwrap_or_default(),
+        _ => Value::Null,
+    };
+    if token.kind == TokenKind::User
+        && let Owner::User(user) = token.owner
+        && let Some(user) = state.user(user)
+    {
+        shape["accounts"] = memberships(view, user);
+    }
+    shape
+}
+
+fn memberships(view: &View<'_>, user: &User) -> Value {
+    let state = &view.projections.state;
+    let of_account = |id: &AccountId| {
+        let account = state.account(*id)?;
+        let member = account.members.get(&user.id)?;
+        Some(json!({
+            "account_id": id.0,
+            "access": shapes::access(view, &member.access),
+            "limits": shapes::window(&account.window.view(account.hourly_limit, view.now)),
+        }))
+    };
+    user.accounts.iter().filter_map(of_account).collect()
+}

@@ -1,0 +1,156 @@
+//! Changes of tokens. A secret is made here, shown in the answer that creates it, and dropped.
+
+use super::{Answered, authorize_change, fields, gone, if_match, path_number, show, submit};
+use crate::domain::command::{Change, NewSecret};
+use crate::domain::decide::DoneSubject;
+use crate::domain::event::ManagementOperation as Managed;
+use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::token::{Owner, TokenKind};
+use crate::domain::token_text::TokenSecret;
+use crate::http::App;
+use crate::http::answer::{self, Reply};
+use crate::http::entry::{Asked, Body};
+use crate::http::fields::Fields;
+use crate::http::operations::Operation;
+use crate::http::problem::Problem;
+use crate::http::shapes;
+use serde_json::{Value, json};
+use warp::http::StatusCode;
+
+/// How long the secret before a rotation goes on working, where nothing is said.
+const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
+
+pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
+    use Operation as Op;
+    let digest = authorize_change(app, asked, managed(operation)).await?;
+    let owner = owner(operation, variables)?;
+    let kind = kind_made(operation);
+    match operation {
+        Op::CreateAccountToken | Op::CreateUserToken => {
+            let fields = fields(asked, body).await?;
+            let secret = make_secret(app, kind);
+            let change = create(owner, kind, &secret, fields)?;
+            let carried = submit(app, asked, digest, change).await?;
+            shown_once(app, carried, secret).await
+        }
+        Op::CreateStaffToken => {
+            let (kind, name) = staff(fields(asked, body).await?)?;
+            let secret = make_secret(app, kind);
+            let new = new_secret(&secret);
+            let change = Change::CreateToken { owner, kind, name, access: None, expires_at: None, secret: new };
+            let carried = submit(app, asked, digest, change).await?;
+            shown_once(app, carried, secret).await
+        }
+        Op::RotateAccountToken | Op::RotateUserToken => {
+            let token = token_in_path(owner, variables)?;
+            let mut fields = fields(asked, body).await?;
+            let overlap_seconds = fields.number("overlap_seconds").unwrap_or(OVERLAP_SECONDS_DEFAULT);
+            fields.finish()?;
+            let secret = make_secret(app, kind);
+            let (new, if_match) = (new_secret(&secret), if_match(asked)?);
+            let change = Change::RotateToken { owner, token, overlap_seconds, secret: new, if_match };
+            let carried = submit(app, asked, digest, change).await?;
+            shown_once(app, carried, secret).await
+        }
+        Op::UpdateAccountToken | Op::UpdateUserToken => {
+            let token = token_in_path(owner, variables)?;
+            let mut fields = fields(asked, body).await?;
+            let (name, access) = (fields.text("name"), fields.access("access"));
+            let expires_at = fields.time_or_null("expires_at");
+            fields.finish()?;
+            let change = Change::UpdateToken { owner, token, name, access, expires_at, if_match: if_match(asked)? };
+            let carried = submit(app, asked, digest, change).await?;
+            show(app, &carried, token_shape).await
+        }
+        _ => {
+            let token = token_in_path(owner, variables)?;
+            let change = Change::DeleteToken { owner, token, if_match: if_match(asked)? };
+            Ok(gone(&submit(app, asked, digest, change).await?))
+        }
+    }
+}
+
+fn managed(operation: Operation) -> Managed {
+    use Operation as Op;
+    match operation {
+        Op::CreateAccountToken | Op::CreateUserToken => Managed::CreateToken,
+        Op::UpdateAccountToken | Op::UpdateUserToken => Managed::UpdateToken,
+        Op::RotateAccountToken | Op::RotateUserToken => Managed::RotateToken,
+        Op::CreateStaffToken | Op::DeleteStaffToken => Managed::ChangeStaffTokens,
+        _ => Managed::DeleteToken,
+    }
+}
+
+fn kind_made(operation: Operation) -> TokenKind {
+    match operation {
+        Operation::CreateUserToken | Operation::RotateUserToken => TokenKind::User,
+        _ => TokenKind::Account,
+    }
+}
+
+/// Whose tokens the path is about.
+fn owner(operation: Operation, variables: &[&str]) -> Result<Owner, Box<Problem>> {
+    use Operation as Op;
+    Ok(match operation {
+        Op::CreateStaffToken | Op::DeleteStaffToken => Owner::Service,
+        Op::CreateUserToken | Op::UpdateUserToken | Op::DeleteUserToken | Op::RotateUserToken => {
+            Owner::User(UserId(path_number(variables, 0, "user")?))
+        }
+        _ => Owner::Account(AccountId(path_number(variables, 0, "account")?)),
+    })
+}
+
+fn token_in_path(owner: Owner, variables: &[&str]) -> Result<TokenId, Box<Problem>> {
+    let index = usize::from(owner != Owner::Service);
+    path_number(variables, index, "token").map(TokenId)
+}
+
+fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
+    TokenSecret::from_random(kind, &app.entropy.lock().bytes_32())
+}
+
+fn new_secret(secret: &TokenSecret) -> NewSecret {
+    NewSecret { digest: secret.digest(), hint: secret.hint() }
+}
+
+fn create(owner: Owner, kind: TokenKind, secret: &TokenSecret, mut fields: Fields) -> Result<Change, Box<Problem>> {
+    let name = fields.required("name", Fields::text);
+    let access = fields.access("access");
+    let expires_at = fields.time_or_null("expires_at").flatten();
+    fields.finish()?;
+    let name = name.ok_or_else(|| Box::new(Problem::malformed("name is missing")))?;
+    Ok(Change::CreateToken { owner, kind, name, access, expires_at, secret: new_secret(secret) })
+}
+
+fn staff(mut fields: Fields) -> Result<(TokenKind, crate::domain::text::PersonalText), Box<Problem>> {
+    let kind = fields.required("role", |fields, name| {
+        fields.word(name, "operator or auditor", |word| match word {
+            "operator" => Some(TokenKind::Operator),
+            "auditor" => Some(TokenKind::Auditor),
+            _ => None,
+        })
+    });
+    let name = fields.required("name", Fields::text);
+    fields.finish()?;
+    kind.zip(name).ok_or_else(|| Box::new(Problem::malformed("role or name is missing")))
+}
+
+fn token_shape(view: &crate::ledger::View<'_>, subject: DoneSubject) -> Option<(Value, Option<u64>)> {
+    let DoneSubject::Token(id) = subject else { return None };
+    let token = view.projections.state.token(id)?;
+    Some((shapes::token(view, token), Some(token.version.0)))
+}
+
+/// The one answer that holds the secret. Nothing between here and the client may keep it.
+async fn shown_once(app: &App, carried: super::Carried, secret: TokenSecret) -> Answered {
+    let shown = app.ledger.view(|view| token_shape(&view, carried.done.subject)).await;
+    let Some((data, version)) = shown else {
+        return Err(Box::new(Problem::not_found("the token is gone in the meantime")));
+    };
+    let mut reply: Reply = answer::json(StatusCode::CREATED, &json!({ "data": data, "token": secret.reveal_once() }));
+    answer::add_position(&mut reply, carried.position);
+    if let Some(version) = version {
+        super::etag(&mut reply, version);
+    }
+    Ok(reply)
+}

@@ -1,0 +1,56 @@
+//! The HTTP surface. The only room that knows warp and hyper.
+//!
+//! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
+//! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`] and
+//! [`events`] (`/v1`), [`ops`] (health and metrics). [`answer`] and [`problem`] build what goes out.
+//!
+//! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
+
+pub mod answer;
+pub mod bearer;
+pub mod consumer;
+pub mod entry;
+pub mod events;
+pub mod fields;
+pub mod manage;
+pub mod operations;
+pub mod ops;
+pub mod path;
+pub mod problem;
+pub mod server;
+pub mod shapes;
+
+use crate::domain::ids::RequestId;
+use crate::entropy::Entropy;
+use crate::ledger::Ledger;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// What every route holds.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The ledger.
+    pub ledger: Ledger,
+    entropy: Arc<Mutex<Entropy>>,
+    failures: Arc<bearer::FailureLimiter>,
+    metrics: Arc<ops::Metrics>,
+}
+
+impl App {
+    /// Routes over a running ledger. `auth_failures_per_hour`: failed authentications allowed an address; 0 is no
+    /// limit.
+    pub fn new(ledger: Ledger, entropy: Entropy, auth_failures_per_hour: u32) -> Self {
+        Self {
+            ledger,
+            entropy: Arc::new(Mutex::new(entropy)),
+            failures: Arc::new(bearer::FailureLimiter::new(auth_failures_per_hour)),
+            metrics: Arc::new(ops::Metrics::default()),
+        }
+    }
+
+    /// The client's request id when it is a UUID, else one of our own.
+    fn request_id(&self, headers: &warp::http::HeaderMap) -> RequestId {
+        let sent = headers.get("x-request-id").and_then(|value| RequestId::parse(value.to_str().ok()?));
+        sent.unwrap_or_else(|| RequestId(self.entropy.lock().bytes_16()))
+    }
+}

@@ -1,0 +1,188 @@
+//! The one table of routes: path, method, operation. The document in `schema/openapi.yaml` is held against it.
+
+/// What a request can ask of the service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs, reason = "the table below says method and path of each")]
+pub enum Operation {
+    Whoami,
+    ListAccounts,
+    ListDomains,
+    GetDomain,
+    ListZones,
+    GetZone,
+    ListCertificates,
+    GetCertificate,
+    ResearchStatus,
+    CreateUser,
+    ListUsers,
+    GetUser,
+    CreateAccount,
+    ListManagedAccounts,
+    GetAccount,
+    UpdateAccount,
+    ActivateResearch,
+    DeactivateResearch,
+    ListMembers,
+    PutMember,
+    RemoveMember,
+    AddResource,
+    ListResources,
+    RemoveResource,
+    CreateAccountToken,
+    ListAccountTokens,
+    GetAccountToken,
+    UpdateAccountToken,
+    DeleteAccountToken,
+    RotateAccountToken,
+    CreateUserToken,
+    ListUserTokens,
+    GetUserToken,
+    UpdateUserToken,
+    DeleteUserToken,
+    RotateUserToken,
+    CreateStaffToken,
+    ListStaffTokens,
+    DeleteStaffToken,
+    GetUsage,
+    GetSelf,
+    ListEvents,
+    GetEvent,
+    Health,
+    Ready,
+    Metrics,
+    Document,
+}
+
+/// A row: path template, method, operation.
+pub type Row = (&'static str, &'static str, Operation);
+
+/// Every operation. Where two templates match a path, the earlier row is meant.
+pub const OPERATIONS: &[Row] = {
+    use Operation::*;
+    &[
+        ("/v2/whoami", "GET", Whoami),
+        ("/v2/accounts", "GET", ListAccounts),
+        ("/v2/{account}/domains", "GET", ListDomains),
+        ("/v2/{account}/domains/research/status", "GET", ResearchStatus),
+        ("/v2/{account}/domains/{domain}", "GET", GetDomain),
+        ("/v2/{account}/domains/{domain}/certificates", "GET", ListCertificates),
+        ("/v2/{account}/domains/{domain}/certificates/{certificate}", "GET", GetCertificate),
+        ("/v2/{account}/zones", "GET", ListZones),
+        ("/v2/{account}/zones/{zone}", "GET", GetZone),
+        ("/v1/users", "POST", CreateUser),
+        ("/v1/users", "GET", ListUsers),
+        ("/v1/users/{user}", "GET", GetUser),
+        ("/v1/users/{user}/tokens", "POST", CreateUserToken),
+        ("/v1/users/{user}/tokens", "GET", ListUserTokens),
+        ("/v1/users/{user}/tokens/{token}", "GET", GetUserToken),
+        ("/v1/users/{user}/tokens/{token}", "PATCH", UpdateUserToken),
+        ("/v1/users/{user}/tokens/{token}", "DELETE", DeleteUserToken),
+        ("/v1/users/{user}/tokens/{token}/rotate", "POST", RotateUserToken),
+        ("/v1/accounts", "POST", CreateAccount),
+        ("/v1/accounts", "GET", ListManagedAccounts),
+        ("/v1/accounts/{account}", "GET", GetAccount),
+        ("/v1/accounts/{account}", "PATCH", UpdateAccount),
+        ("/v1/accounts/{account}/features/domain_research", "PUT", ActivateResearch),
+        ("/v1/accounts/{account}/features/domain_research", "DELETE", DeactivateResearch),
+        ("/v1/accounts/{account}/members", "GET", ListMembers),
+        ("/v1/accounts/{account}/members/{user}", "PUT", PutMember),
+        ("/v1/accounts/{account}/members/{user}", "DELETE", RemoveMember),
+        ("/v1/accounts/{account}/resources", "POST", AddResource),
+        ("/v1/accounts/{account}/resources", "GET", ListResources),
+        ("/v1/accounts/{account}/resources/{resource}", "DELETE", RemoveResource),
+        ("/v1/accounts/{account}/tokens", "POST", CreateAccountToken),
+        ("/v1/accounts/{account}/tokens", "GET", ListAccountTokens),
+        ("/v1/accounts/{account}/tokens/{token}", "GET", GetAccountToken),
+        ("/v1/accounts/{account}/tokens/{token}", "PATCH", UpdateAccountToken),
+        ("/v1/accounts/{account}/tokens/{token}", "DELETE", DeleteAccountToken),
+        ("/v1/accounts/{account}/tokens/{token}/rotate", "POST", RotateAccountToken),
+        ("/v1/accounts/{account}/usage", "GET", GetUsage),
+        ("/v1/staff-tokens", "POST", CreateStaffToken),
+        ("/v1/staff-tokens", "GET", ListStaffTokens),
+        ("/v1/staff-tokens/{token}", "DELETE", DeleteStaffToken),
+        ("/v1/self", "GET", GetSelf),
+        ("/v1/events", "GET", ListEvents),
+        ("/v1/events/{position}", "GET", GetEvent),
+        ("/healthz", "GET", Health),
+        ("/readyz", "GET", Ready),
+        ("/metrics", "GET", Metrics),
+        ("/openapi.yaml", "GET", Document),
+    ]
+};
+
+/// What the table says of a path and method.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found<'a> {
+    /// The operation, with the raw values of the template's variables in order.
+    Operation(Operation, Vec<&'a str>),
+    /// The path is there, the method is not; these are.
+    OtherMethods(Vec<&'static str>),
+    /// No such path.
+    Nothing,
+}
+
+/// Looks a raw path and method up.
+pub fn find<'a>(path: &'a str, method: &str) -> Found<'a> {
+    let mut methods = Vec::new();
+    let mut matched: Option<&'static str> = None;
+    for (template, row_method, operation) in OPERATIONS {
+        if matched.is_some_and(|matched| matched != *template) || !has_shape(template, path) {
+            continue;
+        }
+        matched = Some(template);
+        if *row_method == method {
+            return Found::Operation(*operation, variables(template, path));
+        }
+        methods.push(*row_method);
+    }
+    if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods) }
+}
+
+fn has_shape(template: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+fn variables<'a>(template: &str, path: &'a str) -> Vec<&'a str> {
+    template
+        .split('/')
+        .zip(path.split('/'))
+        .filter(|(wanted, _)| wanted.starts_with('{'))
+        .map(|(_, given)| given)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_finds_its_operation_and_variables() {
+        assert_eq!(find("/v2/whoami", "GET"), Found::Operation(Operation::Whoami, vec![]));
+        assert_eq!(find("/v2/7/zones/a%2Eb", "GET"), Found::Operation(Operation::GetZone, vec!["7", "a%2Eb"]));
+        let research = find("/v2/7/domains/research/status", "GET");
+        assert_eq!(research, Found::Operation(Operation::ResearchStatus, vec!["7"]));
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_names_its_methods() {
+        assert_eq!(find("/v2/whoami", "HEAD"), Found::OtherMethods(vec!["GET"]));
+        assert_eq!(find("/v1/users", "DELETE"), Found::OtherMethods(vec!["POST", "GET"]));
+    }
+
+    #[test]
+    fn anything_else_is_nothing() {
+        for path in
+            ["", "/", "/v2", "/v2/", "/v2/whoami/", "//v2/whoami", "/v2//domains", "/v2/7/domains/", "/V2/whoami"]
+        {
+            assert_eq!(find(path, "GET"), Found::Nothing, "{path}");
+        }
+    }
+}

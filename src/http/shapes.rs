@@ -1,0 +1,258 @@
+//! JSON shapes of accounts, users, members, resources and tokens.
+
+use crate::audit::describe::{Words, principal};
+use crate::domain::access::Access;
+use crate::domain::decide::{AccountCard, UserCard};
+use crate::domain::directory::{
+    Account, CertificateFacts, DomainFacts, Membership, Resource, ResourceFacts, User, ZoneFacts,
+};
+use crate::domain::ids::{TextNumber, TokenId, UserId};
+use crate::domain::names::unicode_domain_name;
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Owner, Token};
+use crate::domain::window::WindowView;
+use crate::ledger::{TextReader, View};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A text by its number; null once it is erased. A table that cannot be read shows nothing rather than failing the
+/// whole answer.
+pub fn text(texts: &TextReader, number: TextNumber) -> Option<Arc<str>> {
+    texts.text(number).inspect_err(|error| tracing::error!(%error, "a text could not be read")).ok().flatten()
+}
+
+fn seconds(at: Timestamp) -> String {
+    at.to_seconds_text()
+}
+
+fn seconds_or_null(at: Option<Timestamp>) -> Option<String> {
+    at.map(seconds)
+}
+
+/// The envelope of every success body. Shapes of the hot path are structs: a tree of JSON values costs more than all
+/// the rest of an answer.
+#[derive(Debug, Serialize)]
+pub struct Data<T> {
+    /// What was asked for.
+    pub data: T,
+}
+
+/// DNSimple's account object.
+#[derive(Debug, Serialize)]
+pub struct AccountShape {
+    id: u64,
+    email: Arc<str>,
+    name: Option<Arc<str>>,
+    plan_identifier: &'static str,
+    created_at: String,
+    updated_at: String,
+}
+
+/// DNSimple's user object.
+#[derive(Debug, Serialize)]
+pub struct UserShape {
+    id: u64,
+    email: Arc<str>,
+    created_at: String,
+    updated_at: String,
+}
+
+/// DNSimple's account object.
+pub fn account_card(texts: &TextReader, account: &AccountCard) -> AccountShape {
+    AccountShape {
+        id: account.id.0,
+        email: text(texts, account.email).unwrap_or_default(),
+        name: text(texts, account.name),
+        plan_identifier: account.plan.name(),
+        created_at: seconds(account.created_at),
+        updated_at: seconds(account.updated_at),
+    }
+}
+
+/// DNSimple's user object.
+pub fn user_card(texts: &TextReader, user: &UserCard) -> UserShape {
+    UserShape {
+        id: user.id.0,
+        email: text(texts, user.email).unwrap_or_default(),
+        created_at: seconds(user.created_at),
+        updated_at: seconds(user.updated_at),
+    }
+}
+
+/// DNSimple's domain object.
+pub fn domain(texts: &TextReader, resource: &Resource, facts: &DomainFacts) -> Value {
+    let name = text(texts, resource.name).unwrap_or_default();
+    json!({
+        "id": resource.id.0,
+        "account_id": resource.account.0,
+        "registrant_id": facts.registrant_id,
+        "name": name,
+        "unicode_name": unicode_domain_name(&name),
+        "state": facts.state.name(),
+        "auto_renew": facts.auto_renew,
+        "private_whois": facts.private_whois,
+        "trustee": facts.trustee,
+        "expires_on": facts.expires_at.map(|at| seconds(at)[..10].to_owned()),
+        "expires_at": seconds_or_null(facts.expires_at),
+        "created_at": seconds(resource.added_at),
+        "updated_at": seconds(resource.added_at),
+    })
+}
+
+/// DNSimple's zone object.
+pub fn zone(texts: &TextReader, resource: &Resource, facts: &ZoneFacts) -> Value {
+    json!({
+        "id": resource.id.0,
+        "account_id": resource.account.0,
+        "name": text(texts, resource.name).unwrap_or_default(),
+        "reverse": facts.reverse,
+        "secondary": facts.secondary,
+        "last_transferred_at": seconds_or_null(facts.last_transferred_at),
+        "active": facts.active,
+        "created_at": seconds(resource.added_at),
+        "updated_at": seconds(resource.added_at),
+    })
+}
+
+/// DNSimple's certificate object.
+pub fn certificate(view: &View<'_>, resource: &Resource, facts: &CertificateFacts) -> Value {
+    let state = &view.projections.state;
+    let kind = crate::domain::directory::ResourceKind::Domain;
+    let domain_id = state.account(resource.account).and_then(|account| account.by_name.get(&(kind, resource.name)));
+    let names: Vec<_> = facts.alternate_names.iter().map(|&name| text(view.texts, name)).collect();
+    let common_name = text(view.texts, facts.common_name).unwrap_or_default();
+    json!({
+        "id": resource.id.0,
+        "domain_id": domain_id.map(|id| id.0),
+        "contact_id": facts.contact_id,
+        "name": common_name.strip_suffix(&*text(view.texts, resource.name).unwrap_or_default()).unwrap_or_default().trim_end_matches('.'),
+        "common_name": common_name,
+        "years": facts.years,
+        "csr": text(view.texts, facts.signing_request),
+        "state": if facts.issued { "issued" } else { "requesting" },
+        "auto_renew": facts.auto_renew,
+        "alternate_names": names,
+        "authority_identifier": if facts.lets_encrypt { "letsencrypt" } else { "sectigo" },
+        "created_at": seconds(resource.added_at),
+        "updated_at": seconds(resource.added_at),
+        "expires_at": seconds_or_null(facts.expires_at),
+        "expires_on": facts.expires_at.map(|at| seconds(at)[..10].to_owned()),
+    })
+}
+
+/// A resource on the management surface: its kind beside DNSimple's fields.
+pub fn resource(view: &View<'_>, resource: &Resource) -> Value {
+    let mut shape = match &resource.facts {
+        ResourceFacts::Domain(facts) => domain(view.texts, resource, facts),
+        ResourceFacts::Zone(facts) => zone(view.texts, resource, facts),
+        ResourceFacts::Certificate(facts) => {
+            let mut shape = certificate(view, resource, facts);
+            shape["domain_name"] = json!(text(view.texts, resource.name));
+            shape
+        }
+    };
+    shape["kind"] = json!(resource.facts.kind().name());
+    shape
+}
+
+/// An account on the management surface.
+pub fn account(view: &View<'_>, account: &Account) -> Value {
+    json!({
+        "id": account.id.0,
+        "name": text(view.texts, account.name),
+        "email": text(view.texts, account.email),
+        "plan": account.plan.name(),
+        "hourly_limit": account.hourly_limit,
+        "features": {
+            "domain_research": account.research.map(|research| json!({ "monthly_cap": research.monthly_cap })),
+        },
+        "members": account.members.len(),
+        "tokens": account.tokens.len(),
+        "resources": account.resources.len(),
+        "version": account.version.0,
+        "created_at": seconds(account.created_at),
+        "updated_at": seconds(account.updated_at),
+    })
+}
+
+/// A user on the management surface.
+pub fn user(view: &View<'_>, user: &User) -> Value {
+    json!({
+        "id": user.id.0,
+        "name": text(view.texts, user.name),
+        "email": text(view.texts, user.email),
+        "accounts": user.accounts,
+        "version": user.version.0,
+        "created_at": seconds(user.created_at),
+        "updated_at": seconds(user.updated_at),
+    })
+}
+
+/// A member on the management surface.
+pub fn member(view: &View<'_>, id: UserId, member: &Membership) -> Value {
+    let name = view.projections.state.user(id).and_then(|user| text(view.texts, user.name));
+    json!({
+        "user_id": id.0,
+        "name": name,
+        "access": access(view, &member.access),
+        "version": member.version.0,
+        "since": seconds(member.since),
+    })
+}
+
+/// Access, in the form it is given in.
+pub fn access(view: &View<'_>, access: &Access) -> Value {
+    Words { texts: view.texts, groups: &view.projections.state.groups }.access(access)
+}
+
+/// A token on the management surface.
+pub fn token(view: &View<'_>, token: &Token) -> Value {
+    let used = view.projections.last_used.token(token.id);
+    let mut shape = json!({
+        "id": token.id.0,
+        "kind": token.kind.name(),
+        "name": text(view.texts, token.name),
+        "account_id": match token.owner { Owner::Account(account) => Some(account.0), _ => None },
+        "user_id": match token.owner { Owner::User(user) => Some(user.0), _ => None },
+        "access": match token.owner { Owner::Account(_) => access(view, &token.access), _ => Value::Null },
+        "hint": String::from_utf8_lossy(&token.hint()),
+        "created_at": seconds(token.created_at),
+        "created_by": principal(token.created_by),
+        "version": token.version.0,
+        "expires_at": seconds_or_null(token.expires_at),
+        "last_used_at": used.map(|uses| seconds(uses.last_at)),
+        "last_used_status": last_used_status(view, token.id, token.imported),
+    });
+    let ending: Vec<Value> = token
+        .secrets
+        .iter()
+        .filter(|secret| secret.not_after.is_none_or(|end| end > view.now))
+        .map(|secret| {
+            let hint = String::from_utf8_lossy(&secret.hint);
+            json!({ "number": secret.number, "hint": hint, "not_after": seconds_or_null(secret.not_after) })
+        })
+        .collect();
+    shape["secrets"] = ending.into();
+    shape
+}
+
+fn last_used_status(view: &View<'_>, token: TokenId, imported: bool) -> &'static str {
+    match (view.projections.last_used.token(token), imported) {
+        (Some(_), _) => "used",
+        (None, false) => "never",
+        (None, true) => "unknown",
+    }
+}
+
+/// A usage window.
+pub fn window(window: &WindowView) -> Value {
+    let time = |at: Option<u64>| at.map(|at| seconds(Timestamp::from_seconds(at)));
+    json!({
+        "limit": window.limit,
+        "remaining": window.remaining,
+        "used": window.used,
+        "window_opened_at": time(window.opened_at),
+        "resets_at": time(window.resets_at),
+    })
+}

@@ -1,0 +1,391 @@
+//! One event at least of every type, and between them every variant, none and some, and every width of a number.
+
+use bincode1::Options;
+use serde::de::DeserializeOwned;
+use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope, Target, Verb, group};
+use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
+use token_ledger::domain::event::*;
+use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::text::{Subject, TEXT_KINDS};
+use token_ledger::domain::time::Timestamp;
+use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
+use token_ledger::domain::token_text::TokenDigest;
+
+/// 2026-03-01T12:00:00.123456Z.
+const NOW: Timestamp = Timestamp(1_772_366_400_123_456);
+/// Where the width of a number in the record changes.
+pub const BOUNDARIES: [u64; 7] = [250, 251, 65_535, 65_536, 0xffff_ffff, 0x1_0000_0000, u64::MAX];
+
+/// An event with its header, under a name that the golden file keeps.
+pub struct Sample {
+    /// Unlike every other sample's.
+    pub name: String,
+    /// The header.
+    pub header: Header,
+    /// The event.
+    pub event: Event,
+}
+
+/// All samples, in the order of the golden file.
+pub fn samples() -> Vec<Sample> {
+    let mut samples = Samples::default();
+    samples.service();
+    samples.directory();
+    samples.members_and_resources();
+    samples.tokens();
+    samples.uses();
+    samples.refusals();
+    samples.headers();
+    samples.0
+}
+
+/// Every variant of an enumeration by number, from 0. What a variant carries is all zeros.
+pub fn variants<T: DeserializeOwned>() -> Vec<T> {
+    let read = |index: u8| {
+        let mut bytes = [0; 64];
+        bytes[0] = index;
+        bincode1::DefaultOptions::new().allow_trailing_bytes().deserialize(&bytes).ok()
+    };
+    (0..=250).map_while(read).collect()
+}
+
+#[derive(Default)]
+struct Samples(Vec<Sample>);
+
+impl Samples {
+    fn add(&mut self, name: impl Into<String>, header: Header, event: impl Into<Event>) {
+        self.0.push(Sample { name: name.into(), header, event: event.into() });
+    }
+
+    fn service(&mut self) {
+        let began = LedgerInitialized {
+            origin: "ledger.example/log/1".to_owned(),
+            log_vkey: "ledger.example/log/1+6d6a1b9c+AWq5Zb0c".to_owned(),
+        };
+        self.add("ledger_initialized", of_service(), began);
+        let other = LedgerInitialized { origin: "журнал 🦀".to_owned(), log_vkey: String::new() };
+        self.add("ledger_initialized_texts_empty_and_not_ascii", of_service(), other);
+        for (number, name, restrictable, has_write, needs_research) in [
+            (1, "account", false, true, false),
+            (5, "domain_research", false, false, true),
+            (11, "zones", true, true, false),
+            (250, "g250", false, false, false),
+            (251, "g251", false, false, false),
+            (u16::MAX, "g65535", true, true, true),
+        ] {
+            let name = name.to_owned();
+            let defined = ScopeGroupDefined { group: number, name, restrictable, has_write, needs_research };
+            self.add(format!("scope_group_defined_{number}"), of_service(), defined);
+        }
+        let subjects = [Subject::Service, Subject::Account(AccountId(7)), Subject::User(UserId(3))];
+        for (kind, subject) in TEXT_KINDS.into_iter().zip(subjects.into_iter().cycle()) {
+            let seen = TextSeen { number: TextNumber(41), subject, kind, commitment: counted_from(0x20) };
+            self.add(format!("text_seen_{kind:?}"), of_token(), seen);
+        }
+        for after_clean_stop in [true, false] {
+            let name = format!("recording_started_after_clean_stop_{after_clean_stop}");
+            self.add(name, of_service(), RecordingStarted { after_clean_stop });
+        }
+        for appended in [0, 1].into_iter().chain(BOUNDARIES) {
+            self.add(format!("recording_stopped_{appended}"), of_service(), RecordingStopped { appended });
+        }
+    }
+
+    fn directory(&mut self) {
+        let (name, email) = (TextNumber(12), TextNumber(13));
+        for authority in authorities() {
+            let created = UserCreated { user: UserId(3), email, name, authority };
+            self.add(format!("user_created_by_{}", word(&authority)), by_operator(of_service()), created);
+        }
+        for plan in variants() {
+            let created = AccountCreated { name, email, plan, hourly_limit: 2_400, authority: operator() };
+            self.add(format!("account_created_{plan:?}"), by_operator(of_account()), created);
+        }
+        let renamed = AccountRenamed { name: TextNumber(300), email, authority: operator() };
+        self.add("account_renamed", by_operator(of_account()), renamed);
+        for (from, to) in [(Plan::Solo, Plan::Teams), (Plan::Teams, Plan::Enterprise), (Plan::Enterprise, Plan::Solo)] {
+            let changed = PlanChanged { from, to, authority: operator() };
+            self.add(format!("plan_changed_{from:?}_to_{to:?}"), by_operator(of_account()), changed);
+        }
+        let changed = HourlyLimitChanged { from: 2_400, to: 1_000_000_000, authority: operator() };
+        self.add("hourly_limit_changed", by_operator(of_account()), changed);
+        for (word, monthly_cap) in [("uncapped", None), ("capped", Some(1_000))] {
+            let on = ResearchActivated { monthly_cap, authority: operator() };
+            self.add(format!("research_activated_{word}"), by_operator(of_account()), on);
+        }
+        let off = ResearchDeactivated { authority: operator() };
+        self.add("research_deactivated", by_operator(of_account()), off);
+    }
+
+    fn members_and_resources(&mut self) {
+        let (user, header) = (UserId(3), by_operator(of_account()));
+        self.add("member_added_full", header, MemberAdded { user, access: Access::Full, authority: operator() });
+        let member = Authority::Membership(Version(2));
+        let added = MemberAdded { user, access: zones_and_domains(), authority: member };
+        self.add("member_added_granted", Header { principal: Principal::User(UserId(1)), ..header }, added);
+        for (word, access) in [("granted", zones_and_domains()), ("nothing", Access::Granted(Vec::new()))] {
+            let changed = MemberAccessChanged { user, access, authority: operator() };
+            self.add(format!("member_access_changed_{word}"), header, changed);
+        }
+        self.add("member_removed", header, MemberRemoved { user, authority: operator() });
+        for (word, facts) in resource_facts() {
+            let (resource, name, authority) = (ResourceId(19), TextNumber(21), operator());
+            self.add(format!("resource_added_{word}"), header, ResourceAdded { resource, name, facts, authority });
+        }
+        let removed = ResourceRemoved { resource: ResourceId(19), authority: operator() };
+        self.add("resource_removed", header, removed);
+    }
+
+    fn tokens(&mut self) {
+        let header = by_operator(of_token());
+        for kind in variants() {
+            let (owner, access, expires_at) = made_for(kind);
+            let secret = secret(1, None);
+            let created =
+                TokenCreated { kind, owner, name: TextNumber(14), access, secret, expires_at, authority: operator() };
+            self.add(format!("token_created_{kind:?}"), header, created);
+        }
+        self.add("token_renamed", header, TokenRenamed { name: TextNumber(301), authority: operator() });
+        for (word, access) in [("full", Access::Full), ("granted", zones_and_domains())] {
+            let changed = TokenAccessChanged { access, authority: operator() };
+            self.add(format!("token_access_changed_{word}"), header, changed);
+        }
+        for (word, expires_at) in [("never", None), ("later", Some(NOW.plus_seconds(86_400)))] {
+            let changed = TokenExpiryChanged { expires_at, authority: operator() };
+            self.add(format!("token_expiry_changed_{word}"), header, changed);
+        }
+        for (word, not_after) in [("open", None), ("ending", Some(NOW))] {
+            let secret = secret(2, not_after);
+            let rotated = TokenRotated { secret, ends: 1, ends_at: NOW.plus_seconds(86_400), authority: operator() };
+            self.add(format!("token_rotated_to_{word}"), header, rotated);
+        }
+        self.add("token_deleted", header, TokenDeleted { authority: operator() });
+    }
+
+    fn uses(&mut self) {
+        for route in variants() {
+            self.add(format!("token_used_{route:?}"), of_token(), used(route, Outcome::Ok));
+        }
+        for outcome in variants() {
+            self.add(format!("token_used_{outcome:?}"), of_token(), used(Route::Zone, outcome));
+        }
+        let sources: Vec<AccessSource> = variants();
+        for (source, version) in sources.into_iter().zip(1..) {
+            let source = with_version(source, Version(version));
+            let event = TokenUsed { source, ..used(Route::Domain, Outcome::Ok) };
+            self.add(format!("token_used_by_{}", word(&source)), of_token(), event);
+        }
+        for (word, verb, target) in [
+            ("read_list", Verb::Read, Target::List),
+            ("write_name", Verb::Write, Target::Name(TextNumber(21))),
+            ("read_number", Verb::Read, Target::Number(u64::MAX)),
+        ] {
+            let scope = Some(RequiredScope { group: group::DOMAINS, verb, target });
+            let event = TokenUsed { scope, ..used(Route::Domain, Outcome::NotFound) };
+            self.add(format!("token_used_scope_{word}"), of_token(), event);
+        }
+        let most =
+            TokenUsed { secret: u32::MAX, general: 255, research: 251, ..used(Route::ResearchStatus, Outcome::Ok) };
+        self.add("token_used_drawing_the_most", of_token(), most);
+    }
+
+    fn refusals(&mut self) {
+        for cause in variants() {
+            let TokenUsed { secret, source, scope, route, address, agent, .. } = used(Route::Zone, Outcome::Ok);
+            let scope = scope.filter(|_| matches!(cause, Cause::MissingScope | Cause::QuotaExceeded));
+            let refused = TokenUseRefused { secret, source, scope, route, address, agent, cause };
+            self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
+        }
+        let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
+        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5]).collect();
+        let addresses = (1..=8).map(TextNumber).collect();
+        let (first, last) = (NOW, NOW.plus_seconds(59));
+        self.add("refusals_summed", header, RefusalsSummed { counts, first, last, addresses });
+        let empty = RefusalsSummed { counts: Vec::new(), first, last, addresses: Vec::new() };
+        self.add("refusals_summed_nothing", header, empty);
+        let header = Header { token: TokenId::NONE, token_number: 0, ..header };
+        let counts = vec![(TokenId(9), 1), (TokenId(250), 251), (TokenId(70_000), u64::MAX)];
+        let window_opened_at = NOW.seconds();
+        let total = QuotaRefusalsTotalled { user: UserId::NONE, window_opened_at, counts };
+        self.add("quota_refusals_totalled_of_account", header, total);
+        let total = QuotaRefusalsTotalled { user: UserId(3), window_opened_at, counts: vec![(TokenId(9), 2)] };
+        let header = Header { account: AccountId::NONE, account_number: 0, ..header };
+        self.add("quota_refusals_totalled_of_user", header, total);
+        for operation in variants() {
+            let (address, agent, cause) = (TextNumber(31), TextNumber(32), Cause::WrongKind);
+            let refused = ManagementRefused { operation, address, agent, cause };
+            self.add(format!("management_refused_{operation:?}"), of_token(), refused);
+        }
+    }
+
+    /// The same small event under every kind of header.
+    fn headers(&mut self) {
+        let event = TokenDeleted { authority: Authority::Local };
+        let principals = [
+            Principal::Service,
+            Principal::Account(AccountId(7)),
+            Principal::User(UserId(3)),
+            Principal::Staff(TokenId(2)),
+            Principal::Local(1_000),
+        ];
+        for principal in principals {
+            self.add(format!("header_{}", word(&principal)), Header { principal, ..of_token() }, event.clone());
+        }
+        for uid in BOUNDARIES.into_iter().map_while(|number| u32::try_from(number).ok()) {
+            let header = Header { principal: Principal::Local(uid), credential: TokenId::NONE, ..of_token() };
+            self.add(format!("header_local_{uid}"), header, event.clone());
+        }
+        let largest = Header {
+            recorded_at: Timestamp(u64::MAX),
+            account: AccountId(u64::MAX),
+            account_number: u64::MAX,
+            token: TokenId(u64::MAX),
+            token_number: u64::MAX,
+            principal: Principal::Account(AccountId(u64::MAX)),
+            credential: TokenId(u64::MAX),
+            request: RequestId([u8::MAX; 16]),
+        };
+        self.add("header_largest", largest, event.clone());
+        let smallest = Header { recorded_at: Timestamp(0), request: RequestId([0; 16]), ..of_service() };
+        self.add("header_smallest", smallest, event);
+    }
+}
+
+/// Name of a variant without what it carries, in small letters.
+fn word(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    text.split('(').next().unwrap_or_default().to_lowercase()
+}
+
+fn counted_from<const N: usize>(first: u8) -> [u8; N] {
+    let mut next = first;
+    [(); N].map(|()| {
+        next += 1;
+        next - 1
+    })
+}
+
+fn of_service() -> Header {
+    Header {
+        recorded_at: NOW,
+        account: AccountId::NONE,
+        account_number: 0,
+        token: TokenId::NONE,
+        token_number: 0,
+        principal: Principal::Service,
+        credential: TokenId::NONE,
+        request: RequestId(counted_from(0xa0)),
+    }
+}
+
+fn of_account() -> Header {
+    Header { account: AccountId(7), account_number: 251, ..of_service() }
+}
+
+fn of_token() -> Header {
+    let (token, principal) = (TokenId(9), Principal::Account(AccountId(7)));
+    Header { account_number: 70_000, token, token_number: 250, principal, credential: token, ..of_account() }
+}
+
+fn by_operator(header: Header) -> Header {
+    Header { principal: Principal::Staff(TokenId(1)), credential: TokenId(1), ..header }
+}
+
+fn operator() -> Authority {
+    Authority::Operator(Version(1))
+}
+
+fn authorities() -> [Authority; 4] {
+    [Authority::Init, Authority::Local, operator(), Authority::Membership(Version(4))]
+}
+
+fn zones_and_domains() -> Access {
+    Access::Granted(vec![
+        Grant { group: group::CERTIFICATES, level: Level::ReadOnly, coverage: Coverage::Named(Vec::new()) },
+        Grant {
+            group: group::DOMAINS,
+            level: Level::FullAccess,
+            coverage: Coverage::Named(vec![TextNumber(21), TextNumber(251)]),
+        },
+        Grant { group: group::ZONES, level: Level::ReadOnly, coverage: Coverage::All },
+    ])
+}
+
+fn resource_facts() -> Vec<(String, ResourceFacts)> {
+    let mut all = Vec::new();
+    for state in variants::<DomainState>() {
+        let (registrant_id, expires_at) = match state {
+            DomainState::Hosted => (None, None),
+            _ => (Some(2_715), Some(NOW.plus_seconds(31_536_000))),
+        };
+        let (auto_renew, private_whois, trustee) = (true, false, true);
+        let facts = DomainFacts { registrant_id, state, auto_renew, private_whois, trustee, expires_at };
+        all.push((format!("domain_{state:?}"), ResourceFacts::Domain(facts)));
+    }
+    let primary = ZoneFacts { reverse: false, secondary: false, active: true, last_transferred_at: None };
+    let secondary = ZoneFacts { reverse: true, secondary: true, active: false, last_transferred_at: Some(NOW) };
+    all.push(("zone_primary".to_owned(), ResourceFacts::Zone(primary)));
+    all.push(("zone_secondary".to_owned(), ResourceFacts::Zone(secondary)));
+    let issued = CertificateFacts {
+        common_name: TextNumber(21),
+        alternate_names: vec![TextNumber(22), TextNumber(23)],
+        contact_id: Some(2_511),
+        years: 1,
+        signing_request: TextNumber(24),
+        issued: true,
+        auto_renew: false,
+        lets_encrypt: true,
+        expires_at: Some(NOW.plus_seconds(7_776_000)),
+    };
+    let requested = CertificateFacts { common_name: TextNumber(21), years: 255, ..CertificateFacts::default() };
+    all.push(("certificate_issued".to_owned(), ResourceFacts::Certificate(issued)));
+    all.push(("certificate_requested".to_owned(), ResourceFacts::Certificate(requested)));
+    all
+}
+
+fn made_for(kind: TokenKind) -> (Owner, Access, Option<Timestamp>) {
+    let nothing = Access::Granted(Vec::new());
+    match kind {
+        TokenKind::Account => (Owner::Account(AccountId(7)), Access::Full, None),
+        TokenKind::OAuth => (Owner::Account(AccountId(7)), zones_and_domains(), Some(NOW.plus_seconds(3_600))),
+        TokenKind::User | TokenKind::Session => (Owner::User(UserId(3)), nothing, Some(NOW.plus_seconds(3_600))),
+        TokenKind::Gateway | TokenKind::Operator | TokenKind::Auditor => (Owner::Service, nothing, None),
+    }
+}
+
+fn secret(number: u32, not_after: Option<Timestamp>) -> Secret {
+    Secret { number, digest: TokenDigest(counted_from(0x60)), hint: *b"W8f.", not_after }
+}
+
+fn with_version(source: AccessSource, version: Version) -> AccessSource {
+    match source {
+        AccessSource::Token(_) => AccessSource::Token(version),
+        AccessSource::Membership(_) => AccessSource::Membership(version),
+        AccessSource::Identity(_) => AccessSource::Identity(version),
+    }
+}
+
+/// A use as the rules would record it: routes on no account need no scope, research draws from the month too.
+fn used(route: Route, outcome: Outcome) -> TokenUsed {
+    let named = Target::Name(TextNumber(21));
+    let asked = match route {
+        Route::Whoami | Route::Accounts => None,
+        Route::Domains => Some((group::DOMAINS, Target::List)),
+        Route::Domain => Some((group::DOMAINS, named)),
+        Route::Zones => Some((group::ZONES, Target::List)),
+        Route::Zone => Some((group::ZONES, named)),
+        Route::Certificates | Route::Certificate => Some((group::CERTIFICATES, named)),
+        Route::ResearchStatus => Some((group::DOMAIN_RESEARCH, Target::List)),
+    };
+    TokenUsed {
+        secret: 1,
+        source: if asked.is_some() { AccessSource::Token(Version(3)) } else { AccessSource::Identity(Version(3)) },
+        scope: asked.map(|(group, target)| RequiredScope { group, verb: Verb::Read, target }),
+        route,
+        address: TextNumber(31),
+        agent: TextNumber::NONE,
+        general: 1,
+        research: u8::from(route == Route::ResearchStatus),
+        outcome,
+    }
+}
