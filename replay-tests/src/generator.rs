@@ -29,7 +29,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 27] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -56,6 +56,7 @@ pub const KINDS: [&str; 26] = [
     "rotate token",
     "delete token",
     "look",
+    "attempt",
 ];
 
 /// The name of a command's kind.
@@ -90,6 +91,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::RotateToken { .. } => "rotate token",
             Change::DeleteToken { .. } => "delete token",
             Change::Look(_) => "look",
+            Change::Attempt(_) => "attempt",
         },
     }
 }
@@ -229,7 +231,7 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::Look(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -404,7 +406,8 @@ impl Generator {
             0 => Change::Initialize { origin: "o".repeat(70_000), log_vkey: String::new() },
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
-            3..8 => Change::Look(ManagementOperation::ReadEvents),
+            3..6 => Change::Look(ManagementOperation::ReadEvents),
+            6..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
             21..31 => self.account_edit(state),

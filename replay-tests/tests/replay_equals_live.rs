@@ -2,7 +2,8 @@
 //! it, by opening the ledger again, with or without `views.db`.
 
 use replay_tests::checks::{
-    assert_same, check_order, check_streams, check_texts, projections_from_first, records, state_from_first,
+    assert_same, check_order, check_streams, check_texts, check_verified, projections_from_first, records,
+    state_from_first,
 };
 use replay_tests::generator::{BEGIN, Generator, Outcomes};
 use tempfile::TempDir;
@@ -146,6 +147,7 @@ impl Story {
         check_order(&records);
         check_streams(&records);
         check_texts(&self.dir, &records);
+        check_verified(&self.dir, self.core.log().root());
     }
 
     fn lose_views(&self) {

@@ -192,12 +192,13 @@ impl World {
         let origin = std::mem::take(&mut self.origin);
         let context = Context { now: self.now, origin: &Origin::default() };
         let mut flushed = Vec::new();
-        for (about, sum) in self.tally.take_refusals(self.now, everything) {
+        let due = self.tally.take_due(self.now, everything);
+        for (about, sum) in due.refusals {
             let events = record_refusal_sum(&self.state, &context, &mut self.texts, about, &sum);
             events.iter().for_each(|recorded| self.happen(recorded));
             flushed.extend(events);
         }
-        for (window, total) in self.tally.take_quotas(self.now, everything) {
+        for (window, total) in due.quotas {
             let events = record_quota_total(&self.state, &context, &mut self.texts, window, &total);
             events.iter().for_each(|recorded| self.happen(recorded));
             flushed.extend(events);

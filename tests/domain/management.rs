@@ -38,7 +38,9 @@ fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
     ];
     let wrong_kind = Rejection::Forbidden(Cause::WrongKind);
     for (key, changes, looks) in rows {
-        for (change, may) in [(create_user(), changes), (read_events(), looks)] {
+        for (change, may) in
+            [(create_user(), changes), (Change::Attempt(Op::CreateUser), changes), (read_events(), looks)]
+        {
             let then = world.manage_as(&key, change);
             match may {
                 true => assert!(!then.done().created || changes),
@@ -126,6 +128,7 @@ fn every_change(world: &mut World) -> Vec<(Change, Op)> {
         (Change::DeleteToken { owner, token, if_match }, Op::DeleteToken),
         (Change::DeleteToken { owner: Owner::Service, token, if_match }, Op::ChangeStaffTokens),
         (read_events(), Op::ReadEvents),
+        (Change::Attempt(Op::CreateToken), Op::CreateToken),
     ]
 }
 
@@ -223,12 +226,14 @@ fn an_operators_change_that_cannot_be_is_rejected_without_a_record() {
 }
 
 #[test]
-fn looking_changes_and_records_nothing() {
+fn looking_and_a_mere_attempt_change_and_record_nothing() {
     let mut world = begun();
     let operator = world.staff_token(TokenKind::Operator);
-    let then = world.manage_as(&operator, read_events());
-    assert!(!then.done().created);
-    assert_eq!(then.names(), Vec::<&str>::new());
+    for change in [read_events(), Change::Attempt(Op::CreateToken)] {
+        let then = world.manage_as(&operator, change);
+        assert!(!then.done().created);
+        assert_eq!(then.names(), Vec::<&str>::new());
+    }
 }
 
 #[test]
