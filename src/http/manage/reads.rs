@@ -54,7 +54,7 @@ struct Page {
 impl Page {
     fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
         let mut page = Self { number: 1, size: PER_PAGE.0 };
-        for (key, value) in &asked.query {
+        for (key, value) in asked.query()? {
             let number = || match value.parse::<usize>() {
                 Ok(number) if number > 0 => Ok(number),
                 _ => Err(Box::new(Problem::malformed(format!("{key} must be a number from 1 on")))),
