@@ -4,7 +4,7 @@ use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::Problem;
 use super::server::RequestHead;
-use super::{App, bearer, consumer, events, manage, ops, path};
+use super::{App, bearer, consumer, events, manage, ops, path, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
@@ -163,6 +163,8 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     use Operation as Op;
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
+        Op::Checkpoint => into_reply(tlog::checkpoint(app)),
+        Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,
         Op::Whoami
         | Op::ListAccounts
         | Op::ListDomains
