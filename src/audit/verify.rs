@@ -207,8 +207,11 @@ pub fn verify(
     Ok(report(&scope, findings, passed_over, tree, records))
 }
 
-/// Where a thread ended.
-type Ended<T> = thread::Result<Result<(T, Findings), LogError>>;
+/// What a thread found, beside what it counted.
+type Checked<T> = (T, Findings);
+
+/// How a thread ended.
+type Ended<T> = thread::Result<Result<Checked<T>, LogError>>;
 
 fn run_both(
     dir: &DataDir,
@@ -216,29 +219,38 @@ fn run_both(
     due: Vec<Due>,
     reached: &Reached,
     progress: &mut (dyn FnMut(u64, u64) + Send),
-) -> Result<((tree::Checked, Findings), (records::Checked, Findings)), LogError> {
+) -> Result<(Checked<tree::Checked>, Checked<records::Checked>), LogError> {
     let (tree, records) = thread::scope(|threads| {
         // Nothing is sent: a thread that ends drops its sender, and when both have, the wait is over.
         let (running, ended) = mpsc::channel::<()>();
         let also_running = running.clone();
-        let tree = threads.spawn(move || {
+        let tree = spawn(threads, "verify-tree", move || {
             let _running = running;
             tree::check(dir, scope, &reached.tree)
-        });
-        let records = threads.spawn(move || {
+        })?;
+        let records = spawn(threads, "verify-records", move || {
             let _running = also_running;
             records::check(dir, scope, due, &reached.records)
-        });
+        })?;
         while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
             progress(reached.both(), scope.head.0);
         }
-        (ScopedJoinHandle::join(tree), ScopedJoinHandle::join(records))
-    });
+        Ok::<_, LogError>((tree.join(), records.join()))
+    })?;
     Ok((unwrapped(tree, &reached.tree)?, unwrapped(records, &reached.records)?))
 }
 
+fn spawn<'scope, T: Send + 'scope>(
+    threads: &'scope thread::Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, LogError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn_scoped(threads, work);
+    started.map_err(|source| LogError::Io { path: name.into(), source })
+}
+
 /// A fold of a forged record may meet what no real log holds. That is a finding, and no reason to fall over.
-fn unwrapped<T: Default>(ended: Ended<T>, reached: &AtomicU64) -> Result<(T, Findings), LogError> {
+fn unwrapped<T: Default>(ended: Ended<T>, reached: &AtomicU64) -> Result<Checked<T>, LogError> {
     ended.unwrap_or_else(|_| {
         let after = reached.load(Ordering::Relaxed);
         let mut findings = Findings::default();
@@ -252,8 +264,8 @@ fn report(
     scope: &Scope,
     mut findings: Findings,
     mut snapshots_passed_over: Vec<PassedOver>,
-    (tree, of_tree): (tree::Checked, Findings),
-    (records, of_records): (records::Checked, Findings),
+    (tree, of_tree): Checked<tree::Checked>,
+    (records, of_records): Checked<records::Checked>,
 ) -> Report {
     findings.join(of_tree);
     findings.join(of_records);

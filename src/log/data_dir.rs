@@ -208,6 +208,25 @@ impl DataDir {
         self.sync()
     }
 
+    /// Makes a file (0600) whole under another name, then moves it to its own. What an interrupted try left under the
+    /// other name is removed first.
+    pub(super) fn put_in_place(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let unfinished = path.with_extension("new");
+        match fs::remove_file(&unfinished) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
+            _ => {}
+        }
+        // SQLite gives its -wal and -shm files the mode of the database file.
+        self.write_secret_file(&unfinished, b"")?;
+        write(&unfinished)?;
+        fs::rename(&unfinished, path).map_err(|source| self.io(path, source))?;
+        self.sync()
+    }
+
     /// Makes the directory's entries durable.
     pub fn sync(&self) -> Result<(), LogError> {
         File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(|source| self.io(&self.0, source))

@@ -292,7 +292,10 @@ fn check_certificate(facts: &CertificateFacts, texts: &CertificateTexts) -> Resu
     if texts.alternate_names.len() > ALTERNATE_NAMES_MAX {
         faults.check("alternate_names", Err("has too many names (maximum is 100)"));
     }
-    for name in texts.common_name.iter().chain(&texts.alternate_names) {
+    if let Some(name) = &texts.common_name {
+        faults.check("common_name", normalize_domain_name(name.as_str()).map(drop));
+    }
+    for name in &texts.alternate_names {
         faults.check("alternate_names", normalize_domain_name(name.as_str()).map(drop));
     }
     faults.finish()

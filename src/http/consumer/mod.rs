@@ -27,7 +27,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Reply {
     let digest = match known(app, asked) {
         Ok(digest) => digest,
-        Err(reply) => return reply,
+        Err(reply) => return *reply,
     };
     let question = match question(asked, operation, variables) {
         Ok(question) => question,
@@ -51,7 +51,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
 pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
     match known(app, asked) {
         Ok(digest) => with_rate_limit(app, digest, message(StatusCode::NOT_FOUND, "Not Found")).await,
-        Err(reply) => reply,
+        Err(reply) => *reply,
     }
 }
 
@@ -83,8 +83,12 @@ fn question<'a>(asked: &'a Asked, operation: Operation, variables: &[&str]) -> R
         (None, _) => Some(AskedTarget::None),
     };
     let certificate = variables.get(2).map(|raw| path::number(raw).inspect_err(|text| fault("certificate", text)));
-    let list = lists::ListQuery::read(&asked.query, route, &mut faults);
-    let research_name = research_name(asked, route, &mut faults);
+    let query = asked.query.as_deref().unwrap_or_default();
+    if asked.query.is_none() {
+        faults.push(FieldFault::new("query", "does not decode"));
+    }
+    let list = lists::ListQuery::read(query, route, &mut faults);
+    let research_name = research_name(query, route, &mut faults);
     let valid = route != Route::ResearchStatus || is_researchable(research_name);
     let sent = named.and_then(|raw| path::decode(raw).ok()).unwrap_or_default();
     match target {
@@ -96,11 +100,11 @@ fn question<'a>(asked: &'a Asked, operation: Operation, variables: &[&str]) -> R
     }
 }
 
-fn research_name<'a>(asked: &'a Asked, route: Route, faults: &mut Vec<FieldFault>) -> &'a str {
+fn research_name<'a>(query: &'a [(String, String)], route: Route, faults: &mut Vec<FieldFault>) -> &'a str {
     if route != Route::ResearchStatus {
         return "";
     }
-    let mut names = asked.query.iter().filter(|(key, _)| key == "domain");
+    let mut names = query.iter().filter(|(key, _)| key == "domain");
     match (names.next(), names.next()) {
         (Some((_, name)), None) => name,
         (None, _) => {
@@ -134,17 +138,17 @@ fn route_of(operation: Operation) -> Route {
 }
 
 /// The digest of a token that is known, or the answer to whoever shows none.
-fn known(app: &App, asked: &Asked) -> Result<TokenDigest, Reply> {
+fn known(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Reply>> {
     match asked.shown() {
-        Shown::Nothing => Err(unauthenticated(app, asked, "Bearer realm=\"token-ledger\"")),
+        Shown::Nothing => Err(Box::new(unauthenticated(app, asked, "Bearer realm=\"token-ledger\""))),
         Shown::Unreadable => {
             let mut reply = message(StatusCode::BAD_REQUEST, "More than one Authorization header");
             let challenge = "Bearer realm=\"token-ledger\", error=\"invalid_request\"";
             answer::add_header(&mut reply, header::WWW_AUTHENTICATE, challenge);
-            Err(reply)
+            Err(Box::new(reply))
         }
         Shown::Bearer(digest) if app.ledger.knows(&digest) => Ok(digest),
-        Shown::Malformed | Shown::Bearer(_) => Err(unauthenticated(app, asked, INVALID_TOKEN)),
+        Shown::Malformed | Shown::Bearer(_) => Err(Box::new(unauthenticated(app, asked, INVALID_TOKEN))),
     }
 }
 
@@ -153,7 +157,7 @@ const INVALID_TOKEN: &str = "Bearer realm=\"token-ledger\", error=\"invalid_toke
 /// 401, or 429 once an address has failed too often.
 fn unauthenticated(app: &App, asked: &Asked, challenge: &'static str) -> Reply {
     app.metrics.count_unauthenticated();
-    match app.failures.fail(asked.peer, app.ledger.clock().now()) {
+    match app.failures.fail(asked.peer(), app.ledger.clock().now()) {
         Ok(()) => {
             let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
             reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
