@@ -8,12 +8,16 @@ use crate::http::{App, entry};
 use crate::ledger::{DataDir, Health, Ledger, LogError, Settings};
 use clap::Args;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long answers that say "not recorded" get to leave the process before it ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Commands that wake the writer while the runtime's one thread still has requests to read.
+const BURST: usize = 24;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -65,16 +69,31 @@ pub(super) fn serve_dir(
 ) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = options.threads.unwrap_or(cores - 1).max(1);
-    let mut builder = match threads {
-        // One thread runs everything itself: no hand-over between threads on the hot path.
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
+    let serving = Serving { ledger: Arc::default(), wake_at: if threads == 1 { BURST } else { 1 } };
+    let runtime = runtime(threads, &serving).map_err(|source| io(dir, source))?;
+    runtime.block_on(serve_until_stopped(dir, options, &serving, listening))
+}
+
+/// What the runtime knows of the ledger that it serves.
+struct Serving {
+    ledger: Arc<OnceLock<Ledger>>,
+    wake_at: usize,
+}
+
+fn runtime(threads: usize, serving: &Serving) -> std::io::Result<tokio::runtime::Runtime> {
     if threads > 1 {
-        builder.worker_threads(threads);
+        return tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     }
-    let runtime = builder.enable_all().build().map_err(|source| io(dir, source))?;
-    runtime.block_on(serve_until_stopped(dir, options, listening))
+    // One thread runs everything itself: no hand-over between threads on the hot path. Before it sleeps it hands what
+    // waits to the writer.
+    let ledger = Arc::clone(&serving.ledger);
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.on_thread_park(move || {
+        if let Some(ledger) = ledger.get() {
+            ledger.hand_over();
+        }
+    });
+    builder.enable_all().build()
 }
 
 fn io(dir: &DataDir, source: std::io::Error) -> Failure {
@@ -84,10 +103,14 @@ fn io(dir: &DataDir, source: std::io::Error) -> Failure {
 async fn serve_until_stopped(
     dir: &DataDir,
     options: &ServeOptions,
+    serving: &Serving,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
-    let settings = Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events };
+    let settings =
+        Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events, wake_at: serving.wake_at };
     let ledger = Ledger::start(dir, Clock::system(), Entropy::system(), settings)?;
+    // It is empty until here.
+    let _ = serving.ledger.set(ledger.clone());
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| Failure::Finding(format!("cannot listen on {}: {error}", options.listen)))?;

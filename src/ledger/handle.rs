@@ -33,11 +33,15 @@ pub struct Settings {
     pub queue_max: usize,
     /// Records between two snapshots.
     pub snapshot_events: u64,
+    /// Commands that must wait before the writer is woken for them. Above 1, whoever runs the callers calls
+    /// [`Ledger::hand_over`] whenever it has nothing else to do: then a burst of requests is one commit, not one
+    /// commit for its first and another for its rest, and nobody waits for a timer.
+    pub wake_at: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue_max: 1_024, snapshot_events: 250_000 }
+        Self { queue_max: 1_024, snapshot_events: 250_000, wake_at: 1 }
     }
 }
 
@@ -178,7 +182,7 @@ impl Ledger {
         head_file.check(&LogReader::open(dir)?)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            queue: Queue::new(settings.queue_max),
+            queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
             counters: Counters::default(),
             settings,
@@ -210,6 +214,11 @@ impl Ledger {
             });
         }
         receiver.await.unwrap_or(Err(Unavailable::NotRecording))
+    }
+
+    /// Wakes the writer for whatever waits (see [`Settings::wake_at`]).
+    pub fn hand_over(&self) {
+        self.shared.queue.hand_over();
     }
 
     /// Whether a digest is a token's, of any kind and state. Asks nobody.
