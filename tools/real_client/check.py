@@ -60,7 +60,12 @@ class Furnished:
         self.ids = {name: self.domain(name, number)["id"] for number, name in enumerate(DOMAINS)}
         for name in ZONES:
             make(f"/v1/accounts/{self.account}/resources", kind="zone", name=name)
-        make(f"/v1/accounts/{self.account}/resources", kind="certificate", name="example.com", common_name="www.example.com")
+        make(
+            f"/v1/accounts/{self.account}/resources",
+            kind="certificate",
+            name="example.com",
+            common_name="www.example.com",
+        )
         only_one = [{"group": "zones", "level": "read_only", "resources": ["example.com"]}]
         tokens = f"/v1/accounts/{self.account}/tokens"
         self.full = self.token(tokens, "full", access="full")
@@ -128,7 +133,9 @@ class Calls:
 
     def limits_are(self, name, pool, limits):
         limit, remaining, reset = limits
-        self.checks.equal(f"{name}: limit and remaining", (HOURLY_LIMIT, HOURLY_LIMIT - self.drawn.get(pool, 0)), (limit, remaining))
+        self.checks.equal(
+            f"{name}: limit and remaining", (HOURLY_LIMIT, HOURLY_LIMIT - self.drawn.get(pool, 0)), (limit, remaining)
+        )
         ahead = reset - time.time()
         if not 3500 < ahead <= 3601:
             raise Failed(f"{name}: reset\n  expected within the hour from now\n  got      {ahead} seconds from now")
@@ -149,9 +156,17 @@ def names(answer):
 def check_identity(checks, calls, made):
     call = lambda client: client.identity.whoami()
     who = calls.allowed("whoami with an account token", made.full, "account", "/v2/whoami", call).data
-    checks.equal("whoami with an account token: account", (made.account, "teams", None), (who.account.id, who.account.plan_identifier, who.user))
+    checks.equal(
+        "whoami with an account token: account",
+        (made.account, "teams", None),
+        (who.account.id, who.account.plan_identifier, who.user),
+    )
     who = calls.allowed("whoami with a user token", made.users, "user", "/v2/whoami", call).data
-    checks.equal("whoami with a user token: user", (made.user, "ada@example.com", None), (who.user.id, who.user.email, who.account))
+    checks.equal(
+        "whoami with a user token: user",
+        (made.user, "ada@example.com", None),
+        (who.user.id, who.user.email, who.account),
+    )
 
     call = lambda client: client.accounts.list_accounts()
     answer = calls.allowed("accounts with an account token", made.full, "account", "/v2/accounts", call)
@@ -164,7 +179,9 @@ def check_domains(checks, calls, made):
     route = "/v2/{account}/domains"
 
     def listed(name, **query):
-        return calls.allowed(name, made.full, "account", route, lambda client: client.domains.list_domains(made.account, **query))
+        return calls.allowed(
+            name, made.full, "account", route, lambda client: client.domains.list_domains(made.account, **query)
+        )
 
     answer = listed("domains, first page")
     page = answer.pagination
@@ -180,14 +197,22 @@ def check_domains(checks, calls, made):
     answer = listed("domains by expiry, then falling id", sort="expiration:asc,id:desc", per_page=100)
     by_expiry = sorted(answer.data, key=lambda each: (each.expires_at, -each.id))
     checks.equal("domains by expiry: order", [each.id for each in by_expiry], [each.id for each in answer.data])
-    checks.equal("domains like example", ZONES[:3] + ZONES[4:], names(listed("domains like example", filter={"name_like": "example"})))
+    checks.equal(
+        "domains like example",
+        ZONES[:3] + ZONES[4:],
+        names(listed("domains like example", filter={"name_like": "example"})),
+    )
 
     route = "/v2/{account}/domains/{domain}"
     for label, which in (("by name", "example.com"), ("by number", made.ids["example.com"])):
         call = lambda client, which=which: client.domains.get_domain(made.account, which)
         domain = calls.allowed(f"a domain {label}", made.full, "account", route, call).data
         got = (domain.id, domain.name, domain.account_id, domain.state, domain.registrant_id)
-        checks.equal(f"a domain {label}: its fields", (made.ids["example.com"], "example.com", made.account, "registered", 7), got)
+        checks.equal(
+            f"a domain {label}: its fields",
+            (made.ids["example.com"], "example.com", made.account, "registered", 7),
+            got,
+        )
     call = lambda client: client.domains.get_domain(made.account, "xn--bcher-kva.example")
     domain = calls.allowed("a domain with an accent", made.full, "account", route, call).data
     checks.equal("a domain with an accent: its name in Unicode", "bücher.example", domain.unicode_name)
@@ -201,40 +226,52 @@ def check_zones(checks, calls, made):
     route = "/v2/{account}/zones"
 
     def listed(name, token=made.full, **query):
-        return calls.allowed(name, token, "account", route, lambda client: client.zones.list_zones(made.account, **query))
+        return calls.allowed(
+            name, token, "account", route, lambda client: client.zones.list_zones(made.account, **query)
+        )
 
     checks.equal("zones", ZONES, names(listed("zones")))
-    checks.equal("zones, second page of two", ZONES[2:4], names(listed("zones, second page of two", page=2, per_page=2)))
+    checks.equal(
+        "zones, second page of two", ZONES[2:4], names(listed("zones, second page of two", page=2, per_page=2))
+    )
     checks.equal("zones, falling", ZONES[::-1], names(listed("zones, falling", sort="name:desc")))
     checks.equal("zones like shop", ["shop.test"], names(listed("zones like shop", filter={"name_like": "shop"})))
     checks.equal("zones of the user's membership", ZONES, names(listed("zones of the user's membership", made.users)))
 
     answer = listed("zones of a token for one", made.scoped)
-    checks.equal("zones of a token for one: only that", (["example.com"], 1), (names(answer), answer.pagination.total_entries))
+    checks.equal(
+        "zones of a token for one: only that", (["example.com"], 1), (names(answer), answer.pagination.total_entries)
+    )
     call = lambda client: client.zones.get_zone(made.account, "example.com")
     zone = calls.allowed("a zone inside the grant", made.scoped, "account", "/v2/{account}/zones/{zone}", call).data
-    checks.equal("a zone inside the grant: its fields", ("example.com", made.account, True), (zone.name, zone.account_id, zone.active))
+    checks.equal(
+        "a zone inside the grant: its fields",
+        ("example.com", made.account, True),
+        (zone.name, zone.account_id, zone.active),
+    )
 
 
 def check_refusals(checks, calls, made):
     zone = lambda account, name: lambda client: client.zones.get_zone(account, name)
-    at_zone = "/v2/{account}/zones/{zone}"
-    denied = "Permission Denied. Required Scope: "
-    name = "a zone outside the grant"
-    calls.refused(name, made.scoped, "account", at_zone, "missing_scope", zone(made.account, "example.org"), 403, denied + "zones:example.org:read")
-    name = "a zone that nobody knows, outside the grant"
-    calls.refused(name, made.scoped, "account", at_zone, "missing_scope", zone(made.account, "missing.test"), 403, denied + "zones:missing.test:read")
-    name = "a list without any grant in its group"
-    call = lambda client: client.domains.list_domains(made.account)
-    calls.refused(name, made.scoped, "account", "/v2/{account}/domains", "missing_scope", call, 403, denied + "domains:*:read")
-    name = "another account's path"
-    calls.refused(name, made.full, "account", at_zone, "foreign_account", zone(made.other, "example.com"), 404, "Not Found")
-    name = "an account that is not there"
-    calls.refused(name, made.full, "account", at_zone, "foreign_account", zone(999_999, "example.com"), 404, "Not Found")
+    domains = lambda client: client.domains.list_domains(made.account)
+    at_domains, at_zone = "/v2/{account}/domains", "/v2/{account}/zones/{zone}"
+    # What is asked, for what scope the answer says, by the token of one zone.
+    for name, route, call, scope in (
+        ("a zone outside the grant", at_zone, zone(made.account, "example.org"), "zones:example.org:read"),
+        ("an unknown zone outside the grant", at_zone, zone(made.account, "missing.test"), "zones:missing.test:read"),
+        ("a list without any grant in its group", at_domains, domains, "domains:*:read"),
+    ):
+        message = f"Permission Denied. Required Scope: {scope}"
+        calls.refused(name, made.scoped, "account", route, "missing_scope", call, 403, message)
+    for name, account in (("another account's path", made.other), ("an account that is not there", 999_999)):
+        call = zone(account, "example.com")
+        calls.refused(name, made.full, "account", at_zone, "foreign_account", call, 404, "Not Found")
 
-    calls.missing("a missing zone", made.full, "account", at_zone, zone(made.account, "missing.test"), "Zone `missing.test` not found")
+    call = zone(made.account, "missing.test")
+    calls.missing("a missing zone", made.full, "account", at_zone, call, "Zone `missing.test` not found")
     call = lambda client: client.domains.get_domain(made.account, "missing.test")
-    calls.missing("a missing domain", made.full, "account", "/v2/{account}/domains/{domain}", call, "Domain `missing.test` not found")
+    at_domain = "/v2/{account}/domains/{domain}"
+    calls.missing("a missing domain", made.full, "account", at_domain, call, "Domain `missing.test` not found")
 
 
 def check_closed(checks, calls, made):
@@ -251,8 +288,16 @@ def check_closed(checks, calls, made):
 
 def check_node(checks, calls, made, modules):
     """The Node.js client; what it asks is in check.mjs."""
-    told = {"url": calls.url, "account": made.account, "full": made.full["text"], "scoped": made.scoped["text"], "modules": os.path.abspath(modules)}
-    done = subprocess.run(["node", HERE / "check.mjs"], input=json.dumps(told), capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    told = {
+        "url": calls.url,
+        "account": made.account,
+        "full": made.full["text"],
+        "scoped": made.scoped["text"],
+        "modules": os.path.abspath(modules),
+    }
+    done = subprocess.run(
+        ["node", HERE / "check.mjs"], input=json.dumps(told), capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     for line in done.stdout.splitlines():
         checks.ok(line.removeprefix("ok "))
     if done.returncode != 0:
@@ -287,7 +332,12 @@ def check_log(checks, server, calls, furnished_at):
     events = server.events(furnished_at)
     kinds = ("TokenUsed", "TokenUseRefused")
     got = [
-        (event["type"], event["data"]["route"], event["data"].get("outcome") or event["data"]["cause"], event["token_id"])
+        (
+            event["type"],
+            event["data"]["route"],
+            event["data"].get("outcome") or event["data"]["cause"],
+            event["token_id"],
+        )
         for event in events
         if event["type"] in kinds
     ]
@@ -299,14 +349,24 @@ def check_log(checks, server, calls, furnished_at):
     checks.ok(f"the log has each of the {len(got)} calls, in order")
     positions = [event["position"] for event in events if event["type"] in kinds]
     receipts = [(made[4], position) for made, position in zip(calls.made, positions) if made[4] is not None]
-    checks.equal("every receipt is its call's position", [position for _, position in receipts], [receipt for receipt, _ in receipts])
+    checks.equal(
+        "every receipt is its call's position",
+        [position for _, position in receipts],
+        [receipt for receipt, _ in receipts],
+    )
     others = {event["type"] for event in events if event["type"] not in kinds}
-    checks.equal("beside them only the two changes, and texts seen", {"TokenDeleted", "HourlyLimitChanged", "TextSeen"}, others)
+    checks.equal(
+        "beside them only the two changes, and texts seen", {"TokenDeleted", "HourlyLimitChanged", "TextSeen"}, others
+    )
 
 
 def check_replay(checks, server):
     compared = json.loads(server.command("replay", "--compare", "--json"))
-    checks.equal("a replay gives what the running server shows", ("the running server", []), (compared["live"], compared["differences"]))
+    checks.equal(
+        "a replay gives what the running server shows",
+        ("the running server", []),
+        (compared["live"], compared["differences"]),
+    )
     verified = json.loads(server.command("verify", "--json"))
     checks.equal("verify finds nothing while the server runs", 0, verified["findings_total"])
 
