@@ -9,8 +9,9 @@ use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenSecret;
 use crate::entropy::Entropy;
 use crate::ledger::core::Core;
-use crate::ledger::{DataDir, LogError};
+use crate::ledger::{DataDir, LogError, LogReader};
 use crate::log::note::{LogKey, Vkey};
+use crate::log::writer::LogWriter;
 use clap::Args;
 use serde_json::json;
 
@@ -71,6 +72,7 @@ pub fn initialize(
     mut entropy: Entropy,
 ) -> Result<(Initialized, Core), Failure> {
     dir.prepare()?;
+    refuse_begun(dir)?;
     let seed = seed(dir, &mut entropy)?;
     let origin = match origin {
         Some(origin) => origin.to_owned(),
@@ -106,17 +108,33 @@ pub fn initialize(
     Ok((Initialized { operator_token, log_vkey: vkey.to_string(), origin }, core))
 }
 
+/// Refuses a ledger that has records, before anything is written beside it: a second key would sign for a log that
+/// names the first.
+fn refuse_begun(dir: &DataDir) -> Result<(), Failure> {
+    if !is_made(dir) || LogReader::open(dir)?.head()?.is_none() {
+        return Ok(());
+    }
+    Err(LogError::LedgerExists(dir.path().to_owned()).into())
+}
+
+/// Whether there is a ledger file with more in it than an interrupted `init` leaves.
+fn is_made(dir: &DataDir) -> bool {
+    dir.ledger().exists() && !LogWriter::is_blank(dir)
+}
+
 fn begin(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Core, Failure> {
-    if !dir.ledger().exists() {
+    if !is_made(dir) {
         return Ok(Core::create(dir, clock, entropy)?);
     }
     let (core, _) = Core::open(dir, clock, entropy)?;
+    // Looked at again, now under the lock: another `init` may have been faster.
     if core.head().is_none() { Ok(core) } else { Err(LogError::LedgerExists(dir.path().to_owned()).into()) }
 }
 
 /// The key's seed: a new one, or the one that an interrupted `init` left beside an empty log.
 fn seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], Failure> {
     let path = dir.key();
+    let _lock = dir.lock()?;
     if path.exists() {
         let bytes = std::fs::read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
         return bytes

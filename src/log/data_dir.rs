@@ -2,6 +2,7 @@
 
 use super::codec::CodecError;
 use crate::domain::ids::Position;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -75,7 +76,7 @@ pub enum LogError {
         what: String,
     },
     /// SQLite said no.
-    #[error("the ledger file: {0}")]
+    #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The operating system said no.
     #[error("{path}: {source}")]
@@ -196,15 +197,18 @@ impl DataDir {
         Ok(DirLock { _file: file })
     }
 
-    /// Writes a small secret file (0600) that must not be there yet, and makes it durable.
+    /// Writes a small secret file (0600) that must not be there yet, and makes it durable. A crash leaves it whole or
+    /// not at all: it gets its name last. The caller holds the lock, so that nobody else writes the same one.
     pub fn write_secret_file(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| self.io(path, source))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|source| self.io(path, source))?;
+        let mut unnamed = path.as_os_str().to_owned();
+        unnamed.push(".new");
+        let unnamed = PathBuf::from(unnamed);
+        let io = |source| self.io(path, source);
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unnamed).map_err(io)?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+        // Unlike a rename, a link never replaces what has the name already.
+        fs::hard_link(&unnamed, path).and_then(|()| fs::remove_file(&unnamed)).map_err(io)?;
         self.sync()
     }
 
@@ -234,7 +238,10 @@ pub(super) fn open_ledger(dir: &DataDir, flags: OpenFlags) -> Result<Connection,
     }
     let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Until it is known to be ours, closing it must not move another program's write-ahead log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     check_identity(&connection, &path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
     Ok(connection)
 }
@@ -243,6 +250,9 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> 
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application_id = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => LogError::Foreign(path.to_owned()),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            LogError::BadFile { path: path.to_owned(), what: format!("it is damaged or was cut short ({error})") }
+        }
         _ => LogError::Sqlite(error),
     })?;
     if application_id != APPLICATION_ID {

@@ -88,15 +88,18 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Makes an empty ledger file. A crash in here leaves a directory without `ledger.db`, or one whose file has no
-    /// schema step yet, which every open refuses and `create` replaces.
+    /// Makes an empty ledger file. A crash in here leaves a directory without `ledger.db`, or one whose file has
+    /// nothing in it yet, which every open refuses and `create` replaces.
     pub fn create(dir: &DataDir) -> Result<Self, LogError> {
         check_sqlite_version()?;
         dir.prepare()?;
         let lock = dir.lock()?;
         let path = dir.ledger();
         if path.exists() {
-            return Err(LogError::LedgerExists(dir.path().to_owned()));
+            if !Self::is_blank(dir) {
+                return Err(LogError::LedgerExists(dir.path().to_owned()));
+            }
+            remove_blank(dir)?;
         }
         make_private_file(dir)?;
         let connection = Connection::open(&path)?;
@@ -108,6 +111,18 @@ impl LogWriter {
         ))?;
         dir.sync()?;
         Ok(Self { connection, tree: Tree::new(), _lock: lock })
+    }
+
+    /// Whether the ledger file is one that an interrupted [`Self::create`] left: a database without any table, that no
+    /// program has signed.
+    pub fn is_blank(dir: &DataDir) -> bool {
+        let is_blank = || -> rusqlite::Result<bool> {
+            let connection = Connection::open_with_flags(dir.ledger(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+            let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            Ok(tables == 0 && pragma("application_id")? == 0 && pragma("user_version")? == 0)
+        };
+        is_blank().unwrap_or(false)
     }
 
     /// Takes the lock and opens the ledger file for appending.
@@ -217,6 +232,19 @@ fn is_io(error: &LogError) -> bool {
         LogError::Damaged { .. } | LogError::DamagedTree(_) => true,
         _ => false,
     }
+}
+
+fn remove_blank(dir: &DataDir) -> Result<(), LogError> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let mut path = dir.ledger().into_os_string();
+        path.push(suffix);
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LogError::Io { path: path.into(), source }),
+        }
+    }
+    Ok(())
 }
 
 fn make_private_file(dir: &DataDir) -> Result<(), LogError> {
