@@ -12,7 +12,7 @@ mod projector;
 mod queue;
 mod writer;
 
-pub use handle::{Health, Ledger, Settings, Unavailable, View};
+pub use handle::{Health, Ledger, OpenLedger, Settings, Unavailable, View};
 pub use writer::Counters;
 
 // Rooms above read the log through these, and never name the log's own room.
