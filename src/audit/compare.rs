@@ -86,10 +86,15 @@ pub fn replay_to(
 /// The live projections of a ledger that no server runs on: those of its newest good snapshot, if there is one.
 pub fn offline_live(dir: &DataDir) -> Result<Option<Projections>, LogError> {
     let log = LogReader::open(dir)?;
-    match Views::open_existing(dir)? {
+    let loaded = Views::open_existing(dir).and_then(|views| match views {
         Some(views) => Ok(views.load(&log)?.0),
         None => Ok(None),
-    }
+    });
+    loaded.map_err(|error| match error.is_storage() {
+        true => error,
+        // The ledger file was opened before: what makes no sense is the views file.
+        false => LogError::BadFile { path: dir.views(), what: error.to_string() },
+    })
 }
 
 /// The projections whose live digest is not the replayed one, or that the live side does not have.

@@ -18,6 +18,7 @@ use crate::log::signed_head::{HeadFile, SignedHead};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
+use crate::projections::rebuild::Loaded;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -170,16 +171,36 @@ pub struct View<'a> {
     pub now: Timestamp,
 }
 
-impl Ledger {
-    /// Opens the ledger of a directory and starts its threads. Must be called on a tokio runtime, which wakes the
-    /// callers of commands.
-    pub fn start(dir: &DataDir, clock: Clock, entropy: Entropy, settings: Settings) -> Result<Self, LogError> {
+/// A ledger with its lock held and its read models built, that records nothing yet: whatever else a server needs
+/// can still fail without a trace in the log.
+#[derive(Debug)]
+pub struct OpenLedger {
+    core: Core,
+    loaded: Loaded,
+    head_file: HeadFile,
+    dir: DataDir,
+    clock: Clock,
+}
+
+impl OpenLedger {
+    /// Opens the ledger of a directory.
+    pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
         let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
         for snapshot in &loaded.passed_over {
             tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
         }
+        if let Some(reason) = &loaded.views_unreadable {
+            tracing::warn!(reason, "the views file cannot be read; everything was replayed from the log");
+        }
         let head_file = HeadFile::open(dir, &core.state().origin)?;
         head_file.check(&LogReader::open(dir)?)?;
+        Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
+    }
+
+    /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
+    /// the callers of commands.
+    pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
+        let Self { core, loaded, head_file, dir, clock } = self;
         let (sender, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
@@ -198,9 +219,16 @@ impl Ledger {
             replies: sender,
         });
         tokio::spawn(wake_callers(receiver));
-        let texts = Arc::new(LogReader::texts(dir)?);
-        let threads = Arc::new(Mutex::new(spawn_threads(dir, core, head_file, &shared)?));
-        Ok(Self { shared, texts, readers: Arc::default(), dir: dir.clone(), clock, threads })
+        let texts = Arc::new(LogReader::texts(&dir)?);
+        let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
+        Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger of a directory and starts its threads. Must be called on a tokio runtime.
+    pub fn start(dir: &DataDir, clock: Clock, entropy: Entropy, settings: Settings) -> Result<Self, LogError> {
+        OpenLedger::open(dir, clock, entropy)?.start(settings)
     }
 
     /// Hands a command to the writer and waits until it is durable.

@@ -10,6 +10,7 @@ use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenSecret;
 use crate::entropy::Entropy;
 use crate::log::note::{LogKey, NoteError};
+use crate::log::reader::LogReader;
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use thiserror::Error;
@@ -56,8 +57,13 @@ pub fn initialize(
     mut entropy: Entropy,
 ) -> Result<(Initialized, Core), InitializeError> {
     dir.prepare()?;
+    refuse_begun(dir)?;
+    let kept = kept_seed(dir)?;
     let mut core = begin(dir, clock, entropy.split())?;
-    let seed = seed(dir, &mut entropy)?;
+    let seed = match kept {
+        Some(seed) => seed,
+        None => new_seed(dir, &mut entropy)?,
+    };
     let origin = match origin {
         Some(origin) => origin.to_owned(),
         None => default_origin(&mut entropy),
@@ -91,23 +97,37 @@ pub fn initialize(
     Ok((Initialized { operator_token, log_vkey: vkey.to_string(), origin }, core))
 }
 
+/// Refuses a ledger that has records without taking its lock: a server may be running on it.
+fn refuse_begun(dir: &DataDir) -> Result<(), LogError> {
+    if !dir.ledger().exists() || LogReader::open(dir)?.head()?.is_none() {
+        return Ok(());
+    }
+    Err(LogError::LedgerExists(dir.path().to_owned()))
+}
+
 fn begin(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Core, LogError> {
     if !dir.ledger().exists() {
         return Core::create(dir, clock, entropy);
     }
     let (core, _) = Core::open(dir, clock, entropy)?;
+    // Looked at again, now under the lock: another one may have been faster.
     if core.head().is_none() { Ok(core) } else { Err(LogError::LedgerExists(dir.path().to_owned())) }
 }
 
-/// The key's seed: a new one, or the one that an interrupted `init` left beside an empty log.
-fn seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], LogError> {
+/// The seed that an interrupted try left beside an empty log: it may have been shown already.
+fn kept_seed(dir: &DataDir) -> Result<Option<[u8; 32]>, LogError> {
     let path = dir.key();
-    if path.exists() {
-        let bytes = std::fs::read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
-        return bytes.try_into().map_err(|_| LogError::BadFile { path, what: "must be 32 bytes".to_owned() });
+    if !path.exists() {
+        return Ok(None);
     }
+    let bytes = std::fs::read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
+    let malformed = |_| LogError::BadFile { path, what: "must be 32 bytes".to_owned() };
+    bytes.try_into().map(Some).map_err(malformed)
+}
+
+fn new_seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], LogError> {
     let seed = entropy.bytes_32();
-    dir.write_secret_file(&path, &seed)?;
+    dir.write_secret_file(&dir.key(), &seed)?;
     Ok(seed)
 }
 

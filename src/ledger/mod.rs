@@ -15,7 +15,7 @@ mod queue;
 mod signer;
 mod writer;
 
-pub use handle::{Health, Ledger, Settings, Unavailable, View};
+pub use handle::{Health, Ledger, OpenLedger, Settings, Unavailable, View};
 pub use writer::Counters;
 
 // Rooms above read the log through these, and never name the log's own room.

@@ -137,6 +137,6 @@ impl Snapshots {
         self.last = position;
         let missing = || LogError::Damaged { position, what: "the record is missing".to_owned() };
         let leaf = leaf_hash(&LogReader::open(&self.dir)?.record(position)?.ok_or_else(missing)?);
-        Views::open(&self.dir)?.store_encoded(position, leaf, &bytes)
+        Views::keep(&self.dir, position, leaf, &bytes)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::codec::CodecError;
 use crate::domain::ids::Position;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -93,7 +94,7 @@ pub enum LogError {
         what: String,
     },
     /// SQLite said no.
-    #[error("the ledger file: {0}")]
+    #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The operating system said no.
     #[error("{path}: {source}")]
@@ -237,7 +238,9 @@ impl DataDir {
         path: &Path,
         write: impl FnOnce(&Path) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
-        let unfinished = path.with_extension("new");
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
         match fs::remove_file(&unfinished) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
             _ => {}
@@ -276,7 +279,10 @@ pub(super) fn open_ledger(dir: &DataDir, flags: OpenFlags) -> Result<Connection,
     }
     let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Until it is known to be ours, closing it must not move another program's write-ahead log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     check_identity(&connection, &path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
     Ok(connection)
 }
@@ -285,6 +291,9 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> 
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application_id = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => LogError::Foreign(path.to_owned()),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            LogError::BadFile { path: path.to_owned(), what: format!("it is damaged or was cut short ({error})") }
+        }
         _ => LogError::Sqlite(error),
     })?;
     if application_id != APPLICATION_ID {

@@ -156,7 +156,7 @@ pub fn read_signed_head(dir: &DataDir) -> Result<Option<SignedHead>, LogError> {
 fn make(path: &std::path::Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
-        "PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
         include_str!("../../schema/head/001_head.sql")
     ))?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))

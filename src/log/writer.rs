@@ -215,11 +215,11 @@ fn is_io(error: &LogError) -> bool {
     }
 }
 
-/// The schema in one durable transaction, without a write-ahead log, so that one file is all there is.
+/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
 fn write_empty_file(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
-        "PRAGMA page_size={PAGE_BYTES}; PRAGMA secure_delete=ON; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL;"
+        "PRAGMA page_size={PAGE_BYTES}; PRAGMA secure_delete=ON; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL;"
     ))?;
     let schema: String = SCHEMA_STEPS.concat();
     connection.execute_batch(&format!(
