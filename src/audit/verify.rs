@@ -1,7 +1,7 @@
 //! `verify`: is everything in a ledger what the log says it is?
 //!
-//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles ([`tree`]); the
-//! other decodes, encodes again, counts stream numbers, checks texts and folds ([`records`], [`snapshots`]). Refuses
+//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles (`tree`); the
+//! other decodes, encodes again, counts stream numbers, checks texts and folds (`records`, `snapshots`). Refuses
 //! to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
 //! writer's tree cannot hide itself. Nothing is changed, and a server may go on appending: the head is fixed first.
 //!

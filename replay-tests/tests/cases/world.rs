@@ -26,6 +26,8 @@ const ORIGIN: &str = "ledger.test/case";
 const AUTH_FAILURES_PER_HOUR: u32 = 30;
 /// Records between snapshots: several fall into every case.
 const SNAPSHOT_EVENTS: u64 = 16;
+/// A start that is not recorded by then has failed.
+const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Where the random bytes of a part come from: parts that share a seed would share secrets.
 #[derive(Clone, Copy, Debug)]
@@ -94,9 +96,12 @@ impl World {
             serve(listener, entry::routes(app), ServerLimits::default(), asked).await;
         });
         // The clock may move only once the start is recorded, or its time would be a matter of luck.
-        while ledger.head() == head {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let started = async {
+            while ledger.head() == head {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(START_TIME_MAX, started).await.expect("a start is recorded at once");
         Self { ledger, clock, address, shutdown, server }
     }
 
