@@ -153,7 +153,10 @@ pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
     match find(asked.path(), asked.head.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
-        Found::OtherMethods(methods) => other_method(asked, &methods),
+        Found::OtherMethods(methods) => {
+            let reply = other_method(asked, &methods);
+            if asked.is_guarded() { Box::pin(consumer::undecided(app, asked, reply)).await } else { reply }
+        }
         Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
         Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path())).into_reply(),
     }
