@@ -51,7 +51,8 @@ impl TokenKind {
     pub fn fits(self, owner: Owner) -> bool {
         match owner {
             Owner::Service => matches!(self, Self::Gateway | Self::Operator | Self::Auditor),
-            Owner::Account(_) => matches!(self, Self::Account | Self::OAuth),
+            // OAuth tokens will be an account's too, once there are authorizations that they follow.
+            Owner::Account(_) => self == Self::Account,
             Owner::User(_) => matches!(self, Self::User | Self::Session),
         }
     }

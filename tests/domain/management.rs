@@ -33,7 +33,7 @@ fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
         (world.staff_token(TokenKind::Auditor), false, true),
         (world.staff_token(TokenKind::Gateway), false, false),
         (world.account_token(account, AccessRequest::Full), false, false),
-        (world.token(Owner::Account(account), TokenKind::OAuth, Some(AccessRequest::Full)), false, false),
+        (world.oauth_token(account), false, false),
         (world.user_token(user), false, false),
         (world.token(Owner::User(user), TokenKind::Session, None), false, false),
     ];

@@ -45,7 +45,8 @@ fn a_kind_of_token_has_its_owner_and_no_other() {
     let owners = [Owner::Service, Owner::Account(account), Owner::User(user)];
     let rows = [
         (Account, Some(owners[1])),
-        (OAuth, Some(owners[1])),
+        // Not before there are authorizations.
+        (OAuth, None),
         (User, Some(owners[2])),
         (Session, Some(owners[2])),
         (Gateway, Some(owners[0])),

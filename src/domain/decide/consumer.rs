@@ -186,11 +186,12 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// The account in the path with the access that counts there; none where the token does not act on it.
+    /// The account in the path with the access that counts there; none where the token does not act on it. An OAuth
+    /// token acts on none yet: it has to follow its member's access, and no authorization says whose that is.
     fn enter(&self, path_account: AccountId) -> Option<(&'a Account, &'a Access, AccessSource)> {
         let account = self.state.account(path_account)?;
         match self.token.owner {
-            Owner::Account(own) if own == path_account => {
+            Owner::Account(own) if own == path_account && self.token.kind == TokenKind::Account => {
                 Some((account, &self.token.access, AccessSource::Token(self.token.version)))
             }
             Owner::User(user) => {
