@@ -139,7 +139,7 @@ async fn unreadable(_: Rejection) -> Result<Reply, Infallible> {
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
     match find(asked.path.as_str(), asked.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
-        Found::OtherMethods(methods) => other_method(asked, &methods),
+        Found::OtherMethods(methods) => other_method(app, asked, &methods).await,
         Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
         Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path.as_str())).into_reply(),
     }
@@ -168,10 +168,9 @@ fn into_reply(result: Result<Reply, Box<Problem>>) -> Reply {
     result.unwrap_or_else(|problem| problem.into_reply())
 }
 
-fn other_method(asked: &Asked, methods: &[&str]) -> Reply {
-    // DNSimple's 405 has no body.
+async fn other_method(app: &App, asked: &Asked, methods: &[&str]) -> Reply {
     let mut reply = if asked.is_guarded() {
-        answer::empty(StatusCode::METHOD_NOT_ALLOWED)
+        Box::pin(consumer::other_method(app, asked)).await
     } else {
         let detail = format!("{} is not allowed here; allowed: {}", asked.method, methods.join(", "));
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail).into_reply()

@@ -187,10 +187,11 @@ fn activate_research(
 
 fn deactivate_research(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: AccountId) -> Ruled {
     let account = account_of(deciding, account)?;
-    let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
-    if account.research.is_some() {
-        draft.record(ResearchDeactivated { authority: deciding.acting.authority });
+    if account.research.is_none() {
+        return Err(Rejection::NotFound(Missing::Feature));
     }
+    let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
+    draft.record(ResearchDeactivated { authority: deciding.acting.authority });
     changed(draft.finish(), Subject::Account(account.id))
 }
 
@@ -292,7 +293,10 @@ fn check_certificate(facts: &CertificateFacts, texts: &CertificateTexts) -> Resu
     if texts.alternate_names.len() > ALTERNATE_NAMES_MAX {
         faults.check("alternate_names", Err("has too many names (maximum is 100)"));
     }
-    for name in texts.common_name.iter().chain(&texts.alternate_names) {
+    if let Some(name) = &texts.common_name {
+        faults.check("common_name", normalize_domain_name(name.as_str()).map(drop));
+    }
+    for name in &texts.alternate_names {
         faults.check("alternate_names", normalize_domain_name(name.as_str()).map(drop));
     }
     faults.finish()

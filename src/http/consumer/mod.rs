@@ -27,7 +27,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Reply {
     let digest = match known(app, asked) {
         Ok(digest) => digest,
-        Err(reply) => return reply,
+        Err(reply) => return *reply,
     };
     let question = match question(asked, operation, variables) {
         Ok(question) => question,
@@ -51,7 +51,16 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
 pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
     match known(app, asked) {
         Ok(digest) => with_rate_limit(app, digest, message(StatusCode::NOT_FOUND, "Not Found")).await,
-        Err(reply) => reply,
+        Err(reply) => *reply,
+    }
+}
+
+/// 405: DNSimple's has no body. Nothing is decided, and whoever shows a known token sees its window.
+pub async fn other_method(app: &App, asked: &Asked) -> Reply {
+    let reply = answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+    match asked.shown() {
+        Shown::Bearer(digest) => with_rate_limit(app, digest, reply).await,
+        _ => reply,
     }
 }
 
@@ -134,17 +143,17 @@ fn route_of(operation: Operation) -> Route {
 }
 
 /// The digest of a token that is known, or the answer to whoever shows none.
-fn known(app: &App, asked: &Asked) -> Result<TokenDigest, Reply> {
+fn known(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Reply>> {
     match asked.shown() {
-        Shown::Nothing => Err(unauthenticated(app, asked, "Bearer realm=\"token-ledger\"")),
+        Shown::Nothing => Err(Box::new(unauthenticated(app, asked, "Bearer realm=\"token-ledger\""))),
         Shown::Unreadable => {
             let mut reply = message(StatusCode::BAD_REQUEST, "More than one Authorization header");
             let challenge = "Bearer realm=\"token-ledger\", error=\"invalid_request\"";
             answer::add_header(&mut reply, header::WWW_AUTHENTICATE, challenge);
-            Err(reply)
+            Err(Box::new(reply))
         }
         Shown::Bearer(digest) if app.ledger.knows(&digest) => Ok(digest),
-        Shown::Malformed | Shown::Bearer(_) => Err(unauthenticated(app, asked, INVALID_TOKEN)),
+        Shown::Malformed | Shown::Bearer(_) => Err(Box::new(unauthenticated(app, asked, INVALID_TOKEN))),
     }
 }
 
