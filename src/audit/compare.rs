@@ -65,6 +65,13 @@ pub struct Difference {
 /// Entries with their digests, as [`digest::entry_digests`] gives them.
 pub type EntryDigests = Vec<(String, [u8; 32])>;
 
+/// One entry's digest on each side that has it.
+#[derive(Default)]
+struct BothSides<'a> {
+    live: Option<&'a [u8; 32]>,
+    replayed: Option<&'a [u8; 32]>,
+}
+
 /// Folds the log from its first record up to and with `through`, from nothing and past every snapshot.
 pub fn replay_to(
     dir: &DataDir,
@@ -79,10 +86,15 @@ pub fn replay_to(
 /// The live projections of a ledger that no server runs on: those of its newest good snapshot, if there is one.
 pub fn offline_live(dir: &DataDir) -> Result<Option<Projections>, LogError> {
     let log = LogReader::open(dir)?;
-    match Views::open_existing(dir)? {
+    let loaded = Views::open_existing(dir).and_then(|views| match views {
         Some(views) => Ok(views.load(&log)?.0),
         None => Ok(None),
-    }
+    });
+    loaded.map_err(|error| match error.is_storage() {
+        true => error,
+        // The ledger file was opened before: what makes no sense is the views file.
+        false => LogError::BadFile { path: dir.views(), what: error.to_string() },
+    })
 }
 
 /// The projections whose live digest is not the replayed one, or that the live side does not have.
@@ -102,15 +114,15 @@ pub fn compare_entries(
     live: &[(String, [u8; 32])],
 ) -> Result<Vec<Difference>, CodecError> {
     let replayed = digest::entry_digests(replayed, name)?;
-    let mut both: BTreeMap<&str, (Option<&[u8; 32]>, Option<&[u8; 32]>)> = BTreeMap::new();
+    let mut both: BTreeMap<&str, BothSides<'_>> = BTreeMap::new();
     for (key, digest) in live {
-        both.entry(key).or_default().0 = Some(digest);
+        both.entry(key).or_default().live = Some(digest);
     }
     for (key, digest) in &replayed {
-        both.entry(key).or_default().1 = Some(digest);
+        both.entry(key).or_default().replayed = Some(digest);
     }
-    let differences = both.into_iter().filter_map(|(key, (live, replayed))| {
-        let what = match (live, replayed) {
+    let differences = both.into_iter().filter_map(|(key, sides)| {
+        let what = match (sides.live, sides.replayed) {
             (Some(live), Some(replayed)) if live == replayed => return None,
             (_, None) => What::OnlyLive,
             (None, _) => What::OnlyReplayed,

@@ -1,7 +1,7 @@
 //! `verify`: is everything in a ledger what the log says it is?
 //!
-//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles ([`tree`]); the
-//! other decodes, encodes again, counts stream numbers, checks texts and folds ([`records`], [`snapshots`]). Refuses
+//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles (`tree`); the
+//! other decodes, encodes again, counts stream numbers, checks texts and folds (`records`, `snapshots`). Refuses
 //! to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
 //! writer's tree cannot hide itself. Nothing is changed, and a server may go on appending: the head is fixed first.
 //!
@@ -14,6 +14,7 @@ mod tree;
 
 use crate::domain::ids::{Position, TextNumber};
 use crate::log::reader::LogReader;
+use crate::log::signed_head::{SignedHead, read_signed_head};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::PassedOver;
 use snapshots::Due;
@@ -101,6 +102,8 @@ impl Default for Options {
 pub struct Report {
     /// The last position that was checked.
     pub head: Position,
+    /// Size of the signed head that the tree was compared with; none before the first.
+    pub signed: Option<Position>,
     /// Root of the tree over all records up to the head; none where records are missing.
     pub root: Option<[u8; 32]>,
     /// Stored tiles that were compared.
@@ -171,6 +174,8 @@ struct Scope {
     head: Position,
     /// The highest number of a text row before the head was read: rows up to it belong to records up to the head.
     last_text: TextNumber,
+    /// What was signed last.
+    signed: Option<SignedHead>,
 }
 
 /// How far the two threads are.
@@ -199,7 +204,15 @@ pub fn verify(
     let mut passed_over = Vec::new();
     // Snapshots first: one that is there already is of a position that the head, read later, covers.
     let due = if options.snapshots { snapshots::list(dir, &log, &mut findings, &mut passed_over)? } else { Vec::new() };
-    let scope = Scope { last_text: log.last_text_number()?, head: log.head()? };
+    // Read before the head, so that a checkpoint signed meanwhile is never past it.
+    let signed = match readable(read_signed_head(dir))? {
+        Ok(signed) => signed,
+        Err(reason) => {
+            findings.add(Position::NONE, Kind::Tree, format!("the signed head cannot be read: {reason}"));
+            None
+        }
+    };
+    let scope = Scope { last_text: log.last_text_number()?, head: log.head()?, signed };
     drop(log);
     let reached = Reached::default();
     let (tree, records) = run_both(dir, &scope, due, &reached, progress)?;
@@ -207,8 +220,11 @@ pub fn verify(
     Ok(report(&scope, findings, passed_over, tree, records))
 }
 
-/// Where a thread ended.
-type Ended<T> = thread::Result<Result<(T, Findings), LogError>>;
+/// What a thread found, beside what it counted.
+type Checked<T> = (T, Findings);
+
+/// How a thread ended.
+type Ended<T> = thread::Result<Result<Checked<T>, LogError>>;
 
 fn run_both(
     dir: &DataDir,
@@ -216,29 +232,38 @@ fn run_both(
     due: Vec<Due>,
     reached: &Reached,
     progress: &mut (dyn FnMut(u64, u64) + Send),
-) -> Result<((tree::Checked, Findings), (records::Checked, Findings)), LogError> {
+) -> Result<(Checked<tree::Checked>, Checked<records::Checked>), LogError> {
     let (tree, records) = thread::scope(|threads| {
         // Nothing is sent: a thread that ends drops its sender, and when both have, the wait is over.
         let (running, ended) = mpsc::channel::<()>();
         let also_running = running.clone();
-        let tree = threads.spawn(move || {
+        let tree = spawn(threads, "verify-tree", move || {
             let _running = running;
             tree::check(dir, scope, &reached.tree)
-        });
-        let records = threads.spawn(move || {
+        })?;
+        let records = spawn(threads, "verify-records", move || {
             let _running = also_running;
             records::check(dir, scope, due, &reached.records)
-        });
+        })?;
         while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
             progress(reached.both(), scope.head.0);
         }
-        (ScopedJoinHandle::join(tree), ScopedJoinHandle::join(records))
-    });
+        Ok::<_, LogError>((tree.join(), records.join()))
+    })?;
     Ok((unwrapped(tree, &reached.tree)?, unwrapped(records, &reached.records)?))
 }
 
+fn spawn<'scope, T: Send + 'scope>(
+    threads: &'scope thread::Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, LogError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn_scoped(threads, work);
+    started.map_err(|source| LogError::Io { path: name.into(), source })
+}
+
 /// A fold of a forged record may meet what no real log holds. That is a finding, and no reason to fall over.
-fn unwrapped<T: Default>(ended: Ended<T>, reached: &AtomicU64) -> Result<(T, Findings), LogError> {
+fn unwrapped<T: Default>(ended: Ended<T>, reached: &AtomicU64) -> Result<Checked<T>, LogError> {
     ended.unwrap_or_else(|_| {
         let after = reached.load(Ordering::Relaxed);
         let mut findings = Findings::default();
@@ -252,14 +277,15 @@ fn report(
     scope: &Scope,
     mut findings: Findings,
     mut snapshots_passed_over: Vec<PassedOver>,
-    (tree, of_tree): (tree::Checked, Findings),
-    (records, of_records): (records::Checked, Findings),
+    (tree, of_tree): Checked<tree::Checked>,
+    (records, of_records): Checked<records::Checked>,
 ) -> Report {
     findings.join(of_tree);
     findings.join(of_records);
     snapshots_passed_over.extend(records.snapshots_passed_over);
     Report {
         head: scope.head,
+        signed: scope.signed.map(|signed| signed.size),
         root: tree.root,
         tiles_checked: tree.tiles,
         texts_checked: records.texts,

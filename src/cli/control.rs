@@ -24,10 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Entries of one live projection at a position.
 pub(super) type LiveEntries = (Position, EntryDigests);
 
-/// Opens the socket and answers on it until aborted. A socket file left by a killed server is replaced: the
-/// directory's lock says that no other server runs.
-pub(super) fn listen(ledger: &Ledger) -> Result<JoinHandle<()>, Failure> {
-    let path = ledger.dir().socket();
+/// Opens the socket. A socket file left by a killed server is replaced: the directory's lock, which the caller holds,
+/// says that no other server runs.
+pub(super) fn bind(dir: &DataDir) -> Result<UnixListener, Failure> {
+    let path = dir.socket();
     let io = |source| LogError::Io { path: path.clone(), source };
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error).into()),
@@ -35,8 +35,12 @@ pub(super) fn listen(ledger: &Ledger) -> Result<JoinHandle<()>, Failure> {
     }
     let listener = UnixListener::bind(&path).map_err(io)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
-    let ledger = ledger.clone();
-    Ok(tokio::spawn(async move {
+    Ok(listener)
+}
+
+/// Answers on the socket until aborted.
+pub(super) fn answer(listener: UnixListener, ledger: Ledger) -> JoinHandle<()> {
+    tokio::spawn(async move {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => drop(tokio::spawn(converse(ledger.clone(), stream))),
@@ -46,7 +50,7 @@ pub(super) fn listen(ledger: &Ledger) -> Result<JoinHandle<()>, Failure> {
                 }
             }
         }
-    }))
+    })
 }
 
 async fn converse(ledger: Ledger, stream: UnixStream) {

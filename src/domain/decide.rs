@@ -14,7 +14,7 @@ mod totals;
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
 pub use management::{Done, Subject as DoneSubject, may_read};
-pub use totals::{QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum};
+pub use totals::{Due, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum};
 
 use super::command::Command;
 use super::rejection::Rejection;

@@ -44,6 +44,16 @@ impl TokenKind {
     pub fn is_consumer(self) -> bool {
         matches!(self, Self::Account | Self::User | Self::OAuth)
     }
+
+    /// Whether tokens of this kind belong to such an owner. Rights follow the kind and counts follow the owner, so
+    /// the two must fit.
+    pub fn fits(self, owner: Owner) -> bool {
+        match owner {
+            Owner::Service => matches!(self, Self::Gateway | Self::Operator | Self::Auditor),
+            Owner::Account(_) => matches!(self, Self::Account | Self::OAuth),
+            Owner::User(_) => matches!(self, Self::User | Self::Session),
+        }
+    }
 }
 
 /// Whose token it is.

@@ -146,7 +146,7 @@ mod tests {
     fn failures_are_limited_by_address_and_hour() {
         let limiter = FailureLimiter::new(2);
         let (one, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-        let at = |seconds| Timestamp::from_seconds(1_000_000 + seconds);
+        let at = |seconds: u64| Timestamp::from_seconds(1_000_000 + seconds);
         assert_eq!(limiter.fail(one, at(0)), Ok(()));
         assert_eq!(limiter.fail(one, at(10)), Ok(()));
         assert_eq!(limiter.fail(one, at(20)), Err(3_580));

@@ -3,21 +3,19 @@
 use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::Problem;
-use super::server::PeerAddress;
-use super::{App, bearer, consumer, events, manage, ops};
+use super::server::RequestHead;
+use super::{App, bearer, consumer, events, manage, ops, path, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use warp::path::FullPath;
-use warp::{Filter, Rejection};
+use warp::http::{HeaderMap, StatusCode, header};
 
 /// Longest request body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -30,40 +28,60 @@ pub type Query = Vec<(String, String)>;
 /// A request before its body is read.
 #[derive(Debug)]
 pub struct Asked {
-    /// The method.
-    pub method: Method,
-    /// The raw path.
-    pub path: FullPath,
-    /// The query.
-    pub query: Query,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The client's address.
-    pub peer: IpAddr,
+    /// Its head.
+    head: Arc<RequestHead>,
+    /// The query; none if it does not decode.
+    pub query: Option<Query>,
     /// The request's id.
     pub request: RequestId,
 }
 
 impl Asked {
+    fn new(app: &App, head: Arc<RequestHead>) -> Self {
+        let query = read_query(head.uri.query().unwrap_or_default());
+        let request = app.request_id(&head.headers);
+        Self { head, query, request }
+    }
+
+    /// The raw path.
+    pub fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The client's address.
+    pub fn peer(&self) -> IpAddr {
+        self.head.peer.ip().to_canonical()
+    }
+
+    /// The query, or the problem that it does not decode.
+    pub fn query(&self) -> Result<&Query, Box<Problem>> {
+        self.query.as_ref().ok_or_else(|| Box::new(Problem::malformed("the query string does not decode")))
+    }
+
     /// Where the command of this request comes from.
     pub fn origin(&self) -> Origin {
-        let agent = self.headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let agent = self.headers().get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let agent = agent.filter(|agent| !agent.is_empty() && agent.len() <= AGENT_BYTES_MAX);
         Origin {
             request: self.request,
-            address: Some(PersonalText::new(self.peer.to_canonical().to_string())),
+            address: Some(PersonalText::new(self.peer().to_string())),
             agent: agent.map(PersonalText::new),
         }
     }
 
     /// Who asks.
     pub fn shown(&self) -> bearer::Shown {
-        bearer::read(&self.headers)
+        bearer::read(self.headers())
     }
 
     /// Whether the path belongs to the guarded API, whose errors have DNSimple's form.
     fn is_guarded(&self) -> bool {
-        self.path.as_str().starts_with("/v2/")
+        self.path().starts_with("/v2/")
     }
 }
 
@@ -104,44 +122,43 @@ impl std::fmt::Debug for Body {
     }
 }
 
-/// Every route of the service.
+/// Decodes a query; none where a percent escape is broken or the text is not UTF-8.
+fn read_query(raw: &str) -> Option<Query> {
+    if raw.is_empty() {
+        return Some(Query::new());
+    }
+    let is_text = percent_encoding::percent_decode_str(raw).decode_utf8().is_ok();
+    (is_text && path::has_whole_escapes(raw)).then(|| form_urlencoded::parse(raw.as_bytes()).into_owned().collect())
+}
+
+/// Every route of the service. One filter takes the whole head: the table of operations then matches the path first
+/// and the method second, so no order of filters can change an answer.
 pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
     let app = Arc::new(app);
-    warp::any()
-        .map(move || Arc::clone(&app))
-        .and(warp::method())
-        .and(warp::path::full())
-        .and(warp::query::<Query>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<PeerAddress>())
+    warp::ext::get::<Arc<RequestHead>>()
         .and(warp::body::stream())
-        .then(|app: Arc<App>, method, path, query, headers: HeaderMap, peer: Option<PeerAddress>, body| async move {
-            let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-            let request = app.request_id(&headers);
-            let asked = Asked { method, path, query, headers, peer, request };
-            let mut reply = enter(&app, &asked, Body::new(body)).await;
-            answer::add_common(&mut reply, request);
-            app.metrics.count(reply.status());
-            reply
+        .then(move |head, body| {
+            let app = Arc::clone(&app);
+            async move {
+                let asked = Asked::new(&app, head);
+                let mut reply = enter(&app, &asked, Body::new(body)).await;
+                answer::add_common(&mut reply, asked.request);
+                app.metrics.count(reply.status());
+                reply
+            }
         })
-        .recover(unreadable)
-        .unify()
         .boxed()
 }
 
-/// What warp's own filters refuse: only a query that does not decode.
-async fn unreadable(_: Rejection) -> Result<Reply, Infallible> {
-    let mut reply = Problem::malformed("the query string does not decode").into_reply();
-    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(reply)
-}
-
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
-    match find(asked.path.as_str(), asked.method.as_str()) {
+    match find(asked.path(), asked.head.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
-        Found::OtherMethods(methods) => other_method(app, asked, &methods).await,
+        Found::OtherMethods(methods) => {
+            let reply = other_method(asked, &methods);
+            if asked.is_guarded() { Box::pin(consumer::undecided(app, asked, reply)).await } else { reply }
+        }
         Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
-        Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path.as_str())).into_reply(),
+        Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path())).into_reply(),
     }
 }
 
@@ -149,6 +166,8 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     use Operation as Op;
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
+        Op::Checkpoint => into_reply(tlog::checkpoint(app)),
+        Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,
         Op::Whoami
         | Op::ListAccounts
         | Op::ListDomains
@@ -168,11 +187,12 @@ fn into_reply(result: Result<Reply, Box<Problem>>) -> Reply {
     result.unwrap_or_else(|problem| problem.into_reply())
 }
 
-async fn other_method(app: &App, asked: &Asked, methods: &[&str]) -> Reply {
+fn other_method(asked: &Asked, methods: &[&str]) -> Reply {
+    // DNSimple's 405 has no body.
     let mut reply = if asked.is_guarded() {
-        Box::pin(consumer::other_method(app, asked)).await
+        answer::empty(StatusCode::METHOD_NOT_ALLOWED)
     } else {
-        let detail = format!("{} is not allowed here; allowed: {}", asked.method, methods.join(", "));
+        let detail = format!("{} is not allowed here; allowed: {}", asked.head.method, methods.join(", "));
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail).into_reply()
     };
     answer::add_header(&mut reply, header::ALLOW, &methods.join(", "));

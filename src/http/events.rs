@@ -23,7 +23,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
     authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
     match operation {
         Operation::GetEvent => one(app, variables).await,
-        _ => list(app, &asked.query).await,
+        _ => list(app, asked.query()?).await,
     }
 }
 

@@ -23,7 +23,8 @@ pub fn decode(raw: &str) -> Result<String, &'static str> {
     Ok(decoded.into_owned())
 }
 
-fn has_whole_escapes(raw: &str) -> bool {
+/// Whether every percent sign is followed by two hexadecimal digits.
+pub fn has_whole_escapes(raw: &str) -> bool {
     let mut parts = raw.split('%');
     parts.next();
     parts.all(|part| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit))

@@ -5,7 +5,7 @@ use super::Reply;
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
 use crate::domain::decide::{
-    Answer, Context, Decision, Recorded, Tally, decide, record_quota_total, record_refusal_sum,
+    Answer, Context, Decision, Due, Recorded, Tally, TallyNote, decide, record_quota_total, record_refusal_sum,
 };
 use crate::domain::event::Event;
 use crate::domain::ids::Position;
@@ -57,6 +57,10 @@ pub struct Committed {
 struct Progress {
     records: Vec<Recorded>,
     replies: Vec<(Answer, Option<usize>)>,
+    /// Refusals to be counted once the batch is durable: those of a failed one were answered 503, not refused.
+    notes: Vec<TallyNote>,
+    /// Counts that the batch records: they go on waiting if it fails.
+    due: Due,
 }
 
 impl Core {
@@ -132,15 +136,16 @@ impl Core {
         let mut jobs = jobs.into_iter();
         let now = self.now();
         let expected = jobs.size_hint().0;
-        let mut progress = Progress { records: Vec::with_capacity(expected), replies: Vec::with_capacity(expected) };
+        let mut progress = Progress {
+            records: Vec::with_capacity(expected),
+            replies: Vec::with_capacity(expected),
+            ..Progress::default()
+        };
         self.batch.clear();
         let decided = self
             .record_due_sums(now, false, &mut progress)
             .and_then(|()| jobs.try_for_each(|(command, origin)| self.decide_one(now, command, origin, &mut progress)));
-        match decided {
-            Ok(()) => self.append(progress),
-            Err(error) => Err(self.rebuilt(AppendError::RolledBack(error))),
-        }
+        self.conclude(decided, progress)
     }
 
     /// Records every refusal that is only counted so far, at an orderly end.
@@ -148,10 +153,8 @@ impl Core {
         let now = self.now();
         let mut progress = Progress::default();
         self.batch.clear();
-        match self.record_due_sums(now, true, &mut progress) {
-            Ok(()) => self.append(progress),
-            Err(error) => Err(self.rebuilt(AppendError::RolledBack(error))),
-        }
+        let decided = self.record_due_sums(now, true, &mut progress);
+        self.conclude(decided, progress)
     }
 
     /// Never before the last record's time.
@@ -173,9 +176,7 @@ impl Core {
             return Err(LogError::Sqlite(error));
         }
         let Decision { events, answer, tally } = decision;
-        if let Some(note) = tally {
-            self.tally.add(note);
-        }
+        progress.notes.extend(tally);
         match self.write_down(events, progress) {
             Ok(last) => progress.replies.push((answer, last)),
             Err(TooLarge) => {
@@ -219,14 +220,21 @@ impl Core {
         if self.tally.is_empty() {
             return Ok(());
         }
-        for (about, sum) in self.tally.take_refusals(now, everything) {
+        let due = self.tally.take_due(now, everything);
+        let recorded = self.record_each(now, &due, progress);
+        progress.due = due;
+        recorded
+    }
+
+    fn record_each(&mut self, now: Timestamp, due: &Due, progress: &mut Progress) -> Result<(), LogError> {
+        for (about, sum) in &due.refusals {
             self.record_sum(now, progress, |state, context, texts| {
-                record_refusal_sum(state, context, texts, about, &sum)
+                record_refusal_sum(state, context, texts, *about, sum)
             })?;
         }
-        for (window, total) in self.tally.take_quotas(now, everything) {
+        for (window, total) in &due.quotas {
             self.record_sum(now, progress, |state, context, texts| {
-                record_quota_total(state, context, texts, window, &total)
+                record_quota_total(state, context, texts, *window, total)
             })?;
         }
         Ok(())
@@ -249,17 +257,33 @@ impl Core {
         Ok(())
     }
 
-    fn append(&mut self, progress: Progress) -> Result<Committed, AppendError> {
+    /// Appends what was decided. On any failure the state is rebuilt and the counts that were due wait again.
+    fn conclude(&mut self, decided: Result<(), LogError>, progress: Progress) -> Result<Committed, AppendError> {
+        let Progress { records, replies, notes, due } = progress;
+        let appended = decided.map_err(AppendError::RolledBack).and_then(|()| self.append());
+        match appended {
+            Ok(first) => {
+                notes.into_iter().for_each(|note| self.tally.add(note));
+                let position = |index: usize| Position(first.0 + index as u64);
+                let replies =
+                    replies.into_iter().map(|(answer, last)| Reply { answer, position: last.map(position) }).collect();
+                Ok(Committed { first, records, replies })
+            }
+            Err(error) => {
+                self.tally.give_back(due);
+                Err(self.rebuilt(error))
+            }
+        }
+    }
+
+    /// Appends the batch; gives the position of its first record.
+    fn append(&mut self) -> Result<Position, AppendError> {
         let first = self.log.head().next();
         if !self.batch.is_empty() {
-            if let Err(error) = self.log.append(&self.batch, self.texts.pending()) {
-                return Err(self.rebuilt(error));
-            }
+            self.log.append(&self.batch, self.texts.pending())?;
             self.texts.keep();
         }
-        let position = |index: usize| Position(first.0 + index as u64);
-        let replies = progress.replies.into_iter().map(|(answer, last)| Reply { answer, position: last.map(position) });
-        Ok(Committed { first, replies: replies.collect(), records: progress.records })
+        Ok(first)
     }
 
     /// Takes the decision state from the file again. If that fails too, nothing is known any more.

@@ -62,8 +62,10 @@ impl Feed {
     /// What waits; `None` when closed and empty.
     fn take(&self) -> Option<(Position, Vec<Recorded>)> {
         let mut waiting = self.inner.lock();
-        if !waiting.closed && !(waiting.wanted && !waiting.records.is_empty()) && waiting.records.len() < WAITING_EVENTS
-        {
+        let is_due = waiting.closed
+            || (waiting.wanted && !waiting.records.is_empty())
+            || waiting.records.len() >= WAITING_EVENTS;
+        if !is_due {
             self.wake.wait_for(&mut waiting, TICK);
         }
         waiting.wanted = false;
@@ -133,8 +135,8 @@ impl Snapshots {
             (projections.position, snapshot::encode(&projections)?)
         };
         self.last = position;
-        let record = LogReader::open(&self.dir)?.record(position)?;
-        let leaf = record.map(|record| leaf_hash(&record)).unwrap_or_default();
-        Views::open(&self.dir)?.store_encoded(position, leaf, &bytes)
+        let missing = || LogError::Damaged { position, what: "the record is missing".to_owned() };
+        let leaf = leaf_hash(&LogReader::open(&self.dir)?.record(position)?.ok_or_else(missing)?);
+        Views::keep(&self.dir, position, leaf, &bytes)
     }
 }

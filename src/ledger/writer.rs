@@ -4,6 +4,7 @@
 use super::core::{Committed, Core, Job};
 use super::handle::Shared;
 use super::queue::Woken;
+use super::signer;
 use super::{Reply, Unavailable};
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::log::writer::AppendError;
@@ -45,16 +46,35 @@ pub struct Counters {
 /// Runs until the queue is closed and empty, or the log cannot be relied on any more.
 pub(super) fn run(mut core: Core, shared: &Arc<Shared>) {
     let _closing = CloseOnExit(Arc::clone(shared));
-    shared.commit_service(&mut core, Change::StartRecording);
+    let mut started = shared.commit_service(&mut core, Change::StartRecording);
     // One buffer for the whole run: it is swapped with the queue's, so that neither is ever allocated again.
     let mut requests = Vec::with_capacity(shared.settings.queue_max);
     loop {
-        match shared.queue.take(&mut requests, PATIENCE) {
+        let patience = if shared.has_unsigned() { signer::PERIOD } else { PATIENCE };
+        match shared.queue.take(&mut requests, patience) {
             Woken::Closed => break,
-            Woken::Idle if !core.has_tally() => continue,
+            Woken::Idle if started == Noted::Durable && !core.has_tally() => {
+                shared.offer_head(&core, false);
+                continue;
+            }
             Woken::Idle | Woken::Jobs => {}
         }
         loop {
+            // Nothing may stand in the log before the record that says from when on it is kept.
+            if started == Noted::NotYet {
+                started = shared.commit_service(&mut core, Change::StartRecording);
+            }
+            match started {
+                Noted::Durable => {}
+                Noted::NotYet => {
+                    refuse(shared, &mut requests);
+                    break;
+                }
+                Noted::Never => {
+                    fail_all(shared, requests);
+                    return;
+                }
+            }
             if !shared.carry_out(&mut core, &mut requests) {
                 fail_all(shared, requests);
                 return;
@@ -64,7 +84,20 @@ pub(super) fn run(mut core: Core, shared: &Arc<Shared>) {
             }
         }
     }
-    stop(&mut core, shared);
+    if started == Noted::Durable {
+        stop(&mut core, shared);
+    }
+}
+
+/// What became of a record of the service itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// It is in the log.
+    Durable,
+    /// It is not, and may be tried again.
+    NotYet,
+    /// The log cannot be relied on any more.
+    Never,
 }
 
 /// Whatever ends the writer, nobody waits for it any longer: the queue is closed, and what is in it is refused when
@@ -82,34 +115,53 @@ impl Drop for CloseOnExit {
     }
 }
 
-fn fail_all(shared: &Arc<Shared>, requests: Vec<Request>) {
-    let refuse = |request: Request| (request.reply, Err(Unavailable::NotRecording));
-    shared.answer(requests.into_iter().map(refuse).collect());
+fn refuse(shared: &Arc<Shared>, requests: &mut Vec<Request>) {
+    shared.answer(requests.drain(..).map(|request| (request.reply, Err(Unavailable::NotRecording))).collect());
+}
+
+fn fail_all(shared: &Arc<Shared>, mut requests: Vec<Request>) {
+    refuse(shared, &mut requests);
     // What still comes in is refused by the closed queue; what is in it is refused here.
     shared.queue.close();
-    let mut late = Vec::new();
-    shared.queue.take(&mut late, Duration::ZERO);
-    shared.answer(late.into_iter().map(refuse).collect());
+    shared.queue.take(&mut requests, Duration::ZERO);
+    refuse(shared, &mut requests);
 }
 
 /// At an orderly end: counted refusals are recorded, then that recording stopped.
 fn stop(core: &mut Core, shared: &Arc<Shared>) {
-    if let Ok(committed) = core.commit_sums() {
-        shared.publish(core, committed);
+    match core.commit_sums() {
+        Ok(committed) => drop(shared.publish(core, committed)),
+        Err(error) => {
+            shared.note_failure(&error);
+            if matches!(error, AppendError::Unknown(_)) {
+                return;
+            }
+        }
     }
     let appended = shared.counters.events.load(Relaxed);
-    shared.commit_service(core, Change::StopRecording { appended });
+    if shared.commit_service(core, Change::StopRecording { appended }) == Noted::Never {
+        return;
+    }
+    shared.offer_head(core, true);
     if let Err(error) = core.log().checkpoint_wal() {
         tracing::warn!(%error, "the write-ahead log was not moved into the ledger file");
     }
 }
 
 impl Shared {
-    fn commit_service(self: &Arc<Self>, core: &mut Core, change: Change) {
+    /// Records something of the service itself.
+    fn commit_service(self: &Arc<Self>, core: &mut Core, change: Change) -> Noted {
         let command = Command::Manage(Actor::Init, Box::new(change));
         match core.commit(std::iter::once(&(command, Origin::default()))) {
-            Ok(committed) => drop(self.publish(core, committed)),
-            Err(error) => self.note_failure(&error),
+            Ok(committed) => {
+                self.publish(core, committed);
+                self.note_recording();
+                Noted::Durable
+            }
+            Err(error) => {
+                self.note_failure(&error);
+                if matches!(error, AppendError::RolledBack(_)) { Noted::NotYet } else { Noted::Never }
+            }
         }
     }
 
@@ -124,13 +176,14 @@ impl Shared {
         match result {
             Ok(committed) => {
                 let replies = self.publish(core, committed);
-                self.answer(senders.zip(replies.into_iter().map(Ok)).collect());
+                // Before the answers: whoever has one and asks how the service is hears of the same batch.
                 self.note_recording();
+                self.answer(senders.zip(replies.into_iter().map(Ok)).collect());
                 true
             }
             Err(error) => {
-                self.answer(senders.map(|sender| (sender, Err(Unavailable::NotRecording))).collect());
                 self.note_failure(&error);
+                self.answer(senders.map(|sender| (sender, Err(Unavailable::NotRecording))).collect());
                 matches!(error, AppendError::RolledBack(_))
             }
         }
@@ -145,6 +198,7 @@ impl Shared {
             self.counters.events.fetch_add(records.len() as u64, Relaxed);
             self.feed.push(first, records);
             self.set_head(core.head());
+            self.offer_head(core, false);
         }
         replies
     }

@@ -2,6 +2,7 @@
 
 use super::codec::CodecError;
 use crate::domain::ids::Position;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -63,6 +64,24 @@ pub enum LogError {
     /// The tree in the file is not what it must be.
     #[error("the tree is damaged: {0}")]
     DamagedTree(String),
+    /// The log is shorter than what was signed: an older copy took its place.
+    #[error(
+        "the log ends at position {head}, but position {signed} was signed before: an older copy took its place. Put the newer ledger.db back"
+    )]
+    BehindSignedHead {
+        /// Where the log ends.
+        head: Position,
+        /// What was signed.
+        signed: Position,
+    },
+    /// The log has another history than what was signed.
+    #[error(
+        "the log's records up to position {signed} are not the ones that were signed: it was altered, or is another log"
+    )]
+    OffSignedHead {
+        /// What was signed.
+        signed: Position,
+    },
     /// SQLite's library is too old.
     #[error("SQLite {0} has the WAL-reset bug; 3.51.3 or later is needed")]
     OldSqlite(&'static str),
@@ -75,7 +94,7 @@ pub enum LogError {
         what: String,
     },
     /// SQLite said no.
-    #[error("the ledger file: {0}")]
+    #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The operating system said no.
     #[error("{path}: {source}")]
@@ -130,6 +149,11 @@ impl DataDir {
     /// The disposable file: snapshots and history indexes.
     pub fn views(&self) -> PathBuf {
         self.0.join("views.db")
+    }
+
+    /// The signed head and the checkpoints.
+    pub fn head(&self) -> PathBuf {
+        self.0.join("head.db")
     }
 
     /// Seed of the key that checkpoints are signed with.
@@ -196,15 +220,36 @@ impl DataDir {
         Ok(DirLock { _file: file })
     }
 
-    /// Writes a small secret file (0600) that must not be there yet, and makes it durable.
+    /// Writes a small secret file (0600), whole or not at all, and makes it durable.
     pub fn write_secret_file(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| self.io(path, source))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|source| self.io(path, source))?;
+        self.put_in_place(path, |unfinished| {
+            let written = OpenOptions::new().write(true).open(unfinished).and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            });
+            written.map_err(|source| self.io(unfinished, source))
+        })
+    }
+
+    /// Makes a file (0600) whole under another name, then moves it to its own. What an interrupted try left under the
+    /// other name is removed first.
+    pub(super) fn put_in_place(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        match fs::remove_file(&unfinished) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
+            _ => {}
+        }
+        // SQLite gives its -wal and -shm files the mode of the database file.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
+        made.map_err(|source| self.io(&unfinished, source))?;
+        write(&unfinished)?;
+        fs::rename(&unfinished, path).map_err(|source| self.io(path, source))?;
         self.sync()
     }
 
@@ -234,7 +279,10 @@ pub(super) fn open_ledger(dir: &DataDir, flags: OpenFlags) -> Result<Connection,
     }
     let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Until it is known to be ours, closing it must not move another program's write-ahead log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     check_identity(&connection, &path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
     Ok(connection)
 }
@@ -243,6 +291,9 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> 
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application_id = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => LogError::Foreign(path.to_owned()),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            LogError::BadFile { path: path.to_owned(), what: format!("it is damaged or was cut short ({error})") }
+        }
         _ => LogError::Sqlite(error),
     })?;
     if application_id != APPLICATION_ID {

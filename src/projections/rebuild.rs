@@ -25,21 +25,24 @@ pub struct Loaded {
     pub from_snapshot: Position,
     /// Snapshots passed over, and why.
     pub passed_over: Vec<PassedOver>,
+    /// Why no snapshot could be looked at, if the views file itself is unreadable.
+    pub views_unreadable: Option<String>,
 }
 
 /// Projections at the head: from the newest good snapshot plus the records after it.
 pub fn load(dir: &DataDir) -> Result<Loaded, LogError> {
     let log = LogReader::open(dir)?;
-    let (snapshot, passed_over) = match Views::open_existing(dir) {
-        Ok(Some(views)) => views.load(&log).unwrap_or_default(),
-        // Views are disposable: whatever is wrong with them, the log has it all.
-        Ok(None) | Err(_) => (None, Vec::new()),
+    let found = Views::open_existing(dir).and_then(|views| views.map_or(Ok(Default::default()), |it| it.load(&log)));
+    // Views are disposable: whatever is wrong with them, the log has it all.
+    let ((snapshot, passed_over), views_unreadable) = match found {
+        Ok(found) => (found, None),
+        Err(error) => (Default::default(), Some(error.to_string())),
     };
     let mut projections = snapshot.unwrap_or_default();
     let from_snapshot = projections.position;
     let head = log.head()?;
     replay_into(dir, &mut projections, head, &mut |_| {})?;
-    Ok(Loaded { projections, from_snapshot, passed_over })
+    Ok(Loaded { projections, from_snapshot, passed_over, views_unreadable })
 }
 
 /// Folds the records after the projections' position, up to and with `through`. Tells the position now and then.

@@ -110,6 +110,18 @@ impl Views {
         Ok(Some(Self { connection }))
     }
 
+    /// Opens the file and stores a snapshot that [`encode`] made. A file that turns out to be damaged on the way is made
+    /// anew: it holds nothing that the log does not.
+    pub fn keep(dir: &DataDir, at: Position, leaf: [u8; 32], bytes: &[u8]) -> Result<(), LogError> {
+        match Self::open(dir).and_then(|mut views| views.store_encoded(at, leaf, bytes)) {
+            Err(LogError::Sqlite(error)) if is_foreign(&error) => {
+                remove(dir)?;
+                Self::open(dir)?.store_encoded(at, leaf, bytes)
+            }
+            kept => kept,
+        }
+    }
+
     /// Stores a snapshot. A crash on the way leaves chunks without a row: they are deleted by the next store.
     pub fn store(&mut self, projections: &Projections, leaf: [u8; 32]) -> Result<(), LogError> {
         let bytes = encode(projections)?;

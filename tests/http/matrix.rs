@@ -81,6 +81,8 @@ const MATRIX: &[Row] = {
         (Ready,              "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
         (Metrics,            "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
         (Document,           "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
+        (Checkpoint,         "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
+        (VerifierKeys,       "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
     ]
 };
 
@@ -206,8 +208,7 @@ async fn fault(house: &House, ask: Ask, asker: &str, status: u16) -> Option<Stri
     if status == 404 && ask.path.starts_with("/v1/") && !events.is_empty() {
         return Some(format!("{at} changed nothing and left {events:?}"));
     }
-    // A token may know itself without a record, so what it may not know leaves none either.
-    let named = is_denied && !unknown && ask.path != "/v1/self" && events.is_empty();
+    let named = is_denied && !unknown && events.is_empty();
     named.then(|| format!("{at}: the refusal is not recorded"))
 }
 

@@ -128,6 +128,7 @@ async fn every_answer_leaves_what_the_table_says() {
         (&*full.text,       full,                  teams,      "/v2/one/zones".to_owned(),       nothing(400, true)),
         (&*full.text,       full,                  teams,      v2("zones?page=none"),            nothing(400, true)),
         (&*full.text,       full,                  teams,      v2("zones?sort=colour"),          nothing(400, true)),
+        (&*full.text,       full,                  teams,      v2("zones?name_like=%FF"),         nothing(400, true)),
         (&*full.text,       full,                  teams,      v2("nothing"),                    nothing(404, true)),
         (&*scoped.text,     scoped,                teams,      v2("zones/example.org"),          refused(403, "missing_scope")),
         (&*scoped.text,     scoped,                teams,      v2("zones/absent.example"),       refused(403, "missing_scope")),

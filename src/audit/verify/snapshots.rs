@@ -80,13 +80,11 @@ pub(super) fn compare(
         }
     };
     // The snapshot may be gone by now; then only the projection can be named.
-    let stored = match readable(Views::open_existing(dir).and_then(|views| match views {
+    let stored = readable(Views::open_existing(dir).and_then(|views| match views {
         Some(views) => Ok(views.load_at(due.position, log)?.ok()),
         None => Ok(None),
-    }))? {
-        Ok(stored) => stored,
-        Err(_) => None,
-    };
+    }))?;
+    let stored = stored.unwrap_or_default();
     for name in differing {
         let named = stored.as_ref().map(|stored| named(replayed, stored, name)).unwrap_or_default();
         let what = format!("projection {} differs from a replay of the log{named}", name.name());

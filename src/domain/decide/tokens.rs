@@ -137,6 +137,7 @@ fn check_access(
 fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &New<'_>) -> Ruled {
     check_owner(deciding, owner)?;
     let mut faults = Faults::default();
+    faults.check("kind", if new.kind.fits(owner) { Ok(()) } else { Err("does not fit the owner") });
     faults.check("name", check_name(new.name.as_str()));
     faults.check("expires_at", check_expiry(new.expires_at, deciding.context.now));
     faults.finish()?;
@@ -235,9 +236,12 @@ fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token) -> Rule
     done(draft.finish(), token.id, false)
 }
 
-/// Whoever deletes the last operator token locks everybody out: that takes a local command.
+/// Whoever deletes the last operator token that works locks everybody out. One that works no more locks out nobody.
 fn is_last_operator(deciding: &Deciding<'_>, token: &Token) -> bool {
     let now = deciding.context.now;
+    if !token.is_live(now) {
+        return false;
+    }
     let operators = deciding.state.service_tokens.iter().filter_map(|&id| deciding.state.token(id));
     !operators.filter(|other| other.kind == TokenKind::Operator && other.is_live(now)).any(|other| other.id != token.id)
 }

@@ -96,17 +96,31 @@ impl Tally {
         self.refusals.is_empty() && self.quotas.is_empty()
     }
 
-    /// Takes the sums whose last refusal lies in an earlier minute than `now`; all of them when `everything`.
-    pub fn take_refusals(&mut self, now: Timestamp, everything: bool) -> Vec<((AccountId, TokenId), RefusalSum)> {
-        let is_due = |sum: &RefusalSum| everything || sum.first.minute() < now.minute();
-        self.refusals.extract_if(.., |_, sum| is_due(sum)).collect()
+    /// Takes what is due: sums whose first refusal lies in an earlier minute than `now`, and totals of windows that
+    /// have ended by then; all of them when `everything`.
+    pub fn take_due(&mut self, now: Timestamp, everything: bool) -> Due {
+        let is_past = |sum: &RefusalSum| everything || sum.first.minute() < now.minute();
+        let has_ended = |opened_at: u64| everything || opened_at + WINDOW_SECONDS <= now.seconds();
+        Due {
+            refusals: self.refusals.extract_if(.., |_, sum| is_past(sum)).collect(),
+            quotas: self.quotas.extract_if(.., |(_, _, opened_at), _| has_ended(*opened_at)).collect(),
+        }
     }
 
-    /// Takes the totals of windows that have ended by `now`; all of them when `everything`.
-    pub fn take_quotas(&mut self, now: Timestamp, everything: bool) -> Vec<((AccountId, UserId, u64), QuotaTotal)> {
-        let is_due = |opened_at: u64| everything || opened_at + WINDOW_SECONDS <= now.seconds();
-        self.quotas.extract_if(.., |(_, _, opened_at), _| is_due(*opened_at)).collect()
+    /// Takes back what was due but could not be recorded. Nothing may have been counted since it was taken.
+    pub fn give_back(&mut self, due: Due) {
+        self.refusals.extend(due.refusals);
+        self.quotas.extend(due.quotas);
     }
+}
+
+/// Counts taken to be recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Due {
+    /// Sums of refusals, by account and token.
+    pub refusals: Vec<((AccountId, TokenId), RefusalSum)>,
+    /// Totals of windows, by account, user and opening.
+    pub quotas: Vec<((AccountId, UserId, u64), QuotaTotal)>,
 }
 
 /// The record of one token's counted refusals.

@@ -7,7 +7,6 @@ use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
-use crate::http::entry::Query;
 use crate::ledger::View;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ pub(super) struct ListQuery {
 
 impl ListQuery {
     /// Reads it. Parameters that DNSimple does not know are ignored, as it does.
-    pub fn read(query: &Query, route: Route, faults: &mut Vec<FieldFault>) -> Self {
+    pub fn read(query: &[(String, String)], route: Route, faults: &mut Vec<FieldFault>) -> Self {
         let mut list = Self { page: 1, per_page: PER_PAGE_DEFAULT, name_like: None, registrant_id: None, sort: vec![] };
         if !matches!(route, Route::Domains | Route::Zones | Route::Certificates) {
             return list;

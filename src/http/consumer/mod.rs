@@ -55,9 +55,8 @@ pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
     }
 }
 
-/// 405: DNSimple's has no body. Nothing is decided, and whoever shows a known token sees its window.
-pub async fn other_method(app: &App, asked: &Asked) -> Reply {
-    let reply = answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+/// An answer that needs no decision: a known token still sees what it has left.
+pub async fn undecided(app: &App, asked: &Asked, reply: Reply) -> Reply {
     match asked.shown() {
         Shown::Bearer(digest) => with_rate_limit(app, digest, reply).await,
         _ => reply,
@@ -92,8 +91,12 @@ fn question<'a>(asked: &'a Asked, operation: Operation, variables: &[&str]) -> R
         (None, _) => Some(AskedTarget::None),
     };
     let certificate = variables.get(2).map(|raw| path::number(raw).inspect_err(|text| fault("certificate", text)));
-    let list = lists::ListQuery::read(&asked.query, route, &mut faults);
-    let research_name = research_name(asked, route, &mut faults);
+    let query = asked.query.as_deref().unwrap_or_default();
+    if asked.query.is_none() {
+        faults.push(FieldFault::new("query", "does not decode"));
+    }
+    let list = lists::ListQuery::read(query, route, &mut faults);
+    let research_name = research_name(query, route, &mut faults);
     let valid = route != Route::ResearchStatus || is_researchable(research_name);
     let sent = named.and_then(|raw| path::decode(raw).ok()).unwrap_or_default();
     match target {
@@ -105,11 +108,11 @@ fn question<'a>(asked: &'a Asked, operation: Operation, variables: &[&str]) -> R
     }
 }
 
-fn research_name<'a>(asked: &'a Asked, route: Route, faults: &mut Vec<FieldFault>) -> &'a str {
+fn research_name<'a>(query: &'a [(String, String)], route: Route, faults: &mut Vec<FieldFault>) -> &'a str {
     if route != Route::ResearchStatus {
         return "";
     }
-    let mut names = asked.query.iter().filter(|(key, _)| key == "domain");
+    let mut names = query.iter().filter(|(key, _)| key == "domain");
     match (names.next(), names.next()) {
         (Some((_, name)), None) => name,
         (None, _) => {
@@ -162,7 +165,7 @@ const INVALID_TOKEN: &str = "Bearer realm=\"token-ledger\", error=\"invalid_toke
 /// 401, or 429 once an address has failed too often.
 fn unauthenticated(app: &App, asked: &Asked, challenge: &'static str) -> Reply {
     app.metrics.count_unauthenticated();
-    match app.failures.fail(asked.peer, app.ledger.clock().now()) {
+    match app.failures.fail(asked.peer(), app.ledger.clock().now()) {
         Ok(()) => {
             let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
             reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

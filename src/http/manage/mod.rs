@@ -72,7 +72,7 @@ pub fn credential(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Problem>>
 
 fn unauthenticated(app: &App, asked: &Asked, missing: bool) -> Problem {
     app.metrics.count_unauthenticated();
-    if let Err(seconds) = app.failures.fail(asked.peer, app.ledger.clock().now()) {
+    if let Err(seconds) = app.failures.fail(asked.peer(), app.ledger.clock().now()) {
         let detail = "too many failed authentications from this address";
         return Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -250,7 +250,7 @@ fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<
 }
 
 async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
-    if let Some(kind) = asked.headers.get(header::CONTENT_TYPE) {
+    if let Some(kind) = asked.headers().get(header::CONTENT_TYPE) {
         let is_json = kind.to_str().is_ok_and(|kind| {
             let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             essence == "application/json" || essence.ends_with("+json")
@@ -264,12 +264,12 @@ async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
             )));
         }
     }
-    Fields::parse(&body.read(&asked.headers).await?)
+    Fields::parse(&body.read(asked.headers()).await?)
 }
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
 fn if_match(asked: &Asked) -> Result<Option<Version>, Box<Problem>> {
-    let Some(value) = asked.headers.get(header::IF_MATCH) else { return Ok(None) };
+    let Some(value) = asked.headers().get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if text == "*" {
         return Ok(None);

@@ -16,7 +16,7 @@ use hyper::service::Service;
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 
 use super::pulse::{Late, Pulse};
-use super::{PeerAddress, ServerLimits};
+use super::{PeerAddress, RequestHead, ServerLimits};
 
 /// What is answered here instead of by the routes. Each closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,13 @@ where
         if let Some(refusal) = self.refusal(&request) {
             return Answering { course: Course::Refused(refusal), pulse };
         }
-        request.extensions_mut().insert(self.peer);
+        let head = RequestHead {
+            method: std::mem::take(request.method_mut()),
+            uri: std::mem::take(request.uri_mut()),
+            headers: std::mem::take(request.headers_mut()),
+            peer: self.peer.0,
+        };
+        request.extensions_mut().insert(Arc::new(head));
         let request = request.map(|body| RequestBody { body, pulse: has_body.then(|| Arc::clone(&pulse)) });
         Answering { course: Course::Routed(self.routes.call(request)), pulse }
     }

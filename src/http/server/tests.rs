@@ -17,7 +17,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
-use super::{DrainReport, PeerAddress, ServerLimits, serve};
+use super::{DrainReport, RequestHead, ServerLimits, serve};
 
 /// Longer than any limit used here, so a wait that runs into it means "never".
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,11 +65,10 @@ fn limits() -> ServerLimits {
 
 /// Says what it saw: the path, the peer, the bytes of the body.
 fn echo() -> BoxedFilter<(Response,)> {
-    warp::path::full()
-        .and(warp::ext::get::<PeerAddress>())
+    warp::ext::get::<Arc<RequestHead>>()
         .and(warp::body::bytes())
-        .map(|path: warp::path::FullPath, peer: PeerAddress, body: bytes::Bytes| {
-            format!("{} {} {}", path.as_str(), peer.0, body.len()).into_response()
+        .map(|head: Arc<RequestHead>, body: bytes::Bytes| {
+            format!("{} {} {}", head.uri.path(), head.peer, body.len()).into_response()
         })
         .boxed()
 }

@@ -1,0 +1,529 @@
+//! Random commands of every kind, acceptable ones and ones that must be refused.
+//!
+//! A generator looks at the state to name things that are there, and now and then names things that are not. One
+//! seed gives the same commands for the same states.
+
+use crate::random::Random;
+use std::collections::BTreeMap;
+use token_ledger::clock::Clock;
+use token_ledger::domain::access::{BUILT_IN_GROUPS, Level};
+use token_ledger::domain::command::{
+    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GrantRequest, NewSecret,
+    Origin, ResourceRequest, Use,
+};
+use token_ledger::domain::decide::{Answer, Verdict};
+use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
+use token_ledger::domain::event::{ManagementOperation, Route};
+use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::state::State;
+use token_ledger::domain::text::PersonalText;
+use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
+use token_ledger::domain::token::{Owner, Token, TokenKind};
+use token_ledger::domain::token_text::TokenDigest;
+use token_ledger::ledger::core::Job;
+
+/// When every story begins: 2026-03-01T12:00:00Z.
+pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
+
+/// Commands of a burst: enough to go past what is recorded one by one in a minute.
+const BURST: u64 = 70;
+
+/// Every kind of command, by name.
+pub const KINDS: [&str; 27] = [
+    "use whoami",
+    "use accounts",
+    "use domains",
+    "use domain",
+    "use zones",
+    "use zone",
+    "use certificates",
+    "use certificate",
+    "use research status",
+    "initialize",
+    "start recording",
+    "stop recording",
+    "create user",
+    "create account",
+    "update account",
+    "activate research",
+    "deactivate research",
+    "put member",
+    "remove member",
+    "add resource",
+    "remove resource",
+    "create token",
+    "update token",
+    "rotate token",
+    "delete token",
+    "look",
+    "attempt",
+];
+
+/// The name of a command's kind.
+pub fn kind_of(command: &Command) -> &'static str {
+    match command {
+        Command::Use(asked) => match asked.route {
+            Route::Whoami => "use whoami",
+            Route::Accounts => "use accounts",
+            Route::Domains => "use domains",
+            Route::Domain => "use domain",
+            Route::Zones => "use zones",
+            Route::Zone => "use zone",
+            Route::Certificates => "use certificates",
+            Route::Certificate => "use certificate",
+            Route::ResearchStatus => "use research status",
+        },
+        Command::Manage(_, change) => match **change {
+            Change::Initialize { .. } => "initialize",
+            Change::StartRecording => "start recording",
+            Change::StopRecording { .. } => "stop recording",
+            Change::CreateUser { .. } => "create user",
+            Change::CreateAccount { .. } => "create account",
+            Change::UpdateAccount { .. } => "update account",
+            Change::ActivateResearch { .. } => "activate research",
+            Change::DeactivateResearch { .. } => "deactivate research",
+            Change::PutMember { .. } => "put member",
+            Change::RemoveMember { .. } => "remove member",
+            Change::AddResource { .. } => "add resource",
+            Change::RemoveResource { .. } => "remove resource",
+            Change::CreateToken { .. } => "create token",
+            Change::UpdateToken { .. } => "update token",
+            Change::RotateToken { .. } => "rotate token",
+            Change::DeleteToken { .. } => "delete token",
+            Change::Look(_) => "look",
+            Change::Attempt(_) => "attempt",
+        },
+    }
+}
+
+/// How often each kind of command was accepted and refused.
+#[derive(Clone, Debug, Default)]
+pub struct Outcomes {
+    accepted: BTreeMap<&'static str, u64>,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl Outcomes {
+    /// Counts an answered command.
+    pub fn note(&mut self, command: &Command, answer: &Answer) {
+        let counts = if is_accepted(answer) { &mut self.accepted } else { &mut self.refused };
+        *counts.entry(kind_of(command)).or_default() += 1;
+    }
+
+    /// Adds the counts of another story.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [(&mut self.accepted, &other.accepted), (&mut self.refused, &other.refused)] {
+            for (kind, count) in theirs {
+                *mine.entry(kind).or_default() += count;
+            }
+        }
+    }
+
+    /// Kinds that were never accepted, and kinds that were never refused.
+    pub fn missing(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let absent = |counts: &BTreeMap<&'static str, u64>| {
+            KINDS.into_iter().filter(|kind| !counts.contains_key(kind)).collect()
+        };
+        (absent(&self.accepted), absent(&self.refused))
+    }
+}
+
+/// Whether a command was carried out.
+pub fn is_accepted(answer: &Answer) -> bool {
+    match answer {
+        Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
+        Answer::Done(_) => true,
+        Answer::Rejected(_) => false,
+    }
+}
+
+/// The commands of one seed.
+#[derive(Debug)]
+pub struct Generator {
+    random: Random,
+    now: Timestamp,
+}
+
+impl Generator {
+    /// Of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self { random: Random::new(seed), now: BEGIN }
+    }
+
+    /// The numbers it draws from, for decisions beside the commands.
+    pub fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    /// The first commands of a ledger: its name, its groups, and an operator.
+    pub fn beginning(&mut self) -> Vec<Job> {
+        let named = Change::Initialize { origin: "ledger.example".to_owned(), log_vkey: "key".to_owned() };
+        let operator = self.new_token(Owner::Service, TokenKind::Operator, None);
+        let jobs = [(Actor::Init, named), (Actor::Init, operator), (Actor::Local(1_000), Change::StartRecording)];
+        jobs.into_iter().map(|(actor, change)| self.job(Command::Manage(actor, Box::new(change)))).collect()
+    }
+
+    /// Moves a clock, mostly on and a little, now and then far, rarely back.
+    pub fn move_clock(&mut self, clock: &Clock) {
+        let step = match self.random.below(100) {
+            0..20 => 0,
+            20..80 => self.random.below(2 * MICROS_PER_SECOND),
+            80..90 => self.random.below(90 * MICROS_PER_SECOND),
+            90..97 => self.random.below(3_700 * MICROS_PER_SECOND),
+            97 => 31 * 86_400 * MICROS_PER_SECOND,
+            _ => {
+                clock.set(Timestamp(self.now.0 - self.random.below(60 * MICROS_PER_SECOND)));
+                return;
+            }
+        };
+        self.now = Timestamp(self.now.0 + step);
+        clock.set(self.now);
+    }
+
+    /// Commands to be decided together: mostly a few, now and then a burst of the same.
+    pub fn batch(&mut self, state: &State) -> Vec<Job> {
+        if self.random.percent(4) {
+            let command = self.command(state);
+            return (0..BURST).map(|_| self.job(command.clone())).collect();
+        }
+        let jobs = 1 + self.random.below(6);
+        (0..jobs)
+            .map(|_| {
+                let command = self.command(state);
+                self.job(command)
+            })
+            .collect()
+    }
+
+    /// A person who becomes known: always accepted, and of three records with two long texts.
+    pub fn long_user(&mut self) -> Job {
+        let local = format!("{:016x}{:016x}", self.random.number(), self.random.number());
+        let email = PersonalText::new(format!("{local}@{}.example", "a".repeat(200)));
+        let name = PersonalText::new(local.repeat(7));
+        self.job(Command::Manage(Actor::Local(1_000), Box::new(Change::CreateUser { email, name })))
+    }
+
+    fn job(&mut self, command: Command) -> Job {
+        let origin = self.origin();
+        (command, origin)
+    }
+
+    fn origin(&mut self) -> Origin {
+        let address = self.random.percent(80).then(|| format!("192.0.2.{}", self.random.below(12)));
+        let agent = self.random.percent(80).then(|| match self.random.percent(30) {
+            true => format!("agent/{}", self.random.number()),
+            false => format!("curl/{}", self.random.below(4)),
+        });
+        let request = RequestId(self.random.bytes_16());
+        Origin { request, address: address.map(PersonalText::new), agent: agent.map(PersonalText::new) }
+    }
+
+    fn command(&mut self, state: &State) -> Command {
+        if self.random.percent(45) {
+            return Command::Use(self.asked(state));
+        }
+        let change = self.change(state);
+        let actor = self.actor(state, &change);
+        Command::Manage(actor, Box::new(change))
+    }
+
+    fn actor(&mut self, state: &State, change: &Change) -> Actor {
+        // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
+        let bearers = match change {
+            Change::Initialize { .. } => 90,
+            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            _ => 15,
+        };
+        if self.random.percent(bearers) {
+            return Actor::Bearer(self.digest(state));
+        }
+        let mut operators = state.service_tokens.iter().filter_map(|&id| state.token(id));
+        match operators.rfind(|token| token.kind == TokenKind::Operator) {
+            Some(token) if self.random.percent(50) && !matches!(change, Change::Initialize { .. }) => {
+                Actor::Bearer(token.secrets.last().map_or(TokenDigest([0; 32]), |secret| secret.digest))
+            }
+            _ => Actor::Local(1_000),
+        }
+    }
+
+    /// The digest of some secret of some token, or of none.
+    fn digest(&mut self, state: &State) -> TokenDigest {
+        let unknown = TokenDigest(self.random.bytes_32());
+        if self.random.percent(3) {
+            return unknown;
+        }
+        let Some(token) = self.random.pick_of(state.tokens.iter()) else { return unknown };
+        self.random.pick_of(token.secrets.iter()).map_or(unknown, |secret| secret.digest)
+    }
+
+    fn asked(&mut self, state: &State) -> Use {
+        let consumers: Vec<&Token> = state.tokens.iter().filter(|token| token.kind.is_consumer()).collect();
+        let token = (!consumers.is_empty() && self.random.percent(90)).then(|| *self.random.pick(&consumers));
+        let newest = token.and_then(|token| token.secrets.last()).map(|secret| secret.digest);
+        let digest = newest.filter(|_| self.random.percent(85)).unwrap_or_else(|| self.digest(state));
+        let route = *self.random.pick(&[
+            Route::Whoami,
+            Route::Accounts,
+            Route::Domains,
+            Route::Domain,
+            Route::Zones,
+            Route::Zone,
+            Route::Certificates,
+            Route::Certificate,
+            Route::ResearchStatus,
+        ]);
+        let account = match route {
+            Route::Whoami | Route::Accounts => None,
+            _ => Some(self.account_of(state, token)),
+        };
+        let target = self.target(state, route);
+        let certificate = (route == Route::Certificate).then(|| self.resource(state, account).0);
+        Use { digest, route, account, target, certificate, valid: self.random.percent(85) }
+    }
+
+    /// Mostly an account that the token acts on.
+    fn account_of(&mut self, state: &State, token: Option<&Token>) -> AccountId {
+        let own = match token.map(|token| token.owner) {
+            Some(Owner::Account(account)) => Some(account),
+            Some(Owner::User(user)) => {
+                let accounts = state.user(user).map(|user| user.accounts.iter().copied().collect::<Vec<_>>());
+                accounts.filter(|accounts| !accounts.is_empty()).map(|accounts| *self.random.pick(&accounts))
+            }
+            _ => None,
+        };
+        own.filter(|_| self.random.percent(90)).unwrap_or_else(|| self.account(state))
+    }
+
+    fn target(&mut self, state: &State, route: Route) -> AskedTarget {
+        match route {
+            Route::Whoami | Route::Accounts | Route::ResearchStatus => AskedTarget::None,
+            Route::Domains | Route::Zones => AskedTarget::List,
+            Route::Domain | Route::Zone | Route::Certificates | Route::Certificate => match self.random.percent(60) {
+                true => AskedTarget::Name(self.domain_name()),
+                false => AskedTarget::Number(self.number(state.resources.len())),
+            },
+        }
+    }
+
+    /// Mostly a number that is given out.
+    fn number(&mut self, given: usize) -> u64 {
+        match self.random.percent(8) {
+            true => [0, given as u64 + 7, u64::MAX][usize::try_from(self.random.below(3)).unwrap_or(0)],
+            false => 1 + self.random.below(given as u64),
+        }
+    }
+
+    fn account(&mut self, state: &State) -> AccountId {
+        AccountId(self.number(state.accounts.len()))
+    }
+
+    fn user(&mut self, state: &State) -> UserId {
+        UserId(self.number(state.users.len()))
+    }
+
+    /// Mostly a resource of the account.
+    fn resource(&mut self, state: &State, account: Option<AccountId>) -> ResourceId {
+        let resources = account.and_then(|account| state.account(account)).map(|account| account.resources.keys());
+        let own = resources.and_then(|resources| self.random.pick_of(resources)).copied();
+        own.filter(|_| self.random.percent(80)).unwrap_or_else(|| ResourceId(self.number(state.resources.len())))
+    }
+
+    /// A name in its one form, as paths say it.
+    fn domain_name(&mut self) -> PersonalText {
+        PersonalText::new(format!("{}.example", char::from(b'a' + u8::try_from(self.random.below(8)).unwrap_or(0))))
+    }
+
+    /// A name as someone may write it, now and then not a name at all.
+    fn sent_domain_name(&mut self) -> PersonalText {
+        match self.random.below(20) {
+            0 => PersonalText::new("not a name"),
+            1 => PersonalText::new(""),
+            2 => PersonalText::new(self.domain_name().as_str().to_uppercase() + "."),
+            3 => PersonalText::new(format!("n{}.example", self.random.number())),
+            _ => self.domain_name(),
+        }
+    }
+
+    fn name(&mut self) -> PersonalText {
+        match self.random.below(20) {
+            0 => PersonalText::new("  "),
+            1 => PersonalText::new("line\nbreak"),
+            _ => PersonalText::new(format!("name {}", self.random.below(30))),
+        }
+    }
+
+    fn email(&mut self) -> PersonalText {
+        match self.random.below(20) {
+            0 => PersonalText::new("nobody"),
+            _ => PersonalText::new(format!("ops{}@example.com", self.random.below(30))),
+        }
+    }
+
+    fn plan(&mut self) -> Plan {
+        *self.random.pick(&[Plan::Solo, Plan::Teams, Plan::Teams, Plan::Enterprise])
+    }
+
+    /// Mostly so small that windows run out.
+    fn hourly_limit(&mut self) -> u64 {
+        *self.random.pick(&[1, 2, 3, 5, 8, 20, 2_400, 2_400, 0])
+    }
+
+    fn access(&mut self) -> AccessRequest {
+        if self.random.percent(40) {
+            return AccessRequest::Full;
+        }
+        let grants = self.random.below(4);
+        AccessRequest::Granted((0..grants).map(|_| self.grant()).collect())
+    }
+
+    fn grant(&mut self) -> GrantRequest {
+        // Mostly the groups that routes are judged in, and that can be restricted.
+        let group = match self.random.below(10) {
+            0..8 => *self.random.pick(&["domains", "zones", "certificates", "domain_research"]),
+            8 => self.random.pick(&BUILT_IN_GROUPS).0,
+            _ => *self.random.pick(&["nonsense", "registrar", "account"]),
+        };
+        let level = *self.random.pick(&[Level::ReadOnly, Level::ReadOnly, Level::FullAccess]);
+        let coverage = match group == "domain_research" || self.random.percent(40) {
+            true => CoverageRequest::All,
+            false => {
+                let names = self.random.below(4);
+                CoverageRequest::Named((0..names).map(|_| self.sent_domain_name()).collect())
+            }
+        };
+        GrantRequest { group: group.to_owned(), level, coverage }
+    }
+
+    /// A secret nobody has, or, rarely, one that somebody has.
+    fn secret(&mut self, state: Option<&State>) -> NewSecret {
+        let taken = state.filter(|_| self.random.percent(5)).map(|state| self.digest(state));
+        let digest = taken.unwrap_or_else(|| TokenDigest(self.random.bytes_32()));
+        NewSecret { digest, hint: *b"hint" }
+    }
+
+    fn change(&mut self, state: &State) -> Change {
+        match self.random.below(100) {
+            0 => Change::Initialize { origin: "o".repeat(70_000), log_vkey: String::new() },
+            1 => Change::StartRecording,
+            2 => Change::StopRecording { appended: self.random.below(100) },
+            3..6 => Change::Look(ManagementOperation::ReadEvents),
+            6..8 => Change::Attempt(ManagementOperation::CreateToken),
+            8..15 => Change::CreateUser { email: self.email(), name: self.name() },
+            15..21 => self.new_account(),
+            21..31 => self.account_edit(state),
+            31..36 => {
+                let monthly_cap = self.random.percent(60).then(|| self.random.below(4));
+                Change::ActivateResearch { account: self.account(state), monthly_cap }
+            }
+            36..38 => Change::DeactivateResearch { account: self.account(state) },
+            38..46 => Change::PutMember { account: self.account(state), user: self.user(state), access: self.access() },
+            46..49 => Change::RemoveMember { account: self.account(state), user: self.user(state) },
+            49..61 => self.new_resource(state),
+            61..65 => {
+                let account = self.account(state);
+                Change::RemoveResource { account, resource: self.resource(state, Some(account)) }
+            }
+            65..80 => self.some_new_token(state),
+            _ => self.token_change(state),
+        }
+    }
+
+    fn new_account(&mut self) -> Change {
+        let hourly_limit = self.random.percent(60).then(|| self.hourly_limit());
+        Change::CreateAccount { name: self.name(), email: self.email(), plan: self.plan(), hourly_limit }
+    }
+
+    fn account_edit(&mut self, state: &State) -> Change {
+        let account = self.account(state);
+        let version = state.account(account).map_or(Version(1), |account| account.version);
+        Change::UpdateAccount {
+            account,
+            name: self.random.percent(30).then(|| self.name()),
+            email: self.random.percent(30).then(|| self.email()),
+            plan: self.random.percent(30).then(|| self.plan()),
+            hourly_limit: self.random.percent(50).then(|| self.hourly_limit()),
+            if_match: self.if_match(version),
+        }
+    }
+
+    /// Mostly absent or right.
+    fn if_match(&mut self, version: Version) -> Option<Version> {
+        self.random.percent(40).then(|| if self.random.percent(80) { version } else { version.next() })
+    }
+
+    fn new_resource(&mut self, state: &State) -> Change {
+        let account = self.account(state);
+        let resource = match self.random.below(3) {
+            0 => ResourceRequest::Domain(DomainFacts { auto_renew: self.random.percent(50), ..DomainFacts::default() }),
+            1 => ResourceRequest::Zone(ZoneFacts { active: self.random.percent(50), ..ZoneFacts::default() }),
+            _ => self.certificate(),
+        };
+        Change::AddResource { account, name: self.sent_domain_name(), resource }
+    }
+
+    fn certificate(&mut self) -> ResourceRequest {
+        let years = u8::try_from(self.random.below(12)).unwrap_or(1);
+        let names = self.random.below(3);
+        let texts = CertificateTexts {
+            common_name: self.random.percent(30).then(|| self.sent_domain_name()),
+            alternate_names: (0..names).map(|_| self.sent_domain_name()).collect(),
+            signing_request: self.random.percent(30).then(|| PersonalText::new("request")),
+        };
+        ResourceRequest::Certificate(CertificateFacts { years, ..CertificateFacts::default() }, texts)
+    }
+
+    fn some_new_token(&mut self, state: &State) -> Change {
+        let (owner, kinds): (_, &[TokenKind]) = match self.random.below(10) {
+            0 => (Owner::Service, &[TokenKind::Operator, TokenKind::Auditor, TokenKind::Gateway]),
+            1..7 => (Owner::Account(self.account(state)), &[TokenKind::Account, TokenKind::Account, TokenKind::OAuth]),
+            _ => (Owner::User(self.user(state)), &[TokenKind::User, TokenKind::User, TokenKind::Session]),
+        };
+        let kind = *self.random.pick(kinds);
+        self.new_token(owner, kind, Some(state))
+    }
+
+    fn new_token(&mut self, owner: Owner, kind: TokenKind, state: Option<&State>) -> Change {
+        let may_have_access = state.is_some() && matches!(owner, Owner::Account(_)) != self.random.percent(4);
+        let kind = if state.is_some() && self.random.percent(3) { TokenKind::Operator } else { kind };
+        Change::CreateToken {
+            owner,
+            kind,
+            name: if state.is_some() { self.name() } else { PersonalText::new("first") },
+            access: may_have_access.then(|| self.access()),
+            expires_at: state.and_then(|_| self.expires_at()),
+            secret: self.secret(state),
+        }
+    }
+
+    fn expires_at(&mut self) -> Option<Timestamp> {
+        self.random.percent(20).then(|| match self.random.percent(20) {
+            true => Timestamp(self.now.0 - 1),
+            false => self.now.plus_seconds(1 + self.random.below(4_000)),
+        })
+    }
+
+    fn token_change(&mut self, state: &State) -> Change {
+        let token = TokenId(self.number(state.tokens.len()));
+        let known = state.token(token);
+        let owner = match known.map(|token| token.owner) {
+            Some(owner) if self.random.percent(92) => owner,
+            _ => Owner::Account(self.account(state)),
+        };
+        let if_match = self.if_match(known.map_or(Version(1), |token| token.version));
+        match self.random.below(10) {
+            0..5 => Change::UpdateToken {
+                owner,
+                token,
+                name: self.random.percent(40).then(|| self.name()),
+                access: (matches!(owner, Owner::Account(_)) && self.random.percent(60)).then(|| self.access()),
+                expires_at: self.random.percent(30).then(|| self.expires_at()),
+                if_match,
+            },
+            5..9 => {
+                let overlap_seconds = *self.random.pick(&[0, 60, 3_600, 86_400, u64::MAX]);
+                Change::RotateToken { owner, token, overlap_seconds, secret: self.secret(Some(state)), if_match }
+            }
+            _ => Change::DeleteToken { owner, token, if_match },
+        }
+    }
+}

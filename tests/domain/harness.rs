@@ -1,0 +1,509 @@
+//! Given, when, then. No database: texts live in a map, time stands where a test puts it.
+
+use std::collections::{BTreeMap, HashMap};
+use token_ledger::domain::access::{Level, Visible};
+use token_ledger::domain::command::{
+    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GrantRequest, NewSecret, Origin,
+    ResourceRequest, Use,
+};
+use token_ledger::domain::decide::{
+    Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide,
+    record_quota_total, record_refusal_sum,
+};
+use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
+use token_ledger::domain::event::{Cause, Event, Outcome, Route};
+use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::rejection::Rejection;
+use token_ledger::domain::state::{Digests, State};
+use token_ledger::domain::text::{PersonalText, Subject, TextKind, Texts, commitment};
+use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
+use token_ledger::domain::token::{Owner, TokenKind};
+use token_ledger::domain::token_text::TokenDigest;
+
+/// When every story begins: 2026-03-01T12:00:00Z.
+pub const NOON: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
+
+/// Texts and their numbers, in a map.
+#[derive(Default)]
+pub struct Book {
+    numbers: HashMap<(Subject, TextKind, String), TextNumber>,
+    texts: BTreeMap<TextNumber, String>,
+}
+
+impl Book {
+    /// Not random: only its commitment is ever compared.
+    fn salt(number: TextNumber) -> [u8; 32] {
+        [u8::try_from(number.0 % 251).expect("a remainder of 251 fits a byte"); 32]
+    }
+}
+
+impl Texts for Book {
+    fn find(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
+        self.numbers.get(&(subject, kind, text.to_owned())).copied()
+    }
+
+    fn take(&mut self, number: TextNumber, subject: Subject, kind: TextKind, text: &str) -> [u8; 32] {
+        let before = self.numbers.insert((subject, kind, text.to_owned()), number);
+        assert_eq!(before, None, "a text is interned once");
+        self.texts.insert(number, text.to_owned());
+        commitment(&Self::salt(number), text)
+    }
+}
+
+/// A token with the digest of its newest secret.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub token: TokenId,
+    pub owner: Owner,
+    pub digest: TokenDigest,
+}
+
+/// All that happened so far, and the surroundings of what happens next.
+pub struct World {
+    pub state: State,
+    pub digests: Digests,
+    pub texts: Book,
+    pub tally: Tally,
+    pub now: Timestamp,
+    pub origin: Origin,
+    secrets_made: u8,
+    streams: HashMap<(AccountId, TokenId), u64>,
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub struct Then {
+    pub events: Vec<Recorded>,
+    pub answer: Answer,
+    pub tally: Option<TallyNote>,
+}
+
+/// A ledger where these commands were carried out, each accepted.
+pub fn given(changes: Vec<Change>) -> World {
+    let mut world = World::empty();
+    let names = Change::Initialize { origin: "ledger.example".to_owned(), log_vkey: "key".to_owned() };
+    world.when(Command::Manage(Actor::Init, Box::new(names))).done();
+    for change in changes {
+        world.manage(change).done();
+    }
+    world
+}
+
+/// A ledger that only began.
+pub fn begun() -> World {
+    given(Vec::new())
+}
+
+impl World {
+    /// Nothing happened yet, not even the beginning of the log.
+    pub fn empty() -> Self {
+        Self {
+            state: State::default(),
+            digests: Digests::default(),
+            texts: Book::default(),
+            tally: Tally::default(),
+            now: NOON,
+            origin: Origin::default(),
+            secrets_made: 0,
+            streams: HashMap::new(),
+        }
+    }
+
+    /// Decides without letting anything happen.
+    pub fn decide(&mut self, command: &Command) -> Decision {
+        let context = Context { now: self.now, origin: &self.origin };
+        decide(&self.state, &self.digests, &context, command, &mut self.texts)
+    }
+
+    /// Lets one command happen.
+    pub fn when(&mut self, command: Command) -> Then {
+        let texts_before = self.texts.numbers.len();
+        let Decision { events, answer, tally } = self.decide(&command);
+        let seen = events.iter().filter(|recorded| matches!(recorded.event, Event::TextSeen(_))).count();
+        assert_eq!(self.texts.numbers.len() - texts_before, seen, "a text is taken up exactly by its event");
+        for recorded in &events {
+            self.happen(recorded);
+        }
+        if let Some(note) = tally.clone() {
+            self.tally.add(note);
+        }
+        Then { events, answer, tally }
+    }
+
+    /// Takes in one event, as the log would: stream numbers have no gaps, texts are numbered 1, 2, 3 ….
+    fn happen(&mut self, recorded: &Recorded) {
+        let Recorded { header, event } = recorded;
+        assert_eq!(header.recorded_at, self.now);
+        assert_eq!(header.request, self.origin.request);
+        if header.account.is_none() {
+            assert_eq!(header.account_number, 0);
+        } else {
+            self.check_stream((header.account, TokenId::NONE), header.account_number);
+        }
+        if header.token.is_none() {
+            assert_eq!(header.token_number, 0);
+        } else {
+            self.check_stream((header.account, header.token), header.token_number);
+        }
+        if let Event::TextSeen(seen) = event {
+            assert_eq!(seen.number, self.state.last_text.next());
+            let text = &self.texts.texts[&seen.number];
+            assert_eq!(seen.commitment, commitment(&Book::salt(seen.number), text));
+        }
+        self.state.evolve(header, event);
+        self.digests = self.state.digests();
+    }
+
+    fn check_stream(&mut self, stream: (AccountId, TokenId), number: u64) {
+        let last = self.streams.entry(stream).or_default();
+        *last += 1;
+        assert_eq!(number, *last, "a stream has no gaps: {stream:?}");
+    }
+
+    /// A change by a person on the machine, who may do everything.
+    pub fn manage(&mut self, change: Change) -> Then {
+        self.when(Command::Manage(Actor::Local(1_000), Box::new(change)))
+    }
+
+    /// A change by whoever shows this token.
+    pub fn manage_as(&mut self, key: &Key, change: Change) -> Then {
+        self.when(Command::Manage(Actor::Bearer(key.digest), Box::new(change)))
+    }
+
+    /// A request to the guarded API.
+    pub fn ask(&mut self, asked: Use) -> Then {
+        self.when(Command::Use(asked))
+    }
+
+    /// Asks this often; every answer must be the outcome `Ok`.
+    pub fn ask_times(&mut self, times: u64, asked: &Use) {
+        for _ in 0..times {
+            assert_eq!(self.ask(asked.clone()).allowed(), Outcome::Ok);
+        }
+    }
+
+    /// Moves the clock to so many seconds after noon.
+    pub fn at(&mut self, seconds: u64) {
+        self.now = NOON.plus_seconds(seconds);
+    }
+
+    /// Records counted refusals that are due; all of them when `everything`. They come from no request.
+    pub fn flush(&mut self, everything: bool) -> Vec<Recorded> {
+        let origin = std::mem::take(&mut self.origin);
+        let context = Context { now: self.now, origin: &Origin::default() };
+        let mut flushed = Vec::new();
+        let due = self.tally.take_due(self.now, everything);
+        for (about, sum) in due.refusals {
+            let events = record_refusal_sum(&self.state, &context, &mut self.texts, about, &sum);
+            events.iter().for_each(|recorded| self.happen(recorded));
+            flushed.extend(events);
+        }
+        for (window, total) in due.quotas {
+            let events = record_quota_total(&self.state, &context, &mut self.texts, window, &total);
+            events.iter().for_each(|recorded| self.happen(recorded));
+            flushed.extend(events);
+        }
+        self.origin = origin;
+        flushed
+    }
+
+    /// A secret nobody has yet.
+    pub fn new_secret(&mut self) -> NewSecret {
+        self.secrets_made += 1;
+        NewSecret { digest: TokenDigest([self.secrets_made; 32]), hint: *b"hint" }
+    }
+
+    pub fn account(&mut self, plan: Plan) -> AccountId {
+        self.account_with_limit(plan, None)
+    }
+
+    pub fn account_with_limit(&mut self, plan: Plan, hourly_limit: Option<u64>) -> AccountId {
+        let change = Change::CreateAccount { name: text("Acme"), email: text("ops@example.com"), plan, hourly_limit };
+        match self.manage(change).done().subject {
+            DoneSubject::Account(account) => account,
+            other => panic!("an account was opened, not {other:?}"),
+        }
+    }
+
+    pub fn user(&mut self) -> UserId {
+        let change = Change::CreateUser { email: text("ada@example.com"), name: text("Ada") };
+        match self.manage(change).done().subject {
+            DoneSubject::User(user) => user,
+            other => panic!("a user became known, not {other:?}"),
+        }
+    }
+
+    pub fn member(&mut self, account: AccountId, access: AccessRequest) -> UserId {
+        let user = self.user();
+        self.manage(Change::PutMember { account, user, access }).done();
+        user
+    }
+
+    pub fn token(&mut self, owner: Owner, kind: TokenKind, access: Option<AccessRequest>) -> Key {
+        self.token_until(owner, kind, access, None)
+    }
+
+    pub fn token_until(
+        &mut self,
+        owner: Owner,
+        kind: TokenKind,
+        access: Option<AccessRequest>,
+        expires_at: Option<Timestamp>,
+    ) -> Key {
+        let secret = self.new_secret();
+        let change = Change::CreateToken { owner, kind, name: text("a token"), access, expires_at, secret };
+        match self.manage(change).done().subject {
+            DoneSubject::Token(token) => Key { token, owner, digest: secret.digest },
+            other => panic!("a token was created, not {other:?}"),
+        }
+    }
+
+    pub fn account_token(&mut self, account: AccountId, access: AccessRequest) -> Key {
+        self.token(Owner::Account(account), TokenKind::Account, Some(access))
+    }
+
+    pub fn user_token(&mut self, user: UserId) -> Key {
+        self.token(Owner::User(user), TokenKind::User, None)
+    }
+
+    pub fn staff_token(&mut self, kind: TokenKind) -> Key {
+        self.token(Owner::Service, kind, None)
+    }
+
+    /// Rotates a token; its new key.
+    pub fn rotate(&mut self, key: &Key, overlap_seconds: u64) -> Key {
+        let secret = self.new_secret();
+        let (owner, token) = (key.owner, key.token);
+        self.manage(Change::RotateToken { owner, token, overlap_seconds, secret, if_match: None }).done();
+        Key { digest: secret.digest, ..*key }
+    }
+
+    pub fn delete(&mut self, key: &Key) {
+        self.manage(Change::DeleteToken { owner: key.owner, token: key.token, if_match: None }).done();
+    }
+
+    pub fn resource(&mut self, account: AccountId, name: &str, resource: ResourceRequest) -> ResourceId {
+        match self.manage(Change::AddResource { account, name: text(name), resource }).done().subject {
+            DoneSubject::Resource(resource) => resource,
+            other => panic!("a resource was added, not {other:?}"),
+        }
+    }
+
+    pub fn domain(&mut self, account: AccountId, name: &str) -> ResourceId {
+        self.resource(account, name, ResourceRequest::Domain(DomainFacts::default()))
+    }
+
+    pub fn zone(&mut self, account: AccountId, name: &str) -> ResourceId {
+        self.resource(account, name, ResourceRequest::Zone(ZoneFacts::default()))
+    }
+
+    pub fn certificate(&mut self, account: AccountId, name: &str) -> ResourceId {
+        self.resource(account, name, certificate())
+    }
+
+    /// Number of a resource name of an account.
+    pub fn name_number(&mut self, account: AccountId, name: &str) -> TextNumber {
+        self.texts.find(Subject::Account(account), TextKind::ResourceName, name).expect("the name was seen")
+    }
+
+    /// The text of a number.
+    pub fn text_of(&self, number: TextNumber) -> &str {
+        &self.texts.texts[&number]
+    }
+
+    pub fn set_limit(&mut self, account: AccountId, hourly_limit: u64) {
+        self.manage(AccountEdit { hourly_limit: Some(hourly_limit), ..AccountEdit::default() }.of(account)).done();
+    }
+
+    pub fn research(&mut self, account: AccountId, monthly_cap: Option<u64>) {
+        self.manage(Change::ActivateResearch { account, monthly_cap }).done();
+    }
+
+    pub fn from(&mut self, address: &str, agent: &str) {
+        self.origin.address = Some(text(address));
+        self.origin.agent = Some(text(agent));
+        self.origin.request = RequestId([7; 16]);
+    }
+}
+
+impl Then {
+    /// Type names of the events, in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.events.iter().map(|recorded| recorded.event.type_name()).collect()
+    }
+
+    /// It was carried out.
+    #[track_caller]
+    pub fn done(&self) -> Done {
+        match &self.answer {
+            Answer::Done(done) => *done,
+            other => panic!("it was not carried out: {other:?}"),
+        }
+    }
+
+    /// It was rejected, and nothing happened.
+    #[track_caller]
+    pub fn rejected(&self) -> &Rejection {
+        assert_eq!(self.names(), Vec::<&str>::new(), "a rejection records nothing of the change");
+        self.rejection()
+    }
+
+    /// It was rejected; the attempt itself may have been recorded.
+    #[track_caller]
+    pub fn rejection(&self) -> &Rejection {
+        match &self.answer {
+            Answer::Rejected(rejection) => rejection,
+            other => panic!("it was not rejected: {other:?}"),
+        }
+    }
+
+    /// The answer to a use.
+    #[track_caller]
+    pub fn answered(&self) -> &UseAnswer {
+        match &self.answer {
+            Answer::Use(answer) => answer,
+            other => panic!("it is no answer to a use: {other:?}"),
+        }
+    }
+
+    /// It was allowed, and ended so.
+    #[track_caller]
+    pub fn allowed(&self) -> Outcome {
+        match &self.answered().verdict {
+            Verdict::Allowed { outcome, .. } => *outcome,
+            other @ Verdict::Refused(_) => panic!("it was not allowed: {other:?}"),
+        }
+    }
+
+    /// The resource that was found.
+    #[track_caller]
+    pub fn found(&self) -> Option<ResourceId> {
+        match &self.answered().verdict {
+            Verdict::Allowed { resource, .. } => *resource,
+            other @ Verdict::Refused(_) => panic!("it was not allowed: {other:?}"),
+        }
+    }
+
+    /// What the list shows.
+    #[track_caller]
+    pub fn visible(&self) -> &Visible {
+        match &self.answered().verdict {
+            Verdict::Allowed { visible, .. } => visible,
+            other @ Verdict::Refused(_) => panic!("it was not allowed: {other:?}"),
+        }
+    }
+
+    /// It was refused for this.
+    #[track_caller]
+    pub fn cause(&self) -> Cause {
+        match &self.answered().verdict {
+            Verdict::Refused(refused) => refused.cause,
+            other @ Verdict::Allowed { .. } => panic!("it was not refused: {other:?}"),
+        }
+    }
+
+    /// Remaining requests, as the answer says.
+    #[track_caller]
+    pub fn remaining(&self) -> u64 {
+        self.answered().window.expect("the answer says a window").remaining
+    }
+
+    /// The last event.
+    #[track_caller]
+    pub fn last(&self) -> &Recorded {
+        self.events.last().expect("something was recorded")
+    }
+}
+
+pub fn text(text: &str) -> PersonalText {
+    PersonalText::new(text)
+}
+
+pub fn texts(texts: &[&str]) -> Vec<PersonalText> {
+    texts.iter().map(|text| PersonalText::new(*text)).collect()
+}
+
+/// A grant over everything of a group.
+pub fn all(group: &str, level: Level) -> GrantRequest {
+    GrantRequest { group: group.to_owned(), level, coverage: CoverageRequest::All }
+}
+
+/// A grant over these names of a group.
+pub fn named(group: &str, level: Level, names: &[&str]) -> GrantRequest {
+    GrantRequest { group: group.to_owned(), level, coverage: CoverageRequest::Named(texts(names)) }
+}
+
+pub fn granted(grants: Vec<GrantRequest>) -> AccessRequest {
+    AccessRequest::Granted(grants)
+}
+
+pub fn certificate() -> ResourceRequest {
+    ResourceRequest::Certificate(CertificateFacts { years: 1, ..CertificateFacts::default() }, Default::default())
+}
+
+fn asked(key: &Key, route: Route, account: Option<AccountId>, target: AskedTarget) -> Use {
+    Use { digest: key.digest, route, account, target, certificate: None, valid: true }
+}
+
+pub fn whoami(key: &Key) -> Use {
+    asked(key, Route::Whoami, None, AskedTarget::None)
+}
+
+pub fn accounts(key: &Key) -> Use {
+    asked(key, Route::Accounts, None, AskedTarget::None)
+}
+
+pub fn list(key: &Key, route: Route, account: AccountId) -> Use {
+    asked(key, route, Some(account), AskedTarget::List)
+}
+
+pub fn by_name(key: &Key, route: Route, account: AccountId, name: &str) -> Use {
+    asked(key, route, Some(account), AskedTarget::Name(text(name)))
+}
+
+pub fn by_number(key: &Key, route: Route, account: AccountId, number: u64) -> Use {
+    asked(key, route, Some(account), AskedTarget::Number(number))
+}
+
+pub fn status(key: &Key, account: AccountId) -> Use {
+    asked(key, Route::ResearchStatus, Some(account), AskedTarget::None)
+}
+
+/// The same question, but not a valid one.
+pub fn invalid(asked: Use) -> Use {
+    Use { valid: false, ..asked }
+}
+
+/// An edit of an account; what is absent stays.
+#[derive(Clone, Copy, Default)]
+pub struct AccountEdit {
+    pub name: Option<&'static str>,
+    pub email: Option<&'static str>,
+    pub plan: Option<Plan>,
+    pub hourly_limit: Option<u64>,
+    pub if_match: Option<Version>,
+}
+
+impl AccountEdit {
+    pub fn of(self, account: AccountId) -> Change {
+        let Self { name, email, plan, hourly_limit, if_match } = self;
+        Change::UpdateAccount { account, name: name.map(text), email: email.map(text), plan, hourly_limit, if_match }
+    }
+}
+
+/// An edit of a token; what is absent stays.
+#[derive(Clone, Default)]
+pub struct TokenEdit {
+    pub name: Option<&'static str>,
+    pub access: Option<AccessRequest>,
+    pub expires_at: Option<Option<Timestamp>>,
+    pub if_match: Option<Version>,
+}
+
+impl TokenEdit {
+    pub fn of(self, key: &Key) -> Change {
+        let Self { name, access, expires_at, if_match } = self;
+        let (owner, token) = (key.owner, key.token);
+        Change::UpdateToken { owner, token, name: name.map(text), access, expires_at, if_match }
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules of the domain, given – when – then, without any database. Every test's name is a rule.
+
+mod harness;
+
+mod access;
+mod directory;
+mod doors;
+mod management;
+mod order;
+mod recording;
+mod research;
+mod scopes;
+mod tokens;
+mod windows;

@@ -1,0 +1,297 @@
+//! Who may manage, under what right, and what a refused attempt leaves.
+
+use crate::harness::{AccountEdit, Key, TokenEdit, World, begun, certificate, granted, list, text, whoami};
+use token_ledger::domain::access::BUILT_IN_GROUPS;
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, ResourceRequest};
+use token_ledger::domain::decide::{REFUSALS_A_MINUTE_MAX, TallyNote, may_read};
+use token_ledger::domain::directory::{DomainFacts, Plan};
+use token_ledger::domain::event::{
+    Cause, Event, LedgerInitialized, ManagementOperation as Op, RecordingStarted, RecordingStopped, Route,
+};
+use token_ledger::domain::ids::{AccountId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::rejection::{Missing, Rejection};
+use token_ledger::domain::state::authority_of;
+use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
+use token_ledger::domain::token_text::TokenDigest;
+
+fn read_events() -> Change {
+    Change::Look(Op::ReadEvents)
+}
+
+fn create_user() -> Change {
+    Change::CreateUser { email: text("ada@example.com"), name: text("Ada") }
+}
+
+#[test]
+fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let user = world.member(account, AccessRequest::Full);
+    let rows = [
+        (world.staff_token(TokenKind::Operator), true, true),
+        (world.staff_token(TokenKind::Auditor), false, true),
+        (world.staff_token(TokenKind::Gateway), false, false),
+        (world.account_token(account, AccessRequest::Full), false, false),
+        (world.token(Owner::Account(account), TokenKind::OAuth, Some(AccessRequest::Full)), false, false),
+        (world.user_token(user), false, false),
+        (world.token(Owner::User(user), TokenKind::Session, None), false, false),
+    ];
+    let wrong_kind = Rejection::Forbidden(Cause::WrongKind);
+    for (key, changes, looks) in rows {
+        for (change, may) in
+            [(create_user(), changes), (Change::Attempt(Op::CreateUser), changes), (read_events(), looks)]
+        {
+            let then = world.manage_as(&key, change);
+            match may {
+                true => assert!(!then.done().created || changes),
+                false => assert_eq!((then.rejection(), then.names()), (&wrong_kind, vec!["ManagementRefused"])),
+            }
+        }
+        let read = may_read(&world.state, &world.digests, key.digest, world.now);
+        assert_eq!(read, if looks { Ok(key.token) } else { Err(wrong_kind.clone()) });
+    }
+}
+
+#[test]
+fn an_unknown_token_manages_nothing_and_leaves_nothing() {
+    let mut world = begun();
+    let stranger = Key { token: TokenId::NONE, owner: Owner::Service, digest: TokenDigest([0xee; 32]) };
+    for change in [create_user(), read_events()] {
+        let then = world.manage_as(&stranger, change);
+        assert_eq!((then.rejected(), then.tally.is_none()), (&Rejection::UnknownToken, true));
+    }
+    let read = may_read(&world.state, &world.digests, stranger.digest, world.now);
+    assert_eq!(read, Err(Rejection::UnknownToken));
+}
+
+#[test]
+fn a_closed_operator_token_manages_nothing_and_is_recorded_with_the_cause() {
+    let mut world = begun();
+    world.staff_token(TokenKind::Operator);
+    let end = world.now.plus_seconds(100);
+    let expiring = world.token_until(Owner::Service, TokenKind::Operator, None, Some(end));
+    let rotated = world.staff_token(TokenKind::Operator);
+    world.rotate(&rotated, 0);
+    let deleted = world.staff_token(TokenKind::Operator);
+    world.delete(&deleted);
+    world.now = end;
+    for (key, cause) in [(expiring, Cause::TokenExpired), (rotated, Cause::SecretEnded), (deleted, Cause::TokenDeleted)]
+    {
+        for change in [create_user(), read_events()] {
+            let operation = change.operation();
+            let then = world.manage_as(&key, change);
+            assert_eq!((then.rejection(), then.names()), (&Rejection::Closed(cause), vec!["ManagementRefused"]));
+            let Event::ManagementRefused(refused) = &then.last().event else { panic!("it was refused") };
+            assert_eq!((refused.operation, refused.cause), (operation, cause));
+            let header = then.last().header;
+            assert_eq!((header.token, header.credential), (key.token, key.token));
+            assert_eq!(header.principal, Principal::Staff(key.token));
+        }
+        let read = may_read(&world.state, &world.digests, key.digest, world.now);
+        assert_eq!(read, Err(Rejection::Closed(cause)));
+    }
+}
+
+/// Every change, with the operation that its refusal says.
+fn every_change(world: &mut World) -> Vec<(Change, Op)> {
+    let (account, user, resource) = (AccountId(1), UserId(1), ResourceId(1));
+    let key = Key { token: TokenId(1), owner: Owner::Account(account), digest: TokenDigest([1; 32]) };
+    let mut create = |owner, kind, access| {
+        let (name, secret) = (text("name"), world.new_secret());
+        Change::CreateToken { owner, kind, name, access, expires_at: None, secret }
+    };
+    let create_staff = create(Owner::Service, TokenKind::Operator, None);
+    let create_token = create(key.owner, TokenKind::Account, Some(AccessRequest::Full));
+    let (owner, token, secret, if_match) = (key.owner, key.token, world.new_secret(), None);
+    let domain = ResourceRequest::Domain(DomainFacts::default());
+    vec![
+        (Change::Initialize { origin: String::new(), log_vkey: String::new() }, Op::ChangeStaffTokens),
+        (Change::StartRecording, Op::ChangeStaffTokens),
+        (Change::StopRecording { appended: 0 }, Op::ChangeStaffTokens),
+        (create_user(), Op::CreateUser),
+        (
+            Change::CreateAccount { name: text("a"), email: text("a@b"), plan: Plan::Solo, hourly_limit: None },
+            Op::CreateAccount,
+        ),
+        (AccountEdit::default().of(account), Op::UpdateAccount),
+        (Change::ActivateResearch { account, monthly_cap: None }, Op::ChangeFeatures),
+        (Change::DeactivateResearch { account }, Op::ChangeFeatures),
+        (Change::PutMember { account, user, access: AccessRequest::Full }, Op::ChangeMembers),
+        (Change::RemoveMember { account, user }, Op::ChangeMembers),
+        (Change::AddResource { account, name: text("a.example"), resource: domain }, Op::ChangeResources),
+        (Change::AddResource { account, name: text("a.example"), resource: certificate() }, Op::ChangeResources),
+        (Change::RemoveResource { account, resource }, Op::ChangeResources),
+        (create_staff, Op::ChangeStaffTokens),
+        (create_token, Op::CreateToken),
+        (TokenEdit::default().of(&key), Op::UpdateToken),
+        (Change::RotateToken { owner, token, overlap_seconds: 0, secret, if_match }, Op::RotateToken),
+        (Change::DeleteToken { owner, token, if_match }, Op::DeleteToken),
+        (Change::DeleteToken { owner: Owner::Service, token, if_match }, Op::ChangeStaffTokens),
+        (read_events(), Op::ReadEvents),
+        (Change::Attempt(Op::CreateToken), Op::CreateToken),
+    ]
+}
+
+#[test]
+fn every_change_that_a_token_may_not_make_is_recorded_by_its_operation_and_changes_nothing() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    world.user();
+    world.domain(account, "a.example");
+    let key = world.account_token(account, AccessRequest::Full);
+    for (change, operation) in every_change(&mut world) {
+        let label = format!("{change:?}");
+        world.at(world.now.seconds() - crate::harness::NOON.seconds() + 60);
+        let then = world.manage_as(&key, change);
+        assert_eq!(*then.rejection(), Rejection::Forbidden(Cause::WrongKind), "{label}");
+        assert_eq!(then.names(), ["ManagementRefused"], "{label}");
+        let Event::ManagementRefused(refused) = &then.last().event else { panic!("it was refused: {label}") };
+        assert_eq!((refused.operation, refused.cause), (operation, Cause::WrongKind), "{label}");
+    }
+}
+
+#[test]
+fn a_refused_attempt_is_in_the_stream_of_the_tokens_own_account() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let elsewhere = world.account(Plan::Teams);
+    let user = world.member(account, AccessRequest::Full);
+    let rows = [
+        (world.account_token(account, AccessRequest::Full), account, Principal::Account(account)),
+        (world.user_token(user), AccountId::NONE, Principal::User(user)),
+    ];
+    for (key, stream, principal) in rows {
+        let header = world.manage_as(&key, Change::DeactivateResearch { account: elsewhere }).last().header;
+        assert_eq!((header.account, header.token, header.principal), (stream, key.token, principal));
+    }
+    let auditor = world.staff_token(TokenKind::Auditor);
+    let header = world.manage_as(&auditor, create_user()).last().header;
+    assert_eq!((header.account, header.principal), (AccountId::NONE, Principal::Staff(auditor.token)));
+}
+
+#[test]
+fn refused_attempts_past_sixty_a_minute_are_only_counted() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let key = world.account_token(account, AccessRequest::Full);
+    for _ in 0..REFUSALS_A_MINUTE_MAX {
+        assert_eq!(world.manage_as(&key, create_user()).names(), ["ManagementRefused"]);
+    }
+    let then = world.manage_as(&key, create_user());
+    assert_eq!(*then.rejected(), Rejection::Forbidden(Cause::WrongKind));
+    let (at, address) = (world.now, None);
+    let expected = TallyNote::Refusal { account, token: key.token, cause: Cause::WrongKind, at, address };
+    assert_eq!(then.tally, Some(expected));
+}
+
+#[test]
+fn a_refused_attempt_draws_from_no_window() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let key = world.account_token(account, AccessRequest::Full);
+    world.manage_as(&key, create_user()).rejection();
+    assert_eq!(world.state.account(account).expect("it is there").window.used, 0);
+    assert_eq!(world.ask(whoami(&key)).remaining(), 2_399);
+}
+
+#[test]
+fn a_change_says_by_what_right_it_was_made() {
+    let mut world = begun();
+    let operator = world.staff_token(TokenKind::Operator);
+    world.manage(TokenEdit { name: Some("other"), ..TokenEdit::default() }.of(&operator)).done();
+    let rows = [
+        (Actor::Init, Principal::Service, TokenId::NONE, Authority::Init),
+        (Actor::Local(42), Principal::Local(42), TokenId::NONE, Authority::Local),
+        (
+            Actor::Bearer(operator.digest),
+            Principal::Staff(operator.token),
+            operator.token,
+            Authority::Operator(Version(2)),
+        ),
+    ];
+    for (actor, principal, credential, authority) in rows {
+        let then = world.when(Command::Manage(actor, Box::new(create_user())));
+        let header = then.last().header;
+        assert_eq!((header.principal, header.credential), (principal, credential));
+        assert_eq!(authority_of(&then.last().event), Some(authority));
+    }
+}
+
+#[test]
+fn an_operators_change_that_cannot_be_is_rejected_without_a_record() {
+    let mut world = begun();
+    let operator = world.staff_token(TokenKind::Operator);
+    let then = world.manage_as(&operator, Change::DeactivateResearch { account: AccountId(9) });
+    assert_eq!((then.rejected(), then.tally.is_none()), (&Rejection::NotFound(Missing::Account), true));
+}
+
+#[test]
+fn looking_and_a_mere_attempt_change_and_record_nothing() {
+    let mut world = begun();
+    let operator = world.staff_token(TokenKind::Operator);
+    for change in [read_events(), Change::Attempt(Op::CreateToken)] {
+        let then = world.manage_as(&operator, change);
+        assert!(!then.done().created);
+        assert_eq!(then.names(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn a_ledger_begins_with_its_name_and_the_eleven_scope_groups() {
+    let mut world = World::empty();
+    let (origin, log_vkey) = ("ledger.example".to_owned(), "key".to_owned());
+    let change = Change::Initialize { origin: origin.clone(), log_vkey: log_vkey.clone() };
+    let then = world.when(Command::Manage(Actor::Init, Box::new(change)));
+    assert!(then.done().created);
+    assert_eq!(then.events[0].event, Event::LedgerInitialized(LedgerInitialized { origin, log_vkey }));
+    let mut expected = vec!["LedgerInitialized"];
+    expected.extend(["ScopeGroupDefined"; 11]);
+    assert_eq!(then.names(), expected);
+    for (number, (name, restrictable, has_write, needs_research)) in (1..).zip(BUILT_IN_GROUPS) {
+        let group = world.state.group_named(name).expect("it is defined");
+        assert_eq!((group.number, group.restrictable), (number, restrictable));
+        assert_eq!((group.has_write, group.needs_research), (has_write, needs_research));
+    }
+}
+
+#[test]
+fn recording_says_whether_the_run_before_ended_in_order() {
+    let mut world = begun();
+    let started = |after_clean_stop| Event::RecordingStarted(RecordingStarted { after_clean_stop });
+    let stopped = Event::RecordingStopped(RecordingStopped { appended: 6 });
+    let rows = [
+        (Change::StartRecording, started(true)),
+        (Change::StartRecording, started(false)),
+        (Change::StopRecording { appended: 5 }, stopped),
+        (Change::StartRecording, started(true)),
+    ];
+    for (change, expected) in rows {
+        let then = world.manage(change);
+        assert_eq!(then.events.len(), 1);
+        assert_eq!(then.last().event, expected);
+    }
+}
+
+#[test]
+fn management_does_not_open_the_guarded_api_to_staff() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let operator = world.staff_token(TokenKind::Operator);
+    let then = world.ask(list(&operator, Route::Zones, account));
+    assert_eq!(then.cause(), Cause::WrongKind);
+    assert_eq!(then.last().header.account, AccountId::NONE);
+}
+
+#[test]
+fn a_rejected_change_takes_up_no_text() {
+    let mut world = begun();
+    let account = world.account(Plan::Solo);
+    let before = world.state.last_text;
+    let user = world.user();
+    let with_user = world.state.last_text;
+    assert_ne!(before, with_user);
+    let access =
+        granted(vec![crate::harness::named("zones", token_ledger::domain::access::Level::ReadOnly, &["new.example"])]);
+    world.manage(Change::PutMember { account, user, access }).rejected();
+    assert_eq!(world.state.last_text, with_user);
+}

@@ -1,0 +1,32 @@
+//! The service as a process: killed, starved of its disk, started twice, started on what it must refuse. The real
+//! program on loopback, waited for by its lines, its answers and its end; every child is ended by its own id.
+//!
+//! `TOKEN_LEDGER_SEED=7 cargo test --test process` repeats a run's choices; each failure names its seed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![allow(missing_docs, reason = "tests say what they mean by their names")]
+
+#[path = "process/client.rs"]
+mod client;
+#[path = "process/faults.rs"]
+mod faults;
+#[path = "process/injector.rs"]
+mod injector;
+#[path = "process/kill.rs"]
+mod kill;
+#[path = "process/live_views.rs"]
+mod live_views;
+#[path = "process/load.rs"]
+mod load;
+#[path = "process/one_writer.rs"]
+mod one_writer;
+#[path = "process/program.rs"]
+mod program;
+#[path = "process/refused_starts.rs"]
+mod refused_starts;
+#[path = "process/scene.rs"]
+mod scene;
+#[path = "process/start_time.rs"]
+mod start_time;
+#[path = "process/stop.rs"]
+mod stop;

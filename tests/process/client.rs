@@ -1,0 +1,133 @@
+//! A client on a raw socket: one connection kept alive, every byte of an answer read.
+
+use serde_json::Value;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use token_ledger::domain::ids::RequestId;
+use token_ledger::entropy::Entropy;
+
+use crate::program::PATIENCE;
+
+/// A connection.
+pub struct Client {
+    stream: BufReader<TcpStream>,
+    entropy: Entropy,
+}
+
+/// One request; its id is made for it.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub token: &'a str,
+    pub body: Option<&'a Value>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn get(path: &'a str, token: &'a str) -> Self {
+        Self { method: "GET", path, token, body: None }
+    }
+
+    pub fn delete(path: &'a str, token: &'a str) -> Self {
+        Self { method: "DELETE", path, token, body: None }
+    }
+
+    pub fn send(method: &'a str, path: &'a str, token: &'a str, body: &'a Value) -> Self {
+        Self { method, path, token, body: Some(body) }
+    }
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(kept, _)| kept == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The receipt.
+    pub fn position(&self) -> Option<u64> {
+        self.header("x-ledger-position").map(|text| text.parse().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{:?} {}", self.headers, String::from_utf8_lossy(&self.body));
+        self
+    }
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: BufReader::new(stream), entropy: Entropy::system() })
+    }
+
+    /// An id for the next request.
+    pub fn new_request(&mut self) -> RequestId {
+        RequestId(self.entropy.bytes_16())
+    }
+
+    /// Sends a request under an id of its own.
+    pub fn ask(&mut self, ask: Ask<'_>) -> io::Result<Answer> {
+        let request = self.new_request();
+        self.ask_as(request, ask)
+    }
+
+    /// Sends a request and reads its answer; an error means that nobody knows what became of it.
+    pub fn ask_as(&mut self, request: RequestId, ask: Ask<'_>) -> io::Result<Answer> {
+        let Ask { method, path, token, body } = ask;
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nX-Request-Id: {request}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.get_mut().write_all(head.as_bytes())?;
+        let answer = self.read_answer()?;
+        assert_eq!(answer.header("x-request-id"), Some(request.to_string().as_str()), "{answer:?}");
+        Ok(answer)
+    }
+
+    fn read_answer(&mut self) -> io::Result<Answer> {
+        let status_line = self.read_line()?;
+        let status = status_line.split(' ').nth(1).and_then(|text| text.parse().ok()).ok_or_else(cut)?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.read_line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(": ").ok_or_else(cut)?;
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: Vec::new() };
+        let length = answer.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        answer.body.resize(length, 0);
+        self.stream.read_exact(&mut answer.body)?;
+        Ok(answer)
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        // A line without its end is a connection that was cut.
+        line.strip_suffix("\r\n").map(str::to_owned).ok_or_else(cut)
+    }
+}
+
+fn cut() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
+}

@@ -1,0 +1,107 @@
+//! Storage that fails under a running server.
+
+use crate::client::{Ask, Client};
+use crate::injector::Injector;
+use crate::load::{Book, Load, Logged, seed};
+use crate::scene::Scene;
+use std::time::Duration;
+
+/// Longest time from the first failed call to the end of the process: answers get half a second, strace slows it down.
+const END_TIME_MAX: Duration = Duration::from_secs(10);
+const STORAGE: i32 = 74;
+
+/// A server under load whose storage fails for good: 503, then its end, then nothing is missing.
+#[track_caller]
+fn ends_and_loses_nothing(calls: &str, fault: &str, file: Option<&str>) {
+    let seed = seed();
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let load = Load::begin(&server, &scene, seed);
+    let path = file.map(|file| scene.data().join(file));
+    let mut injector = Injector::attach(server.id(), calls, fault, path.as_deref(), scene.aside("strace"));
+    injector.wait_until_injected();
+    let ended = server.end().expect(STORAGE).says("storage failed");
+    assert!(ended.took < END_TIME_MAX, "seed {seed}: {ended:#?}");
+    injector.detach();
+    let book = load.end();
+    assert!(book.unavailable > 0, "seed {seed}: clients are told that nothing could be recorded");
+    assert_eq!(book.answered_after_503, 0, "seed {seed}: nobody gets a receipt after the first failure");
+    is_whole_after_a_new_start(&scene, book);
+}
+
+fn is_whole_after_a_new_start(scene: &Scene, book: Book) {
+    let server = scene.serve(&[]);
+    let mut client = Client::connect(server.address).unwrap();
+    client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);
+    for made in &book.deleted {
+        client.ask(Ask::get("/v2/whoami", &made.text)).unwrap().expect(401);
+    }
+    for made in &book.alive {
+        client.ask(Ask::get("/v2/whoami", &made.text)).unwrap().expect(200);
+    }
+    server.terminate().expect(0);
+    Logged::read(&scene.dir()).holds(&book, "after the new start");
+    scene.run(&["verify"]).expect(0).says("Nothing is wrong");
+    scene.run(&["replay", "--compare"]).expect(0);
+}
+
+#[test]
+fn a_disk_that_cannot_sync_ends_the_process_and_loses_nothing() {
+    ends_and_loses_nothing("fsync,fdatasync", "error=EIO", None);
+}
+
+/// Once is enough: after a failed sync the kernel may count pages as written that never were, so a second try that
+/// works says nothing.
+#[test]
+fn one_failed_sync_ends_the_process_and_loses_nothing() {
+    ends_and_loses_nothing("fsync,fdatasync", "error=EIO:when=1", Some("ledger.db-wal"));
+}
+
+/// An I/O error leaves open what is in the file, so nothing may be appended after it.
+#[test]
+fn one_failed_write_ends_the_process_and_loses_nothing() {
+    ends_and_loses_nothing("pwrite64", "error=EIO:when=1", Some("ledger.db-wal"));
+}
+
+/// A full disk is another case: what could not be written is known not to be there, so the batch is rolled back and the
+/// same handle goes on.
+#[test]
+fn a_disk_that_is_full_once_refuses_and_then_records_again() {
+    let seed = seed();
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let load = Load::begin(&server, &scene, seed);
+    let wal = scene.data().join("ledger.db-wal");
+    let mut injector =
+        Injector::attach(server.id(), "pwrite64", "error=ENOSPC:when=1", Some(&wal), scene.aside("strace"));
+    injector.wait_until_injected();
+    assert_eq!(injector.detach(), 1);
+    let mut client = Client::connect(server.address).unwrap();
+    client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);
+    client.ask(Ask::get("/readyz", "")).unwrap().expect(200);
+    let book = load.stop();
+    assert!(book.unavailable > 0, "seed {seed}: the batch that was rolled back is answered 503");
+    assert!(book.answered_after_503 > 0, "seed {seed}: it records again, without a new start");
+    scene.run(&["replay", "--compare"]).expect(0).says("the running server");
+    server.terminate().expect(0);
+    is_whole_after_a_new_start(&scene, book);
+}
+
+/// The sync that follows a move of the write-ahead log into the file: nothing was promised of it. The write-ahead log
+/// keeps every record until a later move, which writes the pages again, succeeds.
+#[test]
+fn a_failed_sync_of_the_ledger_file_itself_loses_nothing() {
+    let seed = seed();
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let load = Load::begin(&server, &scene, seed);
+    let file = scene.data().join("ledger.db");
+    let mut injector =
+        Injector::attach(server.id(), "fsync,fdatasync", "error=EIO:when=1", Some(&file), scene.aside("strace"));
+    injector.wait_until_injected();
+    injector.detach();
+    server.kill();
+    let book = load.end();
+    assert_eq!(book.unavailable, 0, "seed {seed}");
+    is_whole_after_a_new_start(&scene, book);
+}

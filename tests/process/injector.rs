@@ -1,0 +1,63 @@
+//! System calls of a running server that fail on purpose (strace, a Debian package that the tests need).
+
+use crate::program::{Lines, PATIENCE, send, wait_for_end};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// strace at a server.
+pub struct Injector {
+    child: Child,
+    report: PathBuf,
+}
+
+impl Injector {
+    /// Attaches to a process; returns once it is in effect. Only calls on `path` count, if one is given.
+    pub fn attach(process: u32, calls: &str, fault: &str, path: Option<&Path>, report: PathBuf) -> Self {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-p", &process.to_string(), "-e", &format!("trace={calls}")]);
+        command.args(["-e", &format!("inject={calls}:{fault}")]).arg("-o").arg(&report);
+        if let Some(path) = path {
+            command.arg("-P").arg(path);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("strace is installed (apt-get install strace)");
+        let mut lines = Lines::of(child.stderr.take().unwrap());
+        assert!(lines.wait_for(" attached").is_some(), "strace could not attach: {}", lines.all());
+        // Its later lines are read on; they are of no interest.
+        std::thread::spawn(move || lines.all());
+        Self { child, report }
+    }
+
+    /// How many calls it made fail so far.
+    pub fn injected(&self) -> usize {
+        let report = std::fs::read_to_string(&self.report).unwrap_or_default();
+        report.lines().filter(|line| line.contains("(INJECTED)")).count()
+    }
+
+    /// Waits until it has made a call fail.
+    pub fn wait_until_injected(&mut self) {
+        let until = std::time::Instant::now() + PATIENCE;
+        while self.injected() == 0 {
+            assert!(std::time::Instant::now() < until, "no call failed");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Lets go of the process, if it is still there; gives how many calls failed, which is at least one.
+    pub fn detach(mut self) -> usize {
+        if self.child.try_wait().unwrap().is_none() {
+            send(self.child.id(), rustix::process::Signal::INT);
+        }
+        wait_for_end(&mut self.child, "strace");
+        let injected = self.injected();
+        assert!(injected > 0, "a run that made nothing fail proves nothing");
+        injected
+    }
+}
+
+impl Drop for Injector {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,125 @@
+//! Live read models that are not what the log says, and records that are not what they were.
+
+use crate::program::Ended;
+use crate::scene::Scene;
+use rusqlite::Connection;
+use token_ledger::domain::event::{Event, Header, TokenUsed};
+use token_ledger::domain::ids::{Position, TextNumber, TokenId, Version};
+use token_ledger::log::merkle::leaf_hash;
+use token_ledger::log::reader::LogReader;
+use token_ledger::projections::Projections;
+use token_ledger::projections::snapshot::Views;
+
+/// Stores the newest snapshot again with something altered, whole by its checksum and at the same position.
+fn alter_snapshot(scene: &Scene, alter: impl FnOnce(&mut Projections, &LogReader)) {
+    let log = LogReader::open(&scene.dir()).unwrap();
+    let mut views = Views::open(&scene.dir()).unwrap();
+    let mut projections = views.load(&log).unwrap().0.expect("the scene has a snapshot");
+    let position = projections.position;
+    alter(&mut projections, &log);
+    projections.position = position;
+    let leaf = leaf_hash(&log.record(position).unwrap().unwrap());
+    views.store(&projections, leaf).unwrap();
+}
+
+fn compare(scene: &Scene) -> Ended {
+    scene.run(&["replay", "--compare"])
+}
+
+fn rename_token(projections: &mut Projections, _: &LogReader) {
+    projections.state.tokens.get_mut(2).unwrap().name = TextNumber(1);
+}
+
+/// Counts the scene's last use once more, in one projection only.
+fn count_a_use_twice(projections: &mut Projections, log: &LogReader) {
+    let before = projections.clone();
+    let header = a_header(log);
+    let used = a_use();
+    projections.fold(before.position, &header, &Event::TokenUsed(used));
+    *projections = Projections { last_used: projections.last_used.clone(), ..before };
+}
+
+/// Any header serves: only the token and the time count.
+fn a_header(log: &LogReader) -> Header {
+    let record = log.record(Position(1)).unwrap().unwrap();
+    let (_, _, header) = token_ledger::log::codec::decode_header(&record).unwrap();
+    Header { token: TokenId(2), ..header }
+}
+
+fn a_use() -> TokenUsed {
+    use token_ledger::domain::event::{AccessSource, Outcome, Route};
+    TokenUsed {
+        secret: 1,
+        source: AccessSource::Token(Version(1)),
+        route: Route::Whoami,
+        scope: None,
+        outcome: Outcome::Ok,
+        address: TextNumber(0),
+        agent: TextNumber(0),
+        general: 1,
+        research: 0,
+    }
+}
+
+#[test]
+fn an_altered_token_is_named_whether_a_server_runs_or_not() {
+    let scene = Scene::new();
+    compare(&scene).expect(0).says("the last snapshot");
+    let server = scene.serve(&[]);
+    compare(&scene).expect(0).says("the running server");
+    server.terminate().expect(0);
+
+    alter_snapshot(&scene, rename_token);
+    compare(&scene).expect(1).says("tokens differs").says("token 2: differs");
+    let server = scene.serve(&[]);
+    let compared = compare(&scene).expect(1).says("tokens differs").says("token 2: differs");
+    assert!(compared.stdout.contains("1 entries") && !compared.stdout.contains("accounts"), "{compared:#?}");
+    server.terminate().expect(0);
+    compare(&scene).expect(1).says("token 2: differs");
+    scene.run(&["verify"]).expect(1).says("token 2");
+
+    // The way out that a person is told: views are disposable.
+    std::fs::remove_file(scene.dir().views()).unwrap();
+    scene.serve(&[]).terminate().expect(0);
+    compare(&scene).expect(0);
+}
+
+#[test]
+fn an_altered_count_of_uses_is_named() {
+    let scene = Scene::new();
+    alter_snapshot(&scene, count_a_use_twice);
+    compare(&scene).expect(1).says("last_used differs").says("token 2: ");
+    let server = scene.serve(&[]);
+    compare(&scene).expect(1).says("last_used differs").says("token 2: ");
+    server.terminate().expect(0);
+}
+
+/// Flips a byte of a record past the triggers, as a person with the file in hand can.
+pub fn change_record(scene: &Scene, position: u64, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut record = LogReader::open(&scene.dir()).unwrap().record(Position(position)).unwrap().unwrap();
+    change(&mut record);
+    let ledger = Connection::open(scene.dir().ledger()).unwrap();
+    ledger.execute_batch("DROP TRIGGER events_never_change").unwrap();
+    let position = i64::try_from(position).unwrap();
+    ledger.execute("UPDATE events SET record = ?2 WHERE position = ?1", (position, record)).unwrap();
+    // Also the triggers are as they were, so that only the record tells.
+    let trigger = "CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+        BEGIN SELECT raise(ABORT, 'events are never changed'); END";
+    ledger.execute_batch(trigger).unwrap();
+}
+
+/// The last byte of a use or a creation, which any value fits: only a check of the whole finds it.
+#[test]
+fn a_flipped_byte_of_one_record_is_named_by_its_position() {
+    let scene = Scene::new();
+    scene.run(&["verify"]).expect(0);
+    let server = scene.serve(&[]);
+    let load = crate::load::Load::begin(&server, &scene, 1);
+    // The tree holds a record's hash once its tile of 256 is full.
+    let mut client = crate::client::Client::connect(server.address).unwrap();
+    while client.ask(crate::client::Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().position() < Some(300) {}
+    load.stop();
+    server.terminate().expect(0);
+    change_record(&scene, 100, |record| *record.last_mut().unwrap() ^= 1);
+    scene.run(&["verify"]).expect(1).says("position 100");
+}
