@@ -16,6 +16,8 @@ pub enum Missing {
     Resource,
     /// The token.
     Token,
+    /// The feature.
+    Feature,
 }
 
 /// What is wrong with one field.

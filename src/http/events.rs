@@ -10,6 +10,7 @@ use crate::audit::describe::Words;
 use crate::audit::history::{self, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
 use crate::domain::event::{EVENT_TYPES, ManagementOperation};
 use crate::domain::ids::{AccountId, Position, TokenId};
+use crate::domain::names::normalize_domain_name;
 use crate::domain::time::Timestamp;
 use crate::ledger::{LogError, LogReader};
 use base64::Engine;
@@ -97,7 +98,10 @@ fn read_one(key: &str, value: &str, filter: &mut Filter, page: &mut Page) -> Res
         "type" => return Err("is not an event type"),
         "from" => filter.from = Some(time()?),
         "to" => filter.to = Some(time()?),
-        "resource" => filter.resource = Some(value.to_lowercase()),
+        "resource" => {
+            // As names are kept; what is no name matches none.
+            filter.resource = Some(normalize_domain_name(value).unwrap_or_else(|_| value.to_lowercase()));
+        }
         "outcome" => filter.outcome = Some(value.to_owned()),
         _ => return Err("is not a parameter of this request"),
     }

@@ -1,17 +1,13 @@
 //! Fields of a JSON body, read one by one; what is wrong is collected, so that a person can mend all at once.
 
 use super::problem::Problem;
+use super::strict_json;
 use crate::domain::access::Level;
 use crate::domain::command::{AccessRequest, CoverageRequest, GrantRequest};
 use crate::domain::rejection::FieldFault;
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value};
-
-/// Deepest nesting of a body.
-pub const JSON_DEPTH_MAX: usize = 32;
-/// Longest array of a body.
-pub const JSON_ARRAY_MAX: usize = 1_000;
 
 /// The fields of one JSON object.
 #[derive(Debug)]
@@ -28,9 +24,8 @@ impl Fields {
             return Ok(Self::of(Map::new(), ""));
         }
         let malformed = |detail: String| Box::new(Problem::malformed(detail));
-        let value: Value =
-            serde_json::from_slice(body).map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
-        check_bounds(&value, 0).map_err(malformed)?;
+        let value = strict_json::parse(body)
+            .map_err(|error| malformed(format!("the body is not JSON as it must be: {error}")))?;
         match value {
             Value::Object(object) => Ok(Self::of(object, "")),
             _ => Err(malformed("the body must be a JSON object".to_owned())),
@@ -45,6 +40,11 @@ impl Fields {
     pub fn fault(&mut self, name: &str, fault: impl Into<String>) {
         let field = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };
         self.faults.push(FieldFault::new(field, fault));
+    }
+
+    /// Says nothing of the fields that are left: what may be there hangs on a field that is at fault itself.
+    pub fn ignore_rest(&mut self) {
+        self.object.clear();
     }
 
     /// Whether a field was sent at all.
@@ -196,19 +196,5 @@ impl Fields {
     /// Ends reading: fields nobody asked for are faults too.
     pub fn finish(self) -> Result<(), Box<Problem>> {
         self.into_faults().map_err(|faults| Box::new(Problem::invalid(&faults)))
-    }
-}
-
-fn check_bounds(value: &Value, depth: usize) -> Result<(), String> {
-    if depth > JSON_DEPTH_MAX {
-        return Err(format!("the body is nested more than {JSON_DEPTH_MAX} deep"));
-    }
-    match value {
-        Value::Array(items) if items.len() > JSON_ARRAY_MAX => {
-            Err(format!("a list in the body has more than {JSON_ARRAY_MAX} items"))
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| check_bounds(item, depth + 1)),
-        Value::Object(object) => object.values().try_for_each(|item| check_bounds(item, depth + 1)),
-        _ => Ok(()),
     }
 }

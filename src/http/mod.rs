@@ -19,6 +19,7 @@ pub mod path;
 pub mod problem;
 pub mod server;
 pub mod shapes;
+pub mod strict_json;
 pub mod tlog;
 
 use crate::domain::ids::RequestId;

@@ -1,7 +1,7 @@
 //! Request bodies: what is refused, with what status, and how exactly the fault is named.
 
 use crate::house::House;
-use crate::wire::{Ask, Told};
+use crate::wire::{Ask, Line, Told};
 use serde_json::{Value, json};
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -226,4 +226,19 @@ async fn the_credential_is_judged_before_the_body() {
     house.ask(hostile(&house.full.text)).await.expect(403);
     house.ask(hostile(&house.auditor.text)).await.expect(403);
     house.ask(hostile(&house.operator)).await.expect(415);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
+    let house = House::new().await;
+    let mut line = Line::open(house.address).await;
+    let hidden = "POST /v1/users HTTP/1.1\r\nHost: ledger.test\r\n\r\n";
+    let refused = Ask::new("POST", "/v1/users").bearer(&house.full.text).bytes(hidden);
+    for ask in [refused.clone(), refused.clone().chunked(), Ask::get("/healthz").bytes(hidden)] {
+        let status = if ask.method == "GET" { 200 } else { 403 };
+        line.ask(&ask).await.expect(status);
+        let id = "0198c5f2-3a1b-7c4d-8e9f-001122334455";
+        let told = line.ask(&Ask::get("/healthz").header("X-Request-Id", id)).await.expect(200);
+        assert_eq!(told.header("x-request-id"), Some(id));
+    }
 }

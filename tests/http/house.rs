@@ -16,7 +16,7 @@ use token_ledger::domain::token_text::{TokenDigest, TokenSecret};
 use token_ledger::entropy::Entropy;
 use token_ledger::http::server::{ServerLimits, serve};
 use token_ledger::http::{App, entry};
-use token_ledger::ledger::core::Core;
+use token_ledger::ledger::initialize::initialize;
 use token_ledger::ledger::{DataDir, Ledger, Settings};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -77,21 +77,22 @@ fn ids_later(text: &str) -> Token {
     Token { id: 0, text: text.to_owned(), path: String::new() }
 }
 
-fn begin(dir: &DataDir, clock: &Clock, tokens: &[(TokenKind, &TokenSecret)]) {
-    let mut core = Core::create(dir, clock.clone(), Entropy::seeded(1)).unwrap();
-    dir.write_secret_file(&dir.key(), &[7; 32]).unwrap();
-    let mut changes = vec![Change::Initialize { origin: "ledger.test/http".to_owned(), log_vkey: String::new() }];
-    changes.extend(tokens.iter().map(|(kind, secret)| Change::CreateToken {
+/// Makes a ledger as `init` does, and a gateway token, which no operation creates yet; gives the operator token.
+fn begin(dir: &DataDir, clock: &Clock, gateway: &TokenSecret) -> String {
+    let origin = Some("ledger.test/http");
+    let (initialized, mut core) = initialize(dir, origin, "first", clock.clone(), Entropy::system()).unwrap();
+    let change = Change::CreateToken {
         owner: Owner::Service,
-        kind: *kind,
-        name: PersonalText::new("first"),
+        kind: TokenKind::Gateway,
+        name: PersonalText::new("gateway"),
         access: None,
         expires_at: None,
-        secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
-    }));
-    let jobs: Vec<_> =
-        changes.into_iter().map(|change| (Command::Manage(Actor::Init, Box::new(change)), Origin::default())).collect();
-    core.commit(&jobs).unwrap();
+        secret: NewSecret { digest: gateway.digest(), hint: gateway.hint() },
+    };
+    let command = Command::Manage(Actor::Local(1_000), Box::new(change));
+    let committed = core.commit(&[(command, Origin::default())]).unwrap();
+    assert!(committed.replies.iter().all(|reply| reply.position.is_some()));
+    initialized.operator_token
 }
 
 impl House {
@@ -111,18 +112,17 @@ impl House {
     async fn unfurnished(auth_failures_per_hour: u32) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temporary.path().join("ledger"));
-        dir.prepare().unwrap();
         let clock = Clock::manual(Timestamp::from_seconds(START));
         let mut entropy = Entropy::system();
-        let [operator, gateway, unknown] = [TokenKind::Operator, TokenKind::Gateway, TokenKind::Account]
-            .map(|kind| TokenSecret::from_random(kind, &entropy.bytes_32()));
-        begin(&dir, &clock, &[(TokenKind::Operator, &operator), (TokenKind::Gateway, &gateway)]);
+        let [gateway, unknown] =
+            [TokenKind::Gateway, TokenKind::Account].map(|kind| TokenSecret::from_random(kind, &entropy.bytes_32()));
+        let operator = begin(&dir, &clock, &gateway);
         let ledger = Ledger::start(&dir, clock.clone(), Entropy::system(), Settings::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::new(ledger.clone(), entropy, auth_failures_per_hour);
         tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
-        let [operator, gateway, unknown] = [operator, gateway, unknown].map(TokenSecret::reveal_once);
+        let [gateway, unknown] = [gateway, unknown].map(TokenSecret::reveal_once);
         let later = || ids_later("");
         Self {
             address,

@@ -207,8 +207,10 @@ async fn fault(house: &House, ask: Ask, asker: &str, status: u16) -> Option<Stri
     if is_denied && (!is_refusal(&events) || unknown && house.head() != head) {
         return Some(format!("{at} left {events:?}"));
     }
-    let own = credential(house, asker).map(|text| text.to_owned());
-    let named = own.is_some() && is_denied && !unknown && asker != "deleted" && asker != "expired" && events.is_empty();
+    if status == 404 && ask.path.starts_with("/v1/") && !events.is_empty() {
+        return Some(format!("{at} changed nothing and left {events:?}"));
+    }
+    let named = is_denied && !unknown && events.is_empty();
     named.then(|| format!("{at}: the refusal is not recorded"))
 }
 

@@ -109,3 +109,13 @@ async fn a_request_id_is_kept_when_it_is_a_uuid() {
         assert_eq!(told.header("x-request-id").unwrap().len(), 36);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_does_not_decode_is_400_for_whoever_may_ask() {
+    let house = House::new().await;
+    for path in ["/v1/users?page=%FF", "/v1/events?type=%FF", "/v1/accounts?%ZZ=1"] {
+        house.look(path).await.expect(400);
+        house.get(&house.full.text, path).await.expect(403);
+        house.ask(Ask::get(path)).await.expect(401);
+    }
+}

@@ -201,7 +201,7 @@ async fn research_answers_for_scope_feature_and_counting() {
         (&data["request_id"], &data["domain"], &data["availability"]),
         (&json!(id), &json!("example.com"), &json!("unknown"))
     );
-    for invalid in ["nodots", "a%20b.example", "%FF.example", "*.example.com"] {
+    for invalid in ["nodots", "a%20b.example", "*.example.com"] {
         let told = house.get(&house.corporate.text, path(&format!("?domain={invalid}"))).await.expect(400);
         assert_eq!(keys(&told.json()), ["data"], "no message");
         assert!(told.data()["errors"][0].as_str().unwrap().ends_with("': Invalid domain name"), "{invalid}");

@@ -192,11 +192,12 @@ fn activate_research(
 
 fn deactivate_research(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: AccountId) -> Ruled {
     let account = account_of(deciding, account)?;
-    let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
-    if account.research.is_some() {
-        let by = deciding.by(&mut draft);
-        draft.record(ResearchDeactivated { by });
+    if account.research.is_none() {
+        return Err(Rejection::NotFound(Missing::Feature));
     }
+    let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
+    let by = deciding.by(&mut draft);
+    draft.record(ResearchDeactivated { by });
     changed(draft.finish(), Subject::Account(account.id))
 }
 

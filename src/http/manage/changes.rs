@@ -135,7 +135,10 @@ fn add_resource(account: AccountId, mut fields: Fields) -> Result<Change, Box<Pr
         Some(ResourceKind::Domain) => Some(ResourceRequest::Domain(domain(&mut fields))),
         Some(ResourceKind::Zone) => Some(ResourceRequest::Zone(zone(&mut fields))),
         Some(ResourceKind::Certificate) => Some(certificate(&mut fields)),
-        None => None,
+        None => {
+            fields.ignore_rest();
+            None
+        }
     };
     fields.finish()?;
     Ok(Change::AddResource { account, name: complete(name)?, resource: complete(resource)? })

@@ -202,6 +202,7 @@ fn name_of(missing: Missing) -> &'static str {
         Missing::Member => "member",
         Missing::Resource => "resource",
         Missing::Token => "token",
+        Missing::Feature => "feature",
     }
 }
 
@@ -273,10 +274,11 @@ fn if_match(asked: &Asked) -> Result<Option<Version>, Box<Problem>> {
     if text == "*" {
         return Ok(None);
     }
-    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    match number {
-        Some(number) => Ok(Some(Version(number))),
-        None => Err(Box::new(Problem::malformed("If-Match must be one ETag that this service gave, such as \"3\""))),
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default();
+    match inner.parse::<u64>() {
+        // Exactly as it was given: "+3" and "03" are nobody's ETag.
+        Ok(number) if number.to_string() == inner => Ok(Some(Version(number))),
+        _ => Err(Box::new(Problem::malformed("If-Match must be one ETag that this service gave, such as \"3\""))),
     }
 }
 

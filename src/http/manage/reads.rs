@@ -184,13 +184,13 @@ fn own_shape(view: &View<'_>, token: &Token, secret: u32) -> Value {
         object.remove("secrets");
         object.remove("created_by");
     }
-    shape["limits"] = match token.owner {
-        Owner::Account(account) => state
-            .account(account)
-            .map(|account| shapes::window(&account.window.view(account.hourly_limit, view.now)))
-            .unwrap_or_default(),
-        _ => Value::Null,
+    // Of an account token its account's window, of a user token its user's own; staff have none.
+    let account = match token.owner {
+        Owner::Account(account) => account,
+        _ => AccountId::NONE,
     };
+    let pool = state.pool(account, token.owner);
+    shape["limits"] = pool.map_or(Value::Null, |(limit, window)| shapes::window(&window.view(limit, view.now)));
     if token.kind == TokenKind::User
         && let Owner::User(user) = token.owner
         && let Some(user) = state.user(user)
