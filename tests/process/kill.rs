@@ -50,8 +50,8 @@ fn look_at_tokens(server: &Server, book: &mut Book, alive_from: usize, deleted_f
     let mut client = Client::connect(server.address).unwrap();
     client.ask(Ask::get("/readyz", "")).unwrap().expect(200);
     let from = |place: usize| place.saturating_sub(EARLIER_LOOKED_AT);
-    for made in book.alive[from(alive_from)..].to_vec() {
-        let (status, acknowledged) = whoami(&mut client, &made);
+    for made in &book.alive[from(alive_from)..] {
+        let (status, acknowledged) = whoami(&mut client, made);
         assert_eq!(status, 200, "{context}: token {} was created", made.id);
         book.acknowledged.extend(acknowledged);
     }
