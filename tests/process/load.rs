@@ -19,7 +19,7 @@ use token_ledger::log::reader::LogReader;
 
 pub const CLIENTS: u64 = 8;
 /// Tokens of its own that a client keeps before it deletes one.
-const OWN_MAX: usize = 4;
+const OWN_MAX: usize = 2;
 
 /// Foreseeable choices (SplitMix64).
 #[derive(Clone, Debug)]
