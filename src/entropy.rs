@@ -28,6 +28,16 @@ impl Entropy {
         Self { pool: Vec::new(), source: Source::Seeded { counter } }
     }
 
+    /// Another source of the same kind: bytes drawn from one are never drawn from the other.
+    #[must_use]
+    pub fn split(&self) -> Self {
+        let source = match &self.source {
+            Source::System => Source::System,
+            Source::Seeded { counter } => Source::Seeded { counter: Arc::clone(counter) },
+        };
+        Self { pool: Vec::new(), source }
+    }
+
     /// 16 random bytes.
     pub fn bytes_16(&mut self) -> [u8; 16] {
         self.draw()

@@ -197,7 +197,7 @@ impl Generator {
 
     /// A person who becomes known: always accepted, and of three records with two long texts.
     pub fn long_user(&mut self) -> Job {
-        let local = format!("{:016x}{:016x}", self.random.next(), self.random.next());
+        let local = format!("{:016x}{:016x}", self.random.number(), self.random.number());
         let email = PersonalText::new(format!("{local}@{}.example", "a".repeat(200)));
         let name = PersonalText::new(local.repeat(7));
         self.job(Command::Manage(Actor::Local(1_000), Box::new(Change::CreateUser { email, name })))
@@ -211,7 +211,7 @@ impl Generator {
     fn origin(&mut self) -> Origin {
         let address = self.random.percent(80).then(|| format!("192.0.2.{}", self.random.below(12)));
         let agent = self.random.percent(80).then(|| match self.random.percent(30) {
-            true => format!("agent/{}", self.random.next()),
+            true => format!("agent/{}", self.random.number()),
             false => format!("curl/{}", self.random.below(4)),
         });
         let request = RequestId(self.random.bytes_16());
@@ -237,8 +237,8 @@ impl Generator {
         if self.random.percent(bearers) {
             return Actor::Bearer(self.digest(state));
         }
-        let operators = state.service_tokens.iter().filter_map(|&id| state.token(id));
-        match operators.filter(|token| token.kind == TokenKind::Operator).last() {
+        let mut operators = state.service_tokens.iter().filter_map(|&id| state.token(id));
+        match operators.rfind(|token| token.kind == TokenKind::Operator) {
             Some(token) if self.random.percent(50) && !matches!(change, Change::Initialize { .. }) => {
                 Actor::Bearer(token.secrets.last().map_or(TokenDigest([0; 32]), |secret| secret.digest))
             }
@@ -339,7 +339,7 @@ impl Generator {
             0 => PersonalText::new("not a name"),
             1 => PersonalText::new(""),
             2 => PersonalText::new(self.domain_name().as_str().to_uppercase() + "."),
-            3 => PersonalText::new(format!("n{}.example", self.random.next())),
+            3 => PersonalText::new(format!("n{}.example", self.random.number())),
             _ => self.domain_name(),
         }
     }

@@ -133,7 +133,7 @@ impl Story {
         let (state, digests) = (core.state().clone(), core.digests().read().clone());
         let (head, root) = (core.head(), core.log().root());
         drop(core);
-        let entropy = Entropy::seeded(self.generator.random().next());
+        let entropy = Entropy::seeded(self.generator.random().number());
         let (core, loaded) = Core::open(&dir, clock.clone(), entropy).expect("the ledger opens again");
         assert!(*core.state() == state);
         assert_eq!(*core.digests().read(), digests);

@@ -6,8 +6,9 @@ use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::time::Timestamp;
 use crate::log::codec;
-use crate::log::merkle::{self, HashReader};
+use crate::log::merkle;
 use crate::log::reader::LogReader;
+use crate::log::signed_head::root_at;
 use crate::log::{LogError, merkle::Hash};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -177,17 +178,4 @@ pub fn event(log: &LogReader, words: &Words<'_>, position: Position) -> Result<O
     let Some(record) = log.record(position)? else { return Ok(None) };
     let (header, event) = codec::decode(&record).map_err(|error| LogError::undecodable(position, &error))?;
     Ok(Some(describe(position, &record, &header, &event, words)))
-}
-
-/// Root of the tree over the first `size` records.
-pub fn root_at(log: &LogReader, size: Position) -> Result<Hash, LogError> {
-    let width = merkle::TILE_WIDTH as u64;
-    let mut tail = Vec::new();
-    log.scan(Position(size.0 - size.0 % width), size, |_, record| {
-        tail.push(merkle::leaf_hash(record));
-        ControlFlow::Continue(())
-    })?;
-    let damaged = |what: String| LogError::DamagedTree(what);
-    let reader = HashReader::new(log, size.0, &tail).map_err(|error| damaged(error.to_string()))?;
-    merkle::root_at(&reader, size.0).map_err(|error| damaged(error.to_string()))
 }

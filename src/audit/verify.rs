@@ -1,7 +1,7 @@
 //! `verify`: is everything in a ledger what the log says it is?
 //!
-//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles ([`tree`]); the
-//! other decodes, encodes again, counts stream numbers, checks texts and folds ([`records`], [`snapshots`]). Refuses
+//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles (`tree`); the
+//! other decodes, encodes again, counts stream numbers, checks texts and folds (`records`, `snapshots`). Refuses
 //! to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
 //! writer's tree cannot hide itself. Nothing is changed, and a server may go on appending: the head is fixed first.
 //!
@@ -14,6 +14,7 @@ mod tree;
 
 use crate::domain::ids::{Position, TextNumber};
 use crate::log::reader::LogReader;
+use crate::log::signed_head::{SignedHead, read_signed_head};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::PassedOver;
 use snapshots::Due;
@@ -101,6 +102,8 @@ impl Default for Options {
 pub struct Report {
     /// The last position that was checked.
     pub head: Position,
+    /// Size of the signed head that the tree was compared with; none before the first.
+    pub signed: Option<Position>,
     /// Root of the tree over all records up to the head; none where records are missing.
     pub root: Option<[u8; 32]>,
     /// Stored tiles that were compared.
@@ -171,6 +174,8 @@ struct Scope {
     head: Position,
     /// The highest number of a text row before the head was read: rows up to it belong to records up to the head.
     last_text: TextNumber,
+    /// What was signed last.
+    signed: Option<SignedHead>,
 }
 
 /// How far the two threads are.
@@ -199,7 +204,15 @@ pub fn verify(
     let mut passed_over = Vec::new();
     // Snapshots first: one that is there already is of a position that the head, read later, covers.
     let due = if options.snapshots { snapshots::list(dir, &log, &mut findings, &mut passed_over)? } else { Vec::new() };
-    let scope = Scope { last_text: log.last_text_number()?, head: log.head()? };
+    // Read before the head, so that a checkpoint signed meanwhile is never past it.
+    let signed = match readable(read_signed_head(dir))? {
+        Ok(signed) => signed,
+        Err(reason) => {
+            findings.add(Position::NONE, Kind::Tree, format!("the signed head cannot be read: {reason}"));
+            None
+        }
+    };
+    let scope = Scope { last_text: log.last_text_number()?, head: log.head()?, signed };
     drop(log);
     let reached = Reached::default();
     let (tree, records) = run_both(dir, &scope, due, &reached, progress)?;
@@ -272,6 +285,7 @@ fn report(
     snapshots_passed_over.extend(records.snapshots_passed_over);
     Report {
         head: scope.head,
+        signed: scope.signed.map(|signed| signed.size),
         root: tree.root,
         tiles_checked: tree.tiles,
         texts_checked: records.texts,

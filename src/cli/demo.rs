@@ -2,10 +2,10 @@
 
 use super::Failure;
 use super::furnish::{Furnished, furnish};
-use super::init::initialize;
 use super::serve::{ServeOptions, serve_dir, start_logging};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::ledger::initialize::initialize;
 use crate::ledger::{DataDir, LogError};
 use clap::Args;
 use std::net::SocketAddr;

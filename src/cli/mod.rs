@@ -11,6 +11,7 @@ mod replay;
 mod serve;
 mod verify;
 
+use crate::ledger::initialize::InitializeError;
 use crate::ledger::{DataDir, LogError};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -80,6 +81,16 @@ pub enum Failure {
     /// The input was refused, or a check found something; the words are for a person.
     #[error("{0}")]
     Finding(String),
+}
+
+impl From<InitializeError> for Failure {
+    fn from(error: InitializeError) -> Self {
+        match error {
+            InitializeError::Log(error) => Self::Log(error),
+            InitializeError::Append(error) => Self::Storage(error.to_string()),
+            refused => Self::Finding(refused.to_string()),
+        }
+    }
 }
 
 impl Failure {

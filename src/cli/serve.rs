@@ -8,12 +8,16 @@ use crate::http::{App, entry};
 use crate::ledger::{DataDir, Health, Ledger, LogError, OpenLedger, Settings};
 use clap::Args;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long answers that say "not recorded" get to leave the process before it ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Commands that wake the writer while the runtime's one thread still has requests to read.
+const BURST: usize = 24;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -65,16 +69,31 @@ pub(super) fn serve_dir(
 ) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = options.threads.unwrap_or(cores - 1).max(1);
-    let mut builder = match threads {
-        // One thread runs everything itself: no hand-over between threads on the hot path.
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
+    let serving = Serving { ledger: Arc::default(), wake_at: if threads == 1 { BURST } else { 1 } };
+    let runtime = runtime(threads, &serving).map_err(|source| io(dir, source))?;
+    runtime.block_on(serve_until_stopped(dir, options, &serving, listening))
+}
+
+/// What the runtime knows of the ledger that it serves.
+struct Serving {
+    ledger: Arc<OnceLock<Ledger>>,
+    wake_at: usize,
+}
+
+fn runtime(threads: usize, serving: &Serving) -> std::io::Result<tokio::runtime::Runtime> {
     if threads > 1 {
-        builder.worker_threads(threads);
+        return tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     }
-    let runtime = builder.enable_all().build().map_err(|source| io(dir, source))?;
-    runtime.block_on(serve_until_stopped(dir, options, listening))
+    // One thread runs everything itself: no hand-over between threads on the hot path. Before it sleeps it hands what
+    // waits to the writer.
+    let ledger = Arc::clone(&serving.ledger);
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.on_thread_park(move || {
+        if let Some(ledger) = ledger.get() {
+            ledger.hand_over();
+        }
+    });
+    builder.enable_all().build()
 }
 
 fn io(dir: &DataDir, source: std::io::Error) -> Failure {
@@ -84,9 +103,11 @@ fn io(dir: &DataDir, source: std::io::Error) -> Failure {
 async fn serve_until_stopped(
     dir: &DataDir,
     options: &ServeOptions,
+    serving: &Serving,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
-    let settings = Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events };
+    let settings =
+        Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events, wake_at: serving.wake_at };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
     let opened = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
     let listener = TcpListener::bind(options.listen)
@@ -96,6 +117,8 @@ async fn serve_until_stopped(
     // Until here a signal ends the process as it does any other; from the first record on it is waited for.
     let signals = Signals::listen().map_err(|source| io(dir, source))?;
     let ledger = opened.start(settings)?;
+    // It is empty until here.
+    let _ = serving.ledger.set(ledger.clone());
     let control = control::answer(socket, ledger.clone());
     listening(listener.local_addr().map_err(|source| io(dir, source))?);
     let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour);

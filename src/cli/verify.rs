@@ -53,6 +53,7 @@ fn to_json(report: &Report) -> Value {
     json!({
         "head": report.head.0,
         "root_hash": report.root.map(|root| STANDARD.encode(root)),
+        "signed_size": report.signed.map(|size| size.0),
         "tiles_checked": report.tiles_checked,
         "texts_checked": report.texts_checked,
         "texts_erased": report.texts_erased,
@@ -64,6 +65,9 @@ fn to_json(report: &Report) -> Value {
 
 fn print(report: &Report) {
     println!("{} records, {} tiles, {} texts checked.", report.head, report.tiles_checked, report.texts_checked);
+    if let Some(size) = report.signed {
+        println!("The signed head is at size {size}.");
+    }
     if report.texts_erased > 0 {
         println!("{} texts are erased; their records still verify.", report.texts_erased);
     }

@@ -4,7 +4,7 @@ use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::Problem;
 use super::server::RequestHead;
-use super::{App, bearer, consumer, events, manage, ops, path};
+use super::{App, bearer, consumer, events, manage, ops, path, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
@@ -153,7 +153,10 @@ pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
     match find(asked.path(), asked.head.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
-        Found::OtherMethods(methods) => other_method(asked, &methods),
+        Found::OtherMethods(methods) => {
+            let reply = other_method(asked, &methods);
+            if asked.is_guarded() { Box::pin(consumer::undecided(app, asked, reply)).await } else { reply }
+        }
         Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
         Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path())).into_reply(),
     }
@@ -163,6 +166,8 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     use Operation as Op;
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
+        Op::Checkpoint => into_reply(tlog::checkpoint(app)),
+        Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,
         Op::Whoami
         | Op::ListAccounts
         | Op::ListDomains

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`] and
-//! [`events`] (`/v1`), [`ops`] (health and metrics). [`answer`] and [`problem`] build what goes out.
+//! [`events`] (`/v1`), [`tlog`] (checkpoints), [`ops`] (health and metrics). [`answer`] and [`problem`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
 
@@ -19,6 +19,7 @@ pub mod path;
 pub mod problem;
 pub mod server;
 pub mod shapes;
+pub mod tlog;
 
 use crate::domain::ids::RequestId;
 use crate::entropy::Entropy;

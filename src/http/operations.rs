@@ -51,6 +51,8 @@ pub enum Operation {
     Ready,
     Metrics,
     Document,
+    Checkpoint,
+    VerifierKeys,
 }
 
 /// A row: path template, method, operation.
@@ -107,6 +109,8 @@ pub const OPERATIONS: &[Row] = {
         ("/readyz", "GET", Ready),
         ("/metrics", "GET", Metrics),
         ("/openapi.yaml", "GET", Document),
+        ("/checkpoint", "GET", Checkpoint),
+        ("/vkeys", "GET", VerifierKeys),
     ]
 };
 

@@ -4,6 +4,7 @@ use super::Reply;
 use super::core::{Core, SharedDigests};
 use super::projector::{self, Feed};
 use super::queue::Queue;
+use super::signer::{self, Unsigned};
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
@@ -13,6 +14,7 @@ use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
+use crate::log::signed_head::{HeadFile, SignedHead};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
@@ -21,6 +23,7 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -31,11 +34,15 @@ pub struct Settings {
     pub queue_max: usize,
     /// Records between two snapshots.
     pub snapshot_events: u64,
+    /// Commands that must wait before the writer is woken for them. Above 1, whoever runs the callers calls
+    /// [`Ledger::hand_over`] whenever it has nothing else to do: then a burst of requests is one commit, not one
+    /// commit for its first and another for its rest, and nobody waits for a timer.
+    pub wake_at: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue_max: 1_024, snapshot_events: 250_000 }
+        Self { queue_max: 1_024, snapshot_events: 250_000, wake_at: 1 }
     }
 }
 
@@ -69,6 +76,10 @@ pub(super) struct Shared {
     pub projections: RwLock<Projections>,
     pub counters: Counters,
     pub settings: Settings,
+    pub unsigned: Unsigned,
+    /// The last signed checkpoint.
+    pub checkpoint: RwLock<Option<Arc<str>>>,
+    offered: Mutex<Offered>,
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
@@ -77,7 +88,30 @@ pub(super) struct Shared {
     replies: mpsc::UnboundedSender<Replies>,
 }
 
+/// What the signer was offered last, and when.
+#[derive(Debug)]
+struct Offered {
+    position: Position,
+    at: Option<Instant>,
+}
+
 impl Shared {
+    /// Whether the head is past what the signer was offered.
+    pub fn has_unsigned(&self) -> bool {
+        self.offered.lock().position.0 < self.head.load(Ordering::Acquire)
+    }
+
+    /// Offers the durable head to the signer, at most once a period unless it is the last.
+    pub fn offer_head(&self, core: &Core, is_last: bool) {
+        let mut offered = self.offered.lock();
+        let is_early = offered.at.is_some_and(|at| at.elapsed() < signer::PERIOD);
+        if offered.position >= core.head() || (is_early && !is_last) {
+            return;
+        }
+        *offered = Offered { position: core.head(), at: Some(Instant::now()) };
+        self.unsigned.put(SignedHead { size: core.head(), root: core.log().root() });
+    }
+
     pub fn set_head(&self, head: Position) {
         self.head.store(head.0, Ordering::Release);
     }
@@ -143,6 +177,7 @@ pub struct View<'a> {
 pub struct OpenLedger {
     core: Core,
     loaded: Loaded,
+    head_file: HeadFile,
     dir: DataDir,
     clock: Clock,
 }
@@ -157,19 +192,24 @@ impl OpenLedger {
         if let Some(reason) = &loaded.views_unreadable {
             tracing::warn!(reason, "the views file cannot be read; everything was replayed from the log");
         }
-        Ok(Self { core, loaded, dir: dir.clone(), clock })
+        let head_file = HeadFile::open(dir, &core.state().origin)?;
+        head_file.check(&LogReader::open(dir)?)?;
+        Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
     }
 
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, loaded, dir, clock } = self;
+        let Self { core, loaded, head_file, dir, clock } = self;
         let (sender, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            queue: Queue::new(settings.queue_max),
+            queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
             counters: Counters::default(),
             settings,
+            unsigned: Unsigned::default(),
+            checkpoint: RwLock::new(head_file.latest()?.map(Arc::from)),
+            offered: Mutex::new(Offered { position: Position::NONE, at: None }),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
@@ -180,7 +220,7 @@ impl OpenLedger {
         });
         tokio::spawn(wake_callers(receiver));
         let texts = Arc::new(LogReader::texts(&dir)?);
-        let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, &shared)?));
+        let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
     }
 }
@@ -202,6 +242,11 @@ impl Ledger {
             });
         }
         receiver.await.unwrap_or(Err(Unavailable::NotRecording))
+    }
+
+    /// Wakes the writer for whatever waits (see [`Settings::wake_at`]).
+    pub fn hand_over(&self) {
+        self.shared.queue.hand_over();
     }
 
     /// Whether a digest is a token's, of any kind and state. Asks nobody.
@@ -266,6 +311,11 @@ impl Ledger {
         Position(self.shared.head.load(Ordering::Acquire))
     }
 
+    /// The last signed checkpoint, as it is stored; none before the first.
+    pub fn checkpoint(&self) -> Option<Arc<str>> {
+        self.shared.checkpoint.read().clone()
+    }
+
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
         &self.texts
@@ -297,8 +347,10 @@ impl Ledger {
         self.shared.queue.close();
         let mut threads = self.threads.lock();
         for (index, thread) in threads.drain(..).enumerate() {
-            if index == 1 {
-                self.shared.feed.close();
+            match index {
+                1 => self.shared.feed.close(),
+                2 => self.shared.unsigned.close(),
+                _ => {}
             }
             if thread.join().is_err() {
                 tracing::error!("a ledger thread panicked");
@@ -307,18 +359,25 @@ impl Ledger {
     }
 }
 
-/// Writer first, projector second: [`Ledger::stop`] ends them in this order.
-fn spawn_threads(dir: &DataDir, core: Core, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, LogError> {
+/// Writer first, then projector and signer: [`Ledger::stop`] ends them in this order.
+fn spawn_threads(
+    dir: &DataDir,
+    core: Core,
+    head_file: HeadFile,
+    shared: &Arc<Shared>,
+) -> Result<Vec<JoinHandle<()>>, LogError> {
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(run)
             .map_err(|source| LogError::Io { path: dir.path().to_owned(), source })
     };
-    let (writing, folding, folding_dir) = (Arc::clone(shared), Arc::clone(shared), dir.clone());
+    let (writing, folding, signing) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+    let folding_dir = dir.clone();
     let writer = spawn("writer", Box::new(move || writer::run(core, &writing)))?;
     let projector = spawn("projector", Box::new(move || projector::run(&folding_dir, &folding)))?;
-    Ok(vec![writer, projector])
+    let signer = spawn("signer", Box::new(move || signer::run(head_file, &signing)))?;
+    Ok(vec![writer, projector, signer])
 }
 
 async fn wake_callers(mut receiver: mpsc::UnboundedReceiver<Replies>) {

@@ -3,13 +3,16 @@
 //! Owns: the bounded queue, group commit, answers after the commit, the projector thread and the published read
 //! state. Refuses to know: HTTP, and anything of SQLite.
 //!
-//! Two threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
-//! folds what the writer committed into the read models and takes snapshots.
+//! Three threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
+//! folds what the writer committed into the read models and takes snapshots; the *signer* signs checkpoints of what
+//! is durable.
 
 pub mod core;
 mod handle;
+pub mod initialize;
 mod projector;
 mod queue;
+mod signer;
 mod writer;
 
 pub use handle::{Health, Ledger, OpenLedger, Settings, Unavailable, View};

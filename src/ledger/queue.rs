@@ -12,6 +12,7 @@ pub struct Queue<T> {
     inner: Mutex<Inner<T>>,
     filled: Condvar,
     capacity: usize,
+    wake_at: usize,
 }
 
 #[derive(Debug)]
@@ -32,10 +33,11 @@ pub enum Woken {
 }
 
 impl<T> Queue<T> {
-    /// An empty queue that takes `capacity` jobs.
-    pub fn new(capacity: usize) -> Self {
+    /// An empty queue that takes `capacity` jobs and wakes its consumer at the `wake_at`th that waits, or when told
+    /// to by [`Self::hand_over`].
+    pub fn new(capacity: usize, wake_at: usize) -> Self {
         let inner = Inner { jobs: Vec::with_capacity(capacity), closed: false };
-        Self { inner: Mutex::new(inner), filled: Condvar::new(), capacity }
+        Self { inner: Mutex::new(inner), filled: Condvar::new(), capacity, wake_at }
     }
 
     /// Adds a job.
@@ -44,13 +46,20 @@ impl<T> Queue<T> {
         if inner.closed || inner.jobs.len() >= self.capacity {
             return Err(Full);
         }
-        let was_empty = inner.jobs.is_empty();
         inner.jobs.push(job);
+        let waiting = inner.jobs.len();
         drop(inner);
-        if was_empty {
+        if waiting == self.wake_at {
             self.filled.notify_one();
         }
         Ok(())
+    }
+
+    /// Wakes the consumer if anything waits.
+    pub fn hand_over(&self) {
+        if !self.inner.lock().jobs.is_empty() {
+            self.filled.notify_one();
+        }
     }
 
     /// Swaps all waiting jobs into `jobs`, which must be empty; waits at most `patience` for the first.
@@ -71,5 +80,59 @@ impl<T> Queue<T> {
     pub fn close(&self) {
         self.inner.lock().closed = true;
         self.filled.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_full_queue_turns_away_and_a_closed_one_hands_out_what_is_inside() {
+        let queue = Queue::new(2, 1);
+        assert_eq!((queue.push(1), queue.push(2), queue.push(3)), (Ok(()), Ok(()), Err(Full)));
+        queue.close();
+        assert_eq!(queue.push(4), Err(Full));
+        let mut jobs = Vec::new();
+        assert_eq!((queue.take(&mut jobs, LONG), jobs.as_slice()), (Woken::Jobs, &[1, 2][..]));
+        jobs.clear();
+        assert_eq!(queue.take(&mut jobs, LONG), Woken::Closed);
+    }
+
+    #[test]
+    fn an_empty_queue_says_so_after_a_while() {
+        let queue = Queue::<u8>::new(2, 1);
+        assert_eq!(queue.take(&mut Vec::new(), Duration::from_millis(1)), Woken::Idle);
+    }
+
+    #[test]
+    fn a_sleeping_consumer_is_woken_by_enough_jobs_or_by_a_hand_over() {
+        let queue = Arc::new(Queue::new(8, 3));
+        for (pushed, handed_over) in [(3, false), (1, true)] {
+            let consumer = {
+                let queue = Arc::clone(&queue);
+                std::thread::spawn(move || {
+                    let mut jobs = Vec::new();
+                    let woken = queue.take(&mut jobs, LONG);
+                    (woken, jobs.len())
+                })
+            };
+            for job in 0..pushed {
+                queue.push(job).expect("there is room");
+            }
+            if handed_over {
+                queue.hand_over();
+            }
+            let (woken, taken) = consumer.join().expect("it does not panic");
+            assert_eq!(woken, Woken::Jobs);
+            // One that was not asleep yet takes what is there at once; nothing is lost either way.
+            let mut rest = Vec::new();
+            queue.take(&mut rest, Duration::ZERO);
+            assert_eq!(taken + rest.len(), pushed);
+        }
     }
 }

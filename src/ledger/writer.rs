@@ -4,6 +4,7 @@
 use super::core::{Committed, Core, Job};
 use super::handle::Shared;
 use super::queue::Woken;
+use super::signer;
 use super::{Reply, Unavailable};
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::log::writer::AppendError;
@@ -49,9 +50,13 @@ pub(super) fn run(mut core: Core, shared: &Arc<Shared>) {
     // One buffer for the whole run: it is swapped with the queue's, so that neither is ever allocated again.
     let mut requests = Vec::with_capacity(shared.settings.queue_max);
     loop {
-        match shared.queue.take(&mut requests, PATIENCE) {
+        let patience = if shared.has_unsigned() { signer::PERIOD } else { PATIENCE };
+        match shared.queue.take(&mut requests, patience) {
             Woken::Closed => break,
-            Woken::Idle if started == Noted::Durable && !core.has_tally() => continue,
+            Woken::Idle if started == Noted::Durable && !core.has_tally() => {
+                shared.offer_head(&core, false);
+                continue;
+            }
             Woken::Idle | Woken::Jobs => {}
         }
         loop {
@@ -137,6 +142,7 @@ fn stop(core: &mut Core, shared: &Arc<Shared>) {
     if shared.commit_service(core, Change::StopRecording { appended }) == Noted::Never {
         return;
     }
+    shared.offer_head(core, true);
     if let Err(error) = core.log().checkpoint_wal() {
         tracing::warn!(%error, "the write-ahead log was not moved into the ledger file");
     }
@@ -192,6 +198,7 @@ impl Shared {
             self.counters.events.fetch_add(records.len() as u64, Relaxed);
             self.feed.push(first, records);
             self.set_head(core.head());
+            self.offer_head(core, false);
         }
         replies
     }

@@ -64,6 +64,24 @@ pub enum LogError {
     /// The tree in the file is not what it must be.
     #[error("the tree is damaged: {0}")]
     DamagedTree(String),
+    /// The log is shorter than what was signed: an older copy took its place.
+    #[error(
+        "the log ends at position {head}, but position {signed} was signed before: an older copy took its place. Put the newer ledger.db back"
+    )]
+    BehindSignedHead {
+        /// Where the log ends.
+        head: Position,
+        /// What was signed.
+        signed: Position,
+    },
+    /// The log has another history than what was signed.
+    #[error(
+        "the log's records up to position {signed} are not the ones that were signed: it was altered, or is another log"
+    )]
+    OffSignedHead {
+        /// What was signed.
+        signed: Position,
+    },
     /// SQLite's library is too old.
     #[error("SQLite {0} has the WAL-reset bug; 3.51.3 or later is needed")]
     OldSqlite(&'static str),
@@ -133,6 +151,11 @@ impl DataDir {
         self.0.join("views.db")
     }
 
+    /// The signed head and the checkpoints.
+    pub fn head(&self) -> PathBuf {
+        self.0.join("head.db")
+    }
+
     /// Seed of the key that checkpoints are signed with.
     pub fn key(&self) -> PathBuf {
         self.0.join("log.key")
@@ -197,18 +220,36 @@ impl DataDir {
         Ok(DirLock { _file: file })
     }
 
-    /// Writes a small secret file (0600) that must not be there yet, and makes it durable. A crash leaves it whole or
-    /// not at all: it gets its name last. The caller holds the lock, so that nobody else writes the same one.
+    /// Writes a small secret file (0600), whole or not at all, and makes it durable.
     pub fn write_secret_file(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-        let mut unnamed = path.as_os_str().to_owned();
-        unnamed.push(".new");
-        let unnamed = PathBuf::from(unnamed);
-        let io = |source| self.io(path, source);
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unnamed).map_err(io)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
-        // Unlike a rename, a link never replaces what has the name already.
-        fs::hard_link(&unnamed, path).and_then(|()| fs::remove_file(&unnamed)).map_err(io)?;
+        self.put_in_place(path, |unfinished| {
+            let written = OpenOptions::new().write(true).open(unfinished).and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            });
+            written.map_err(|source| self.io(unfinished, source))
+        })
+    }
+
+    /// Makes a file (0600) whole under another name, then moves it to its own. What an interrupted try left under the
+    /// other name is removed first.
+    pub(super) fn put_in_place(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        match fs::remove_file(&unfinished) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
+            _ => {}
+        }
+        // SQLite gives its -wal and -shm files the mode of the database file.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
+        made.map_err(|source| self.io(&unfinished, source))?;
+        write(&unfinished)?;
+        fs::rename(&unfinished, path).map_err(|source| self.io(path, source))?;
         self.sync()
     }
 

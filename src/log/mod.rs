@@ -9,6 +9,7 @@ pub mod merkle;
 pub mod note;
 pub mod personal;
 pub mod reader;
+pub mod signed_head;
 pub mod writer;
 
 pub use data_dir::{DataDir, LogError};

@@ -8,6 +8,7 @@ use super::reader::{read_head, read_tile};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::Path;
 use thiserror::Error;
 
 /// Frames after which a commit also moves the WAL into the file. Small enough that the WAL is overwritten in place
@@ -88,41 +89,17 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Makes an empty ledger file. A crash in here leaves a directory without `ledger.db`, or one whose file has
-    /// nothing in it yet, which every open refuses and `create` replaces.
+    /// Makes an empty ledger file: whole under another name first, then moved to its own. A crash in here leaves
+    /// either no `ledger.db` or an empty ledger, never a part of one.
     pub fn create(dir: &DataDir) -> Result<Self, LogError> {
         check_sqlite_version()?;
         dir.prepare()?;
         let lock = dir.lock()?;
-        let path = dir.ledger();
-        if path.exists() {
-            if !Self::is_blank(dir) {
-                return Err(LogError::LedgerExists(dir.path().to_owned()));
-            }
-            remove_blank(dir)?;
+        if dir.ledger().exists() {
+            return Err(LogError::LedgerExists(dir.path().to_owned()));
         }
-        make_private_file(dir)?;
-        let connection = Connection::open(&path)?;
-        connection.execute_batch(&format!("PRAGMA page_size={PAGE_BYTES}; PRAGMA secure_delete=ON;"))?;
-        set_up(&connection)?;
-        let schema: String = SCHEMA_STEPS.concat();
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;"
-        ))?;
-        dir.sync()?;
-        Ok(Self { connection, tree: Tree::new(), _lock: lock })
-    }
-
-    /// Whether the ledger file is one that an interrupted [`Self::create`] left: a database without any table, that no
-    /// program has signed.
-    pub fn is_blank(dir: &DataDir) -> bool {
-        let is_blank = || -> rusqlite::Result<bool> {
-            let connection = Connection::open_with_flags(dir.ledger(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-            let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-            Ok(tables == 0 && pragma("application_id")? == 0 && pragma("user_version")? == 0)
-        };
-        is_blank().unwrap_or(false)
+        dir.put_in_place(&dir.ledger(), write_empty_file)?;
+        Self::open_locked(dir, lock)
     }
 
     /// Takes the lock and opens the ledger file for appending.
@@ -132,6 +109,10 @@ impl LogWriter {
             return Err(LogError::NoLedger(dir.path().to_owned()));
         }
         let lock = dir.lock()?;
+        Self::open_locked(dir, lock)
+    }
+
+    fn open_locked(dir: &DataDir, lock: DirLock) -> Result<Self, LogError> {
         let connection = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         set_up(&connection)?;
         let tree = restore_tree(&connection)?;
@@ -234,22 +215,17 @@ fn is_io(error: &LogError) -> bool {
     }
 }
 
-fn remove_blank(dir: &DataDir) -> Result<(), LogError> {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
-        let mut path = dir.ledger().into_os_string();
-        path.push(suffix);
-        match std::fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(LogError::Io { path: path.into(), source }),
-        }
-    }
-    Ok(())
-}
-
-fn make_private_file(dir: &DataDir) -> Result<(), LogError> {
-    // SQLite gives its -wal and -shm files the mode of the database file.
-    dir.write_secret_file(&dir.ledger(), b"")
+/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
+fn write_empty_file(path: &Path) -> Result<(), LogError> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch(&format!(
+        "PRAGMA page_size={PAGE_BYTES}; PRAGMA secure_delete=ON; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL;"
+    ))?;
+    let schema: String = SCHEMA_STEPS.concat();
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;"
+    ))?;
+    connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 
 fn set_up(connection: &Connection) -> Result<(), LogError> {

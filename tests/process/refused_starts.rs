@@ -195,7 +195,7 @@ fn an_interrupted_init_can_be_run_again() {
         // Killed between the file and its schema.
         |dir| {
             fs::write(dir.key(), [1; 32]).unwrap();
-            fs::write(dir.ledger(), "").unwrap();
+            fs::write(dir.path().join("ledger.db.new"), "a part of one").unwrap();
         },
         // Killed between the schema and the first events.
         |dir| {

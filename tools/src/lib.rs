@@ -13,6 +13,7 @@ use token_ledger::domain::token::{Owner, TokenKind};
 use token_ledger::domain::token_text::TokenSecret;
 use token_ledger::entropy::Entropy;
 use token_ledger::ledger::core::Core;
+use token_ledger::ledger::initialize::initialize;
 use token_ledger::ledger::{DataDir, Reply};
 
 /// Any error, for tools that only report it.
@@ -24,10 +25,8 @@ pub const ENDLESS: u64 = 1_000_000_000;
 /// Makes a ledger with `accounts` accounts of `tokens_each` full-access tokens, and gives the bearer texts.
 pub fn furnish(dir: &DataDir, accounts: u64, tokens_each: u64) -> Result<Vec<String>, AnyError> {
     dir.prepare()?;
-    let mut core = Core::create(dir, Clock::system(), Entropy::system())?;
+    let (_, mut core) = initialize(dir, None, "bench", Clock::system(), Entropy::system())?;
     let mut entropy = Entropy::system();
-    let initialize = Change::Initialize { origin: "localhost/bench".to_owned(), log_vkey: "unsigned".to_owned() };
-    commit(&mut core, vec![initialize])?;
     let mut texts = Vec::new();
     for chunk in (0..accounts).collect::<Vec<_>>().chunks(200) {
         let opened = commit(&mut core, chunk.iter().map(account).collect())?;

@@ -6,6 +6,7 @@
 use super::{Findings, Kind, Scope, readable};
 use crate::domain::ids::Position;
 use crate::log::reader::LogReader;
+use crate::log::signed_head::SignedHead;
 use crate::log::{DataDir, LogError};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -39,7 +40,10 @@ pub(super) fn check(dir: &DataDir, scope: &Scope, reached: &AtomicU64) -> Result
             reached.store(position.0, Ordering::Relaxed);
         }
         match check.take(position, record) {
-            Ok(()) => ControlFlow::Continue(()),
+            Ok(()) => {
+                check.compare_signed(position, scope.signed);
+                ControlFlow::Continue(())
+            }
             Err(error) => {
                 check.failure = Some(error);
                 ControlFlow::Break(())
@@ -48,6 +52,11 @@ pub(super) fn check(dir: &DataDir, scope: &Scope, reached: &AtomicU64) -> Result
     });
     if let Some(error) = check.failure.take() {
         return Err(error);
+    }
+    if let Some(signed) = scope.signed.filter(|signed| signed.size > scope.head) {
+        let what =
+            format!("the log ends at {}, but {} was signed: an older copy took its place", scope.head, signed.size);
+        check.findings.add(scope.head.next(), Kind::Tree, what);
     }
     check.finish(scope.head, readable(scanned)?)?;
     reached.store(scope.head.0, Ordering::Relaxed);
@@ -99,6 +108,15 @@ impl<'a> TreeCheck<'a> {
         self.expected = Position(position.0.saturating_add(1));
         let leaf = self.leaf(record);
         self.grow(0, leaf)
+    }
+
+    /// Whether the records up to the signed head are the ones that were signed.
+    fn compare_signed(&mut self, position: Position, signed: Option<SignedHead>) {
+        let Some(signed) = signed.filter(|signed| signed.size == position && self.whole) else { return };
+        if root(&self.levels) != signed.root {
+            let what = "the records up to here are not the ones that were signed";
+            self.findings.add(position, Kind::Tree, what);
+        }
     }
 
     fn leaf(&mut self, record: &[u8]) -> Hash {

@@ -55,6 +55,14 @@ pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
     }
 }
 
+/// An answer that needs no decision: a known token still sees what it has left.
+pub async fn undecided(app: &App, asked: &Asked, reply: Reply) -> Reply {
+    match asked.shown() {
+        Shown::Bearer(digest) => with_rate_limit(app, digest, reply).await,
+        _ => reply,
+    }
+}
+
 /// What a request asks, once path and query are read.
 struct Question<'a> {
     route: Route,

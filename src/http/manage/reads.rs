@@ -1,6 +1,7 @@
 //! Looks at accounts, users, members, resources, tokens and usage.
 
 use super::{Answered, authorize_read, credential, etag, path_number};
+use crate::domain::command::Change;
 use crate::domain::directory::{Account, User};
 use crate::domain::event::ManagementOperation as Managed;
 use crate::domain::ids::{AccountId, TokenId, UserId};
@@ -167,7 +168,11 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
         .await;
     match shape {
         Some(shape) => Ok(answer::json(StatusCode::OK, &json!({ "data": shape }))),
-        None => Err(Box::new(super::invalid_token())),
+        // A known token that works no more: the attempt is recorded, and its rejection is the answer.
+        None => {
+            super::submit(app, asked, digest, Change::Look(Managed::ReadTokens)).await?;
+            Err(Box::new(super::invalid_token()))
+        }
     }
 }
 

@@ -1,0 +1,25 @@
+//! What anybody may hold against the log later: its last checkpoint (C2SP tlog-checkpoint) and its verifier keys.
+
+use super::App;
+use super::answer::{self, Reply};
+use super::manage::Answered;
+use super::problem::Problem;
+use warp::http::{HeaderValue, header};
+
+/// The last signed checkpoint, as it is stored.
+pub fn checkpoint(app: &App) -> Answered {
+    match app.ledger.checkpoint() {
+        Some(note) => {
+            let mut reply = answer::text("text/plain; charset=utf-8", note.to_string());
+            reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            Ok(reply)
+        }
+        None => Err(Box::new(Problem::not_found("no checkpoint is signed yet"))),
+    }
+}
+
+/// The verifier keys of the log (C2SP signed-note), one a line.
+pub async fn verifier_keys(app: &App) -> Reply {
+    let vkey = app.ledger.view(|view| view.projections.state.log_vkey.clone()).await;
+    answer::text("text/plain; charset=utf-8", format!("{vkey}\n"))
+}

@@ -1,0 +1,37 @@
+//! The HTTP surface, asked over real sockets: the accept loop, the routes, the writer and the log as they are served.
+//!
+//! Every answer that a test gets is also held against `schema/openapi.yaml`: its status, its headers, its media type
+//! and every member of its body must be described there ([`contract`]).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
+#[path = "http/bodies.rs"]
+mod bodies;
+#[path = "http/challenges.rs"]
+mod challenges;
+#[path = "http/contract.rs"]
+mod contract;
+#[path = "http/document.rs"]
+mod document;
+#[path = "http/events.rs"]
+mod events;
+#[path = "http/house.rs"]
+mod house;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/lists.rs"]
+mod lists;
+#[path = "http/manage.rs"]
+mod manage;
+#[path = "http/matrix.rs"]
+mod matrix;
+#[path = "http/ops.rs"]
+mod ops;
+#[path = "http/secrets.rs"]
+mod secrets;
+#[path = "http/shapes.rs"]
+mod shapes;
+#[path = "http/status_table.rs"]
+mod status_table;
+#[path = "http/wire.rs"]
+mod wire;

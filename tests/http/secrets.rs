@@ -1,0 +1,117 @@
+//! A secret is shown in the answer that creates it, and is in nothing else that the service writes or says.
+
+use crate::house::House;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use token_ledger::http::operations::OPERATIONS;
+
+/// Everything that the process logs while this test binary runs.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn files_under(path: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() { files_under(&entry, found) } else { found.push(entry) }
+    }
+}
+
+/// Parts of a token text long enough that chance does not bring them up: the whole, the middle, the end.
+fn parts(text: &str) -> [String; 3] {
+    [text.to_owned(), text[5..35].to_owned(), text[30..].to_owned()]
+}
+
+fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// Every page that can be read, for real ids.
+fn readable_paths(house: &House) -> Vec<String> {
+    let ids = [
+        ("{account}", house.teams.to_string()),
+        ("{user}", house.ada.to_string()),
+        ("{position}", house.head().to_string()),
+        ("{domain}", "example.com".to_owned()),
+        ("{zone}", "example.com".to_owned()),
+        ("{certificate}", "9".to_owned()),
+    ];
+    let tokens = [house.full.id, house.adas.id, house.rotated.id];
+    let mut paths = BTreeSet::new();
+    for (template, _, _) in OPERATIONS.iter().filter(|(_, method, _)| *method == "GET") {
+        let path = ids.iter().fold((*template).to_owned(), |path, (variable, id)| path.replace(variable, id));
+        paths.extend(tokens.iter().map(|token| path.replace("{token}", &token.to_string())));
+    }
+    paths.into_iter().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_shown_once_and_kept_nowhere() {
+    let log = Captured::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let house = House::new().await;
+    let rotated = house.post(format!("{}/rotate", house.scoped.path), json!({})).await.expect(201).json();
+    let rotated = rotated["token"].as_str().unwrap().to_owned();
+    let secrets = [
+        &house.operator,
+        &house.auditor.text,
+        &house.full.text,
+        &house.scoped.text,
+        &house.adas.text,
+        &house.deleted.text,
+        &house.expired.text,
+        &house.rotated.text,
+        &house.rotated_out,
+        &rotated,
+        &house.unknown,
+    ];
+    for secret in secrets {
+        house.get(secret, "/v2/whoami").await;
+        house.get(secret, "/v1/users").await;
+        house.get(secret, format!("/v2/{}/zones/%zz", house.teams)).await;
+    }
+    let mut said = Vec::new();
+    for path in readable_paths(&house) {
+        for token in [&house.operator, &house.auditor.text, &house.full.text, &house.unknown] {
+            said.extend(house.get(token, &path).await.body);
+        }
+    }
+    let mut position = 0;
+    loop {
+        let page = house.look(format!("/v1/events?limit=1000&after={position}")).await.expect(200);
+        said.extend(&page.body);
+        match page.json()["next"].as_u64() {
+            Some(next) => position = next,
+            None => break,
+        }
+    }
+    let ledger = house.ledger.clone();
+    tokio::task::spawn_blocking(move || ledger.stop()).await.unwrap();
+    let mut files = Vec::new();
+    files_under(house.dir(), &mut files);
+    assert!(files.iter().any(|file| file.ends_with("ledger.db")), "{files:?}");
+    let stored: Vec<u8> = files.iter().flat_map(|file| fs::read(file).unwrap_or_default()).collect();
+    let logged = log.0.lock().unwrap().clone();
+    assert!(!said.is_empty() && !stored.is_empty() && !logged.is_empty());
+    for part in secrets.into_iter().flat_map(|secret| parts(secret)) {
+        assert!(!contains(&said, &part), "an answer holds {part}");
+        assert!(!contains(&stored, &part), "the data directory holds {part}");
+        assert!(!contains(&logged, &part), "the log holds {part}");
+    }
+}

@@ -1,0 +1,128 @@
+//! `schema/openapi.yaml` and the table of routes say the same, both ways, and the document hangs together.
+//!
+//! What answers look like is held against the document by every test of `tests/http.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
+#[path = "http/document.rs"]
+mod document;
+
+use document::{Described, document, object, operations, resolve};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use token_ledger::http::operations::{OPERATIONS, Operation};
+
+/// Operations that need no credential.
+const OPEN: [Operation; 4] = [Operation::Health, Operation::Ready, Operation::Metrics, Operation::Document];
+
+fn operation_of(described: Described) -> Operation {
+    let matches = |(path, method, _): &&(&str, &str, Operation)| {
+        *path == described.path && method.eq_ignore_ascii_case(described.method)
+    };
+    let row = OPERATIONS.iter().find(matches);
+    row.unwrap_or_else(|| panic!("{} {} is not served", described.method, described.path)).2
+}
+
+fn lower_camel(operation: Operation) -> String {
+    let name = format!("{operation:?}");
+    format!("{}{}", name[..1].to_lowercase(), &name[1..])
+}
+
+#[test]
+fn every_operation_is_described_and_every_description_is_served() {
+    let served: BTreeSet<(String, String)> =
+        OPERATIONS.iter().map(|(path, method, _)| ((*path).to_owned(), method.to_lowercase())).collect();
+    let described: BTreeSet<(String, String)> =
+        operations().map(|described| (described.path.to_owned(), described.method.to_owned())).collect();
+    assert_eq!(served, described);
+    assert_eq!(served.len(), OPERATIONS.len(), "a row is there twice");
+}
+
+#[test]
+fn operation_ids_are_the_names_of_operations() {
+    for described in operations() {
+        assert_eq!(described.operation["operationId"], lower_camel(operation_of(described)), "{}", described.path);
+    }
+}
+
+#[test]
+fn every_variable_of_a_path_is_a_parameter_in_its_order() {
+    for described in operations() {
+        let parameters = described.operation.get("parameters").and_then(Value::as_array);
+        let in_path: Vec<&str> = parameters
+            .into_iter()
+            .flatten()
+            .map(resolve)
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        let variables: Vec<&str> =
+            described.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        assert_eq!(in_path, variables, "{} {}", described.method, described.path);
+    }
+}
+
+#[test]
+fn only_operations_that_leave_nothing_go_without_a_credential() {
+    assert_eq!(document()["security"][0]["bearer"], serde_json::json!([]));
+    for described in operations() {
+        let open = described.operation.get("security").is_some_and(|security| *security == serde_json::json!([]));
+        assert_eq!(open, OPEN.contains(&operation_of(described)), "{} {}", described.method, described.path);
+    }
+}
+
+#[test]
+fn what_needs_a_credential_says_what_happens_without_one_and_without_a_record() {
+    for described in operations().filter(|described| !OPEN.contains(&operation_of(*described))) {
+        let responses = object(&described.operation["responses"]);
+        for status in ["400", "401", "429", "503"] {
+            assert!(responses.contains_key(status), "{} {} lacks {status}", described.method, described.path);
+        }
+        for status in ["429", "503"] {
+            assert!(resolve(&responses[status])["headers"].get("Retry-After").is_some(), "{} {status}", described.path);
+        }
+    }
+}
+
+#[test]
+fn errors_are_messages_on_the_guarded_api_and_problems_everywhere_else() {
+    for described in operations() {
+        for (status, response) in object(&described.operation["responses"]) {
+            let Some(content) = resolve(response).get("content") else { continue };
+            let wanted = match (status.as_str() < "400", described.path.starts_with("/v2/")) {
+                (true, _) => continue,
+                (false, true) => "application/json",
+                (false, false) => "application/problem+json",
+            };
+            assert_eq!(object(content).keys().collect::<Vec<_>>(), [wanted], "{} {status}", described.path);
+        }
+    }
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| references(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
+    let mut found = BTreeSet::new();
+    references(document(), &mut found);
+    for reference in &found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document().pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    for (section, components) in object(&document()["components"]).iter().filter(|(name, _)| *name != "securitySchemes")
+    {
+        for name in object(components).keys() {
+            let reference = format!("#/components/{section}/{name}");
+            assert!(found.contains(&reference), "nothing refers to {reference}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The signed head: what was signed can neither be taken back nor contradicted without being noticed.
+
+use std::path::Path;
+use token_ledger::audit::verify::{Options, verify};
+use token_ledger::clock::Clock;
+use token_ledger::domain::command::{Actor, Change, Command, Origin};
+use token_ledger::domain::ids::Position;
+use token_ledger::domain::text::PersonalText;
+use token_ledger::entropy::Entropy;
+use token_ledger::ledger::initialize::initialize;
+use token_ledger::ledger::{DataDir, Ledger, LogError, Settings};
+use token_ledger::log::note::{Checkpoint, Vkey};
+use token_ledger::log::reader::LogReader;
+use token_ledger::log::signed_head::{HeadFile, SignedHead, read_signed_head, root_at};
+
+fn new_ledger() -> (tempfile::TempDir, DataDir, Vkey) {
+    let base = tempfile::tempdir().expect("a temporary directory");
+    let dir = DataDir::new(base.path().join("ledger"));
+    let (made, _) = initialize(&dir, Some("ledger.example/log"), "first", Clock::system(), Entropy::system())
+        .map_err(|error| error.to_string())
+        .expect("a new ledger");
+    (base, dir, made.log_vkey.parse().expect("a verifier key"))
+}
+
+fn create_user(number: u32) -> Command {
+    let change = Change::CreateUser {
+        email: PersonalText::new(format!("user{number}@example.com")),
+        name: PersonalText::new(format!("user {number}")),
+    };
+    Command::Manage(Actor::Local(0), Box::new(change))
+}
+
+/// Runs a ledger, records some users, ends it in order, and gives the last checkpoint it served.
+async fn run(dir: &DataDir, users: u32) -> String {
+    let ledger = Ledger::start(dir, Clock::system(), Entropy::system(), Settings::default()).expect("it starts");
+    for number in 0..users {
+        ledger.submit(create_user(number), Origin::default()).await.expect("recorded");
+    }
+    let stopping = ledger.clone();
+    tokio::task::spawn_blocking(move || stopping.stop()).await.expect("it stops");
+    ledger.checkpoint().expect("a checkpoint was signed").to_string()
+}
+
+fn start(dir: &DataDir) -> Result<Ledger, LogError> {
+    Ledger::start(dir, Clock::system(), Entropy::system(), Settings::default())
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::copy(from, to).expect("copied");
+}
+
+#[tokio::test]
+async fn an_orderly_end_signs_the_last_record_and_the_checkpoint_verifies() {
+    let (_base, dir, vkey) = new_ledger();
+    let note = run(&dir, 300).await;
+    let checkpoint = Checkpoint::verify(&note, &vkey).expect("it verifies");
+    let log = LogReader::open(&dir).expect("readable");
+    assert_eq!(Position(checkpoint.size), log.head().expect("a head"));
+    assert_eq!(checkpoint.root, root_at(&log, Position(checkpoint.size)).expect("a root"));
+    let report = verify(&dir, Options::default(), &mut |_, _| {}).expect("verified");
+    assert_eq!(report.findings, [], "nothing is wrong");
+    assert_eq!(report.signed, Some(Position(checkpoint.size)));
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_stored_once_and_served_again_after_a_restart() {
+    let (_base, dir, _) = new_ledger();
+    let first = run(&dir, 3).await;
+    let ledger = start(&dir).expect("it starts again");
+    let served = ledger.checkpoint().expect("the stored one").to_string();
+    tokio::task::spawn_blocking(move || ledger.stop()).await.expect("it stops");
+    assert_eq!(served, first);
+}
+
+#[tokio::test]
+async fn an_older_copy_in_place_of_the_log_is_refused_and_found() {
+    let (base, dir, _) = new_ledger();
+    run(&dir, 2).await;
+    let older = base.path().join("older.db");
+    copy(&dir.ledger(), &older);
+    run(&dir, 5).await;
+    copy(&older, &dir.ledger());
+    let refused = start(&dir).expect_err("an older copy");
+    assert!(matches!(refused, LogError::BehindSignedHead { .. }), "{refused}");
+    let report = verify(&dir, Options::default(), &mut |_, _| {}).expect("readable");
+    assert!(report.findings.iter().any(|finding| finding.what.contains("older copy")), "{:?}", report.findings);
+}
+
+#[tokio::test]
+async fn another_history_of_the_same_length_is_refused_and_found() {
+    let (base, dir, _) = new_ledger();
+    let older = base.path().join("older");
+    std::fs::create_dir(&older).expect("a folder");
+    run(&dir, 1).await;
+    copy(&dir.ledger(), &older.join("ledger.db"));
+    run(&dir, 4).await;
+    let signed = read_signed_head(&dir).expect("readable").expect("signed");
+    // The same log grown apart from the same beginning, as if the signed head had been elsewhere meanwhile.
+    let head = dir.head();
+    std::fs::rename(&head, base.path().join("head.db")).expect("moved");
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", head.display()));
+    }
+    copy(&older.join("ledger.db"), &dir.ledger());
+    run(&dir, 9).await;
+    std::fs::rename(base.path().join("head.db"), &head).expect("moved back");
+    let refused = start(&dir).expect_err("a fork");
+    assert!(matches!(refused, LogError::OffSignedHead { signed: at } if at == signed.size), "{refused}");
+    let report = verify(&dir, Options::default(), &mut |_, _| {}).expect("readable");
+    let found = report.findings.iter().any(|finding| finding.what.contains("not the ones that were signed"));
+    assert!(found, "{:?}", report.findings);
+}
+
+#[test]
+fn a_missing_or_short_key_is_named() {
+    let (_base, dir, _) = new_ledger();
+    std::fs::write(dir.key(), b"short").expect("written");
+    let short = HeadFile::open(&dir, "ledger.example/log").expect_err("a short key").to_string();
+    assert!(short.contains("log.key") && short.contains("32 bytes"), "{short}");
+    std::fs::remove_file(dir.key()).expect("removed");
+    let missing = HeadFile::open(&dir, "ledger.example/log").expect_err("no key").to_string();
+    assert!(missing.contains("log.key") && missing.contains("missing"), "{missing}");
+}
+
+#[test]
+fn a_signed_head_whose_checkpoint_was_not_stored_is_signed_when_asked_again() {
+    let (_base, dir, vkey) = new_ledger();
+    let log = LogReader::open(&dir).expect("readable");
+    let size = log.head().expect("a head");
+    let head = SignedHead { size, root: root_at(&log, size).expect("a root") };
+    let mut file = HeadFile::open(&dir, "ledger.example/log").expect("opened");
+    let first = file.sign(head).expect("signed");
+    // What a crash between the two steps leaves.
+    let connection = rusqlite::Connection::open(dir.head()).expect("opened");
+    connection.execute("DELETE FROM checkpoints", []).expect("gone");
+    assert_eq!(file.latest().expect("readable"), None);
+    assert_eq!(file.sign(head).expect("signed again"), first, "the same size is never signed with another text");
+    Checkpoint::verify(&first, &vkey).expect("it verifies");
+}
+
+#[test]
+fn the_signed_head_never_moves_back() {
+    let (_base, dir, _) = new_ledger();
+    let log = LogReader::open(&dir).expect("readable");
+    let size = log.head().expect("a head");
+    let at = |size: Position| SignedHead { size, root: root_at(&log, size).expect("a root") };
+    let mut file = HeadFile::open(&dir, "ledger.example/log").expect("opened");
+    let newest = file.sign(at(size)).expect("signed");
+    assert_eq!(file.sign(at(Position(size.0 - 1))).expect("answered"), newest, "an older head is not signed");
+    let connection = rusqlite::Connection::open(dir.head()).expect("opened");
+    let back = connection.execute("UPDATE signed_head SET size = size - 1", []);
+    assert!(back.is_err(), "the file itself refuses");
+}
