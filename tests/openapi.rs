@@ -13,7 +13,15 @@ use std::collections::BTreeSet;
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// Operations that need no credential.
-const OPEN: [Operation; 4] = [Operation::Health, Operation::Ready, Operation::Metrics, Operation::Document];
+const OPEN: [Operation; 7] = [
+    Operation::Health,
+    Operation::Ready,
+    Operation::Metrics,
+    Operation::Document,
+    Operation::Checkpoint,
+    Operation::VerifierKeys,
+    Operation::ProblemPage,
+];
 
 fn operation_of(described: Described) -> Operation {
     let matches = |(path, method, _): &&(&str, &str, Operation)| {

@@ -171,9 +171,11 @@ fn collect_names(schema: &'static Value, value: &Value, names: &mut BTreeSet<&'s
     }
     names.extend(schema.get("properties").into_iter().flat_map(object).map(|(name, _)| name.as_str()));
     let parts = ["allOf", "oneOf", "anyOf"].iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
-    parts
-        .filter(|part| validate_loosely(part, value))
-        .fold(true, |closed, part| collect_names(part, value, names) && closed)
+    let mut closed = true;
+    for part in parts.filter(|part| validate_loosely(part, value)) {
+        closed &= collect_names(part, value, names);
+    }
+    closed
 }
 
 #[test]

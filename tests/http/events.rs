@@ -37,7 +37,7 @@ async fn pages_go_forward_by_after_and_back_by_before_and_end_with_null() {
         ("order=desc&before=0".to_owned(), vec![]),
         ("order=desc&before=3".to_owned(), vec![2, 1]),
         ("limit=0".to_owned(), vec![1]),
-        (format!("order=desc&before=18446744073709551615&limit=1"), vec![head]),
+        ("order=desc&before=18446744073709551615&limit=1".to_owned(), vec![head]),
     ] {
         let body = house.look(format!("/v1/events?{query}")).await.expect(200).json();
         assert_eq!(positions(&body), wanted, "{query}");

@@ -79,6 +79,7 @@ fn ids_later(text: &str) -> Token {
 
 fn begin(dir: &DataDir, clock: &Clock, tokens: &[(TokenKind, &TokenSecret)]) {
     let mut core = Core::create(dir, clock.clone(), Entropy::seeded(1)).unwrap();
+    dir.write_secret_file(&dir.key(), &[7; 32]).unwrap();
     let mut changes = vec![Change::Initialize { origin: "ledger.test/http".to_owned(), log_vkey: String::new() }];
     changes.extend(tokens.iter().map(|(kind, secret)| Change::CreateToken {
         owner: Owner::Service,
