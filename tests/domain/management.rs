@@ -365,6 +365,16 @@ fn a_ledger_begins_with_its_name_and_the_eleven_scope_groups() {
 }
 
 #[test]
+fn a_ledger_that_has_begun_keeps_its_name_and_key() {
+    let mut world = begun();
+    let settled = world.state.origin.clone();
+    let again = Change::Initialize { origin: "another.example".to_owned(), log_vkey: "another".to_owned() };
+    let then = world.when(Command::Manage(Actor::Local(42), Box::new(again)));
+    assert!(matches!(then.rejection(), Rejection::Invalid(_)));
+    assert_eq!((then.names(), &world.state.origin), (Vec::<&str>::new(), &settled));
+}
+
+#[test]
 fn recording_says_whether_the_run_before_ended_in_order() {
     let mut world = begun();
     let started = |after_clean_stop| Event::RecordingStarted(RecordingStarted { after_clean_stop });

@@ -188,6 +188,10 @@ fn refuse(
 
 fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
     match change {
+        // A log that has begun has its name and key for ever.
+        Change::Initialize { .. } if !deciding.state.origin.is_empty() => {
+            Err(Rejection::field("origin", "is settled: the log has begun"))
+        }
         Change::Initialize { origin, log_vkey } => Ok(initialize(deciding, texts, origin, log_vkey)),
         Change::StartRecording => {
             let after_clean_stop = deciding.state.stopped_cleanly;
