@@ -13,13 +13,14 @@ use std::collections::BTreeSet;
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// Operations that need no credential.
-const OPEN: [Operation; 6] = [
+const OPEN: [Operation; 7] = [
     Operation::Health,
     Operation::Ready,
     Operation::Metrics,
     Operation::Document,
     Operation::Checkpoint,
     Operation::VerifierKeys,
+    Operation::ProblemPage,
 ];
 
 fn operation_of(described: Described) -> Operation {

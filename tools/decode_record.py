@@ -276,9 +276,9 @@ header = struct(
     ("request", raw(16)),
 )
 
-by_right = ("authority", authority)
 shown = (("secret", u32), ("source", access_source), ("scope", option(scope)), ("route", route))
 client = (("address", text), ("agent", text))
+by = ("by", struct(("authority", authority), ("secret", u32), *client))
 
 # (type number, schema version): name and payload.
 TYPES = {
@@ -299,21 +299,24 @@ TYPES = {
     ),
     (4, 1): ("RecordingStarted", struct(("after_clean_stop", boolean))),
     (5, 1): ("RecordingStopped", struct(("appended", u64))),
-    (10, 1): ("UserCreated", struct(("user", user), ("email", text), ("name", text), by_right)),
+    (10, 1): (
+        "UserCreated",
+        struct(("user", user), ("email", text), ("name", text), ("hourly_limit", u64), by),
+    ),
     (11, 1): (
         "AccountCreated",
-        struct(("name", text), ("email", text), ("plan", plan), ("hourly_limit", u64), by_right),
+        struct(("name", text), ("email", text), ("plan", plan), ("hourly_limit", u64), by),
     ),
-    (12, 1): ("AccountRenamed", struct(("name", text), ("email", text), by_right)),
-    (13, 1): ("PlanChanged", struct(("from", plan), ("to", plan), by_right)),
-    (14, 1): ("HourlyLimitChanged", struct(("from", u64), ("to", u64), by_right)),
-    (15, 1): ("ResearchActivated", struct(("monthly_cap", option(u64)), by_right)),
-    (16, 1): ("ResearchDeactivated", struct(by_right)),
-    (17, 1): ("MemberAdded", struct(("user", user), ("access", access), by_right)),
-    (18, 1): ("MemberAccessChanged", struct(("user", user), ("access", access), by_right)),
-    (19, 1): ("MemberRemoved", struct(("user", user), by_right)),
-    (20, 1): ("ResourceAdded", struct(("resource", resource), ("name", text), ("facts", facts), by_right)),
-    (21, 1): ("ResourceRemoved", struct(("resource", resource), by_right)),
+    (12, 1): ("AccountRenamed", struct(("name", text), ("email", text), by)),
+    (13, 1): ("PlanChanged", struct(("from", plan), ("to", plan), by)),
+    (14, 1): ("HourlyLimitChanged", struct(("from", u64), ("to", u64), by)),
+    (15, 1): ("ResearchActivated", struct(("monthly_cap", option(u64)), by)),
+    (16, 1): ("ResearchDeactivated", struct(by)),
+    (17, 1): ("MemberAdded", struct(("user", user), ("access", access), by)),
+    (18, 1): ("MemberAccessChanged", struct(("user", user), ("access", access), by)),
+    (19, 1): ("MemberRemoved", struct(("user", user), by)),
+    (20, 1): ("ResourceAdded", struct(("resource", resource), ("name", text), ("facts", facts), by)),
+    (21, 1): ("ResourceRemoved", struct(("resource", resource), by)),
     (30, 1): (
         "TokenCreated",
         struct(
@@ -323,22 +326,22 @@ TYPES = {
             ("access", access),
             ("secret", secret),
             ("expires_at", option(timestamp)),
-            by_right,
+            by,
         ),
     ),
-    (31, 1): ("TokenRenamed", struct(("name", text), by_right)),
-    (32, 1): ("TokenAccessChanged", struct(("access", access), by_right)),
-    (33, 1): ("TokenExpiryChanged", struct(("expires_at", option(timestamp)), by_right)),
+    (31, 1): ("TokenRenamed", struct(("name", text), by)),
+    (32, 1): ("TokenAccessChanged", struct(("access", access), by)),
+    (33, 1): ("TokenExpiryChanged", struct(("expires_at", option(timestamp)), by)),
     (34, 1): (
         "TokenRotated",
-        struct(("secret", secret), ("ends", u32), ("ends_at", timestamp), by_right),
+        struct(("secret", secret), ("ends", u32), ("ends_at", timestamp), by),
     ),
-    (35, 1): ("TokenDeleted", struct(by_right)),
+    (35, 1): ("TokenDeleted", struct(by)),
     (40, 1): (
         "TokenUsed",
-        struct(*shown, *client, ("general", u8), ("research", u8), ("outcome", outcome)),
+        struct(*shown, ("resource", resource), *client, ("general", u8), ("research", u8), ("outcome", outcome)),
     ),
-    (41, 1): ("TokenUseRefused", struct(*shown, *client, ("cause", cause))),
+    (41, 1): ("TokenUseRefused", struct(*shown, ("asked_account", account), *client, ("cause", cause))),
     (42, 1): (
         "RefusalsSummed",
         struct(
@@ -352,7 +355,10 @@ TYPES = {
         "QuotaRefusalsTotalled",
         struct(("user", user), ("window_opened_at", u64), ("counts", sequence(pair(token, u64)))),
     ),
-    (44, 1): ("ManagementRefused", struct(("operation", operation), *client, ("cause", cause))),
+    (44, 1): (
+        "ManagementRefused",
+        struct(("operation", operation), ("secret", u32), *client, ("cause", cause)),
+    ),
 }
 
 

@@ -7,7 +7,7 @@ use token_ledger::domain::access::{Access, Coverage, RequiredScope, Target};
 use token_ledger::domain::directory::ResourceFacts;
 use token_ledger::domain::event::{Event, Header};
 use token_ledger::domain::ids::{AccountId, Position, TextNumber, TokenId};
-use token_ledger::domain::state::State;
+use token_ledger::domain::state::{State, by_of};
 use token_ledger::domain::text::commitment;
 use token_ledger::log::DataDir;
 use token_ledger::log::merkle::Hash;
@@ -128,6 +128,12 @@ pub fn check_verified(dir: &DataDir, root: Hash) {
 
 /// Every text number that an event says, "none" included.
 pub fn text_numbers(event: &Event) -> Vec<TextNumber> {
+    let mut numbers = payload_numbers(event);
+    numbers.extend(by_of(event).into_iter().flat_map(|by| [by.address, by.agent]));
+    numbers
+}
+
+fn payload_numbers(event: &Event) -> Vec<TextNumber> {
     match event {
         Event::TextSeen(e) => vec![e.number],
         Event::UserCreated(e) => vec![e.email, e.name],

@@ -1,5 +1,5 @@
 -- The sacred file, step 1. Steps are numbered, final, and never edited once released.
--- Opened with journal_mode=WAL, synchronous=FULL, secure_delete=ON, recursive_triggers=ON (see src/log/sqlite.rs).
+-- Opened with journal_mode=WAL, synchronous=FULL, secure_delete=ON, recursive_triggers=ON (see src/log/writer.rs).
 
 -- The log: one row an event, and nothing else. No secondary index (an index would cost the hot path its speed).
 CREATE TABLE events (

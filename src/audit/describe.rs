@@ -3,7 +3,7 @@
 
 use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeGroup, Target};
 use crate::domain::directory::ResourceFacts;
-use crate::domain::event::{AccessSource, Event, Header, Route};
+use crate::domain::event::{AccessSource, By, Event, Header, Route};
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
@@ -116,6 +116,13 @@ impl Words<'_> {
         json!({ "grants": grants })
     }
 
+    fn by(&self, by: &By) -> Value {
+        json!({
+            "authority": authority(by.authority), "secret": (by.secret != 0).then_some(by.secret),
+            "address": self.text(by.address), "agent": self.text(by.agent),
+        })
+    }
+
     fn facts(&self, facts: &ResourceFacts) -> Value {
         match facts {
             ResourceFacts::Domain(facts) => json!({
@@ -142,12 +149,15 @@ impl Words<'_> {
         match event {
             Event::TokenUsed(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route), "address": self.text(e.address), "agent": self.text(e.agent),
+                "route": Route::template(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
+                "address": self.text(e.address), "agent": self.text(e.agent),
                 "drawn": { "general": e.general, "research": e.research }, "outcome": e.outcome.name(),
             }),
             Event::TokenUseRefused(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route), "address": self.text(e.address), "agent": self.text(e.agent),
+                "route": Route::template(e.route),
+                "asked_account_id": (!e.asked_account.is_none()).then_some(e.asked_account.0),
+                "address": self.text(e.address), "agent": self.text(e.agent),
                 "cause": e.cause.name(),
             }),
             Event::RefusalsSummed(e) => json!({
@@ -163,8 +173,8 @@ impl Words<'_> {
                     .collect::<Vec<_>>(),
             }),
             Event::ManagementRefused(e) => json!({
-                "operation": e.operation.name(), "address": self.text(e.address), "agent": self.text(e.agent),
-                "cause": e.cause.name(),
+                "operation": e.operation.name(), "secret": e.secret, "address": self.text(e.address),
+                "agent": self.text(e.agent), "cause": e.cause.name(),
             }),
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
@@ -203,20 +213,20 @@ impl Words<'_> {
             Event::TokenCreated(e) => json!({
                 "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
                 "access": self.access(&e.access), "secret": secret(&e.secret),
-                "expires_at": time_or_null(e.expires_at), "authority": authority(e.authority),
+                "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
             }),
-            Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "authority": authority(e.authority) }),
+            Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "by": self.by(&e.by) }),
             Event::TokenAccessChanged(e) => {
-                json!({ "access": self.access(&e.access), "authority": authority(e.authority) })
+                json!({ "access": self.access(&e.access), "by": self.by(&e.by) })
             }
             Event::TokenExpiryChanged(e) => {
-                json!({ "expires_at": time_or_null(e.expires_at), "authority": authority(e.authority) })
+                json!({ "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by) })
             }
             Event::TokenRotated(e) => json!({
                 "secret": secret(&e.secret), "ends": e.ends, "ends_at": e.ends_at.to_micros_text(),
-                "authority": authority(e.authority),
+                "by": self.by(&e.by),
             }),
-            Event::TokenDeleted(e) => json!({ "authority": authority(e.authority) }),
+            Event::TokenDeleted(e) => json!({ "by": self.by(&e.by) }),
             _ => Value::Null,
         }
     }
@@ -225,38 +235,39 @@ impl Words<'_> {
         match event {
             Event::UserCreated(e) => json!({
                 "user_id": e.user.0, "email": self.text(e.email), "name": self.text(e.name),
-                "authority": authority(e.authority),
+                "hourly_limit": e.hourly_limit,
+                "by": self.by(&e.by),
             }),
             Event::AccountCreated(e) => json!({
                 "name": self.text(e.name), "email": self.text(e.email), "plan": e.plan.name(),
-                "hourly_limit": e.hourly_limit, "authority": authority(e.authority),
+                "hourly_limit": e.hourly_limit, "by": self.by(&e.by),
             }),
             Event::AccountRenamed(e) => json!({
-                "name": self.text(e.name), "email": self.text(e.email), "authority": authority(e.authority),
+                "name": self.text(e.name), "email": self.text(e.email), "by": self.by(&e.by),
             }),
             Event::PlanChanged(e) => {
-                json!({ "from": e.from.name(), "to": e.to.name(), "authority": authority(e.authority) })
+                json!({ "from": e.from.name(), "to": e.to.name(), "by": self.by(&e.by) })
             }
             Event::HourlyLimitChanged(e) => {
-                json!({ "from": e.from, "to": e.to, "authority": authority(e.authority) })
+                json!({ "from": e.from, "to": e.to, "by": self.by(&e.by) })
             }
             Event::ResearchActivated(e) => {
-                json!({ "monthly_cap": e.monthly_cap, "authority": authority(e.authority) })
+                json!({ "monthly_cap": e.monthly_cap, "by": self.by(&e.by) })
             }
-            Event::ResearchDeactivated(e) => json!({ "authority": authority(e.authority) }),
+            Event::ResearchDeactivated(e) => json!({ "by": self.by(&e.by) }),
             Event::MemberAdded(e) => json!({
-                "user_id": e.user.0, "access": self.access(&e.access), "authority": authority(e.authority),
+                "user_id": e.user.0, "access": self.access(&e.access), "by": self.by(&e.by),
             }),
             Event::MemberAccessChanged(e) => json!({
-                "user_id": e.user.0, "access": self.access(&e.access), "authority": authority(e.authority),
+                "user_id": e.user.0, "access": self.access(&e.access), "by": self.by(&e.by),
             }),
-            Event::MemberRemoved(e) => json!({ "user_id": e.user.0, "authority": authority(e.authority) }),
+            Event::MemberRemoved(e) => json!({ "user_id": e.user.0, "by": self.by(&e.by) }),
             Event::ResourceAdded(e) => json!({
                 "resource_id": e.resource.0, "kind": e.facts.kind().name(), "name": self.text(e.name),
-                "facts": self.facts(&e.facts), "authority": authority(e.authority),
+                "facts": self.facts(&e.facts), "by": self.by(&e.by),
             }),
             Event::ResourceRemoved(e) => {
-                json!({ "resource_id": e.resource.0, "authority": authority(e.authority) })
+                json!({ "resource_id": e.resource.0, "by": self.by(&e.by) })
             }
             _ => Value::Null,
         }

@@ -49,7 +49,7 @@ pub const BUILT_IN_GROUPS: [(&str, bool, bool, bool); 11] = [
     ("zones", true, true, false),
 ];
 
-/// How far a grant goes.
+/// How far a grant goes. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Level {
     /// Reads only.
@@ -68,7 +68,7 @@ impl Level {
     }
 }
 
-/// What a request does to a resource.
+/// What a request does to a resource. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Verb {
     /// Looks.
@@ -87,7 +87,7 @@ impl Verb {
     }
 }
 
-/// Which resources of a group a grant covers.
+/// Which resources of a group a grant covers. Numbers are part of the record format: append only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Coverage {
     /// All, including ones added later.
@@ -107,7 +107,7 @@ pub struct Grant {
     pub coverage: Coverage,
 }
 
-/// Access: full, or exactly these grants. No grants grant nothing.
+/// Access: full, or exactly these grants. No grants grant nothing. Numbers are part of the record format: append only.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Access {
     /// Everything in the account, also what is added later.
@@ -116,7 +116,7 @@ pub enum Access {
     Granted(Vec<Grant>),
 }
 
-/// What a request asks of a group.
+/// What a request asks of a group. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Target {
     /// The group's list: every resource the caller may see.

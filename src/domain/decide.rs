@@ -14,7 +14,9 @@ mod totals;
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
 pub use management::{Done, Subject as DoneSubject, may_read};
-pub use totals::{Due, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum};
+pub use totals::{
+    Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,
+};
 
 use super::command::Command;
 use super::rejection::Rejection;
@@ -46,7 +48,7 @@ pub struct Decision {
     pub events: Vec<Recorded>,
     /// The answer.
     pub answer: Answer,
-    /// A refusal that is only counted for now.
+    /// A refusal to be counted: one that makes no event now, or the first for quota of a window, which does both.
     pub tally: Option<TallyNote>,
 }
 

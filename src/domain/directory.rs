@@ -7,7 +7,7 @@ use super::window::{MonthCount, Window};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an account has subscribed to.
+/// What an account has subscribed to. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Plan {
     /// One person; tokens always have full access.
@@ -57,7 +57,7 @@ pub struct Membership {
     pub since: Timestamp,
 }
 
-/// Kinds of resources. Numbers are part of the record format: append only.
+/// Kinds of resources. In no record: there the facts say the kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ResourceKind {
     /// A domain.
@@ -84,7 +84,7 @@ impl ResourceKind {
     }
 }
 
-/// State of a domain (DNSimple's values).
+/// State of a domain (DNSimple's values). Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum DomainState {
     /// DNS only.
@@ -165,7 +165,7 @@ pub struct CertificateFacts {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a resource is.
+/// What a resource is. Numbers are part of the record format: append only.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum ResourceFacts {
     /// A domain.
@@ -256,6 +256,8 @@ pub struct User {
     pub accounts: BTreeSet<AccountId>,
     /// Its live tokens.
     pub tokens: BTreeSet<TokenId>,
+    /// Requests an hour on no account.
+    pub hourly_limit: u64,
     /// Window of its calls on no account.
     pub window: Window,
     /// When it was created.

@@ -178,8 +178,10 @@ payload! {
         email: TextNumber,
         /// Name.
         name: TextNumber,
-        /// By what right.
-        authority: Authority,
+        /// Requests an hour of its own window, which calls on no account draw from.
+        hourly_limit: u64,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// An account was opened.
@@ -192,8 +194,8 @@ payload! {
         plan: Plan,
         /// Requests an hour.
         hourly_limit: u64,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// An account got another name or contact address.
@@ -202,8 +204,8 @@ payload! {
         name: TextNumber,
         /// Contact address from here on.
         email: TextNumber,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// An account changed its plan.
@@ -212,8 +214,8 @@ payload! {
         from: Plan,
         /// From here on.
         to: Plan,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// An account's hourly limit changed; it acts at once, in the running window too.
@@ -222,22 +224,22 @@ payload! {
         from: u64,
         /// From here on.
         to: u64,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// Domain Research became active, or its cap changed.
     ResearchActivated {
         /// Most checks a calendar month, if capped.
         monthly_cap: Option<u64>,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// Domain Research ended.
     ResearchDeactivated {
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A person became a member of the account.
@@ -246,8 +248,8 @@ payload! {
         user: UserId,
         /// With what access.
         access: Access,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A member's access changed. Their user tokens follow at once.
@@ -256,16 +258,16 @@ payload! {
         user: UserId,
         /// Access from here on, replacing all before.
         access: Access,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A member left.
     MemberRemoved {
         /// Who.
         user: UserId,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A resource was added to the account.
@@ -276,16 +278,16 @@ payload! {
         name: TextNumber,
         /// What it is.
         facts: ResourceFacts,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A resource left the account. Grants that name it stay; a resource added under the name is covered again.
     ResourceRemoved {
         /// Its number.
         resource: ResourceId,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A token was created.
@@ -302,32 +304,32 @@ payload! {
         secret: Secret,
         /// When it stops working by itself.
         expires_at: Option<Timestamp>,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A token got another name.
     TokenRenamed {
         /// Name from here on.
         name: TextNumber,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A token's access was replaced (a scope update).
     TokenAccessChanged {
         /// Access from here on, replacing all before.
         access: Access,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A token's expiry changed.
     TokenExpiryChanged {
         /// When it stops working by itself, from here on.
         expires_at: Option<Timestamp>,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A token got a new secret; the one before ends.
@@ -338,14 +340,14 @@ payload! {
         ends: u32,
         /// When that one stops working.
         ends_at: Timestamp,
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A token was deleted. Final.
     TokenDeleted {
-        /// By what right.
-        authority: Authority,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A request was allowed. Whose window it drew from: the header's account, or the user's own where it has none.
@@ -358,6 +360,9 @@ payload! {
         scope: Option<RequiredScope>,
         /// The route.
         route: Route,
+        /// The resource that was found: domain, zone or certificate, of the list of certificates their domain. None
+        /// for other lists, where none was found, and where no account was entered.
+        resource: ResourceId,
         /// Client address.
         address: TextNumber,
         /// Client agent.
@@ -380,6 +385,8 @@ payload! {
         scope: Option<RequiredScope>,
         /// The route.
         route: Route,
+        /// The account that the path named, there or not; none where it named none.
+        asked_account: AccountId,
         /// Client address.
         address: TextNumber,
         /// Client agent.
@@ -392,15 +399,16 @@ payload! {
     RefusalsSummed {
         /// How many for each cause, sorted by cause.
         counts: Vec<(Cause, u64)>,
-        /// Time of the first.
+        /// Time of the first refusal counted here.
         first: Timestamp,
-        /// Time of the last.
+        /// Time of the last refusal counted here.
         last: Timestamp,
-        /// Up to eight client addresses.
+        /// The first eight client addresses they came from.
         addresses: Vec<TextNumber>,
     }
 
-    /// All refusals for quota of one window, its first (recorded by itself) included.
+    /// Refusals for quota of one window, its first (recorded by itself) included. A window can have several of these,
+    /// to be added up: its tokens are spread over as many as it takes, and a stop of recording totals it early.
     QuotaRefusalsTotalled {
         /// User whose own window it was; none for the header's account.
         user: UserId,
@@ -414,6 +422,8 @@ payload! {
     ManagementRefused {
         /// What was tried.
         operation: ManagementOperation,
+        /// Which of the token's secrets was shown.
+        secret: u32,
         /// Client address.
         address: TextNumber,
         /// Client agent.
@@ -423,7 +433,21 @@ payload! {
     }
 }
 
-/// Where the access of a request came from, with the version judged.
+/// By what right a change was made, with which secret, and from where: what a leaked token did is known by it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct By {
+    /// By what right.
+    pub authority: Authority,
+    /// Which of the credential's secrets was shown; 0 without a credential.
+    pub secret: u32,
+    /// Client address; none without a credential.
+    pub address: TextNumber,
+    /// Client agent; none without a credential.
+    pub agent: TextNumber,
+}
+
+/// Where the access of a request came from, with the version judged. Numbers are part of the record format: append
+/// only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum AccessSource {
     /// The token itself.

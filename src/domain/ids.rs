@@ -59,7 +59,16 @@ number! {
 pub struct RequestId(pub [u8; 16]);
 
 impl RequestId {
-    /// Reads the hyphenated 8-4-4-4-12 form of RFC 9562 section 4; any other text is not a request id.
+    /// No request: what the service does by itself, until the writer draws random bytes for it.
+    pub const NONE: Self = Self([0; 16]);
+
+    /// Whether this is [`Self::NONE`].
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Reads the hyphenated 8-4-4-4-12 form of RFC 9562 section 4; any other text is not a request id, and the nil
+    /// UUID of section 5.9 names no request.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|&at| bytes[at] != b'-') {
@@ -70,7 +79,7 @@ impl RequestId {
         for byte in &mut out {
             *byte = hex_digit(*digits.next()?)? << 4 | hex_digit(*digits.next()?)?;
         }
-        digits.next().is_none().then_some(Self(out))
+        (digits.next().is_none() && out != Self::NONE.0).then_some(Self(out))
     }
 }
 
@@ -121,6 +130,7 @@ mod tests {
             "7d1c0a4e-0000-4f00-8000-0123456789ag",
             "7d1c0a4e-0000-4f00-80000-123456789ab",
             "7d1c0a4e-0000-4f00-8000--123456789ab",
+            "00000000-0000-0000-0000-000000000000",
         ];
         for text in near_misses {
             assert_eq!(RequestId::parse(text), None, "{text}");

@@ -3,13 +3,13 @@
 
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
-use super::event::{Cause, Event, Header, TokenCreated, TokenRotated, TokenUsed};
+use super::event::{By, Cause, Event, Header, TokenCreated, TokenRotated, TokenUsed};
 use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::table::Table;
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
 use super::token_text::TokenDigest;
-use super::window::{HOURLY_LIMIT_DEFAULT, MonthCount, UnitCount, Window};
+use super::window::{MonthCount, UnitCount, Window};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -68,7 +68,7 @@ impl State {
     pub fn pool(&self, account: AccountId, owner: Owner) -> Option<(u64, Window)> {
         match (self.account(account), owner) {
             (Some(account), _) => Some((account.hourly_limit, account.window)),
-            (None, Owner::User(user)) => Some((HOURLY_LIMIT_DEFAULT, self.user(user)?.window)),
+            (None, Owner::User(user)) => self.user(user).map(|user| (user.hourly_limit, user.window)),
             (None, _) => None,
         }
     }
@@ -92,7 +92,7 @@ impl State {
             Event::TextSeen(seen) => {
                 self.last_text = self.last_text.max(seen.number);
                 if seen.kind == super::text::TextKind::Agent
-                    && let Some(token) = self.tokens.get_mut(header.token.0)
+                    && let Some(token) = self.tokens.get_mut(header.credential.0)
                 {
                     token.new_agents.add(header.recorded_at.hour());
                 }
@@ -187,6 +187,7 @@ impl State {
                     email: created.email,
                     accounts: BTreeSet::new(),
                     tokens: BTreeSet::new(),
+                    hourly_limit: created.hourly_limit,
                     window: Window::default(),
                     created_at: at,
                     updated_at: at,
@@ -367,27 +368,32 @@ fn rotate(token: &mut Token, rotated: &TokenRotated, at: Timestamp) {
     token.secrets.push(rotated.secret);
 }
 
-/// The right under which an event was made, for events that carry one.
+/// The right under which a change was made; none for events that are no changes.
 pub fn authority_of(event: &Event) -> Option<Authority> {
+    by_of(event).map(|by| by.authority)
+}
+
+/// By what right, with which secret and from where a change was made; none for events that are no changes.
+pub fn by_of(event: &Event) -> Option<&By> {
     Some(match event {
-        Event::UserCreated(e) => e.authority,
-        Event::AccountCreated(e) => e.authority,
-        Event::AccountRenamed(e) => e.authority,
-        Event::PlanChanged(e) => e.authority,
-        Event::HourlyLimitChanged(e) => e.authority,
-        Event::ResearchActivated(e) => e.authority,
-        Event::ResearchDeactivated(e) => e.authority,
-        Event::MemberAdded(e) => e.authority,
-        Event::MemberAccessChanged(e) => e.authority,
-        Event::MemberRemoved(e) => e.authority,
-        Event::ResourceAdded(e) => e.authority,
-        Event::ResourceRemoved(e) => e.authority,
-        Event::TokenCreated(e) => e.authority,
-        Event::TokenRenamed(e) => e.authority,
-        Event::TokenAccessChanged(e) => e.authority,
-        Event::TokenExpiryChanged(e) => e.authority,
-        Event::TokenRotated(e) => e.authority,
-        Event::TokenDeleted(e) => e.authority,
+        Event::UserCreated(e) => &e.by,
+        Event::AccountCreated(e) => &e.by,
+        Event::AccountRenamed(e) => &e.by,
+        Event::PlanChanged(e) => &e.by,
+        Event::HourlyLimitChanged(e) => &e.by,
+        Event::ResearchActivated(e) => &e.by,
+        Event::ResearchDeactivated(e) => &e.by,
+        Event::MemberAdded(e) => &e.by,
+        Event::MemberAccessChanged(e) => &e.by,
+        Event::MemberRemoved(e) => &e.by,
+        Event::ResourceAdded(e) => &e.by,
+        Event::ResourceRemoved(e) => &e.by,
+        Event::TokenCreated(e) => &e.by,
+        Event::TokenRenamed(e) => &e.by,
+        Event::TokenAccessChanged(e) => &e.by,
+        Event::TokenExpiryChanged(e) => &e.by,
+        Event::TokenRotated(e) => &e.by,
+        Event::TokenDeleted(e) => &e.by,
         _ => return None,
     })
 }

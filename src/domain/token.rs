@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::ids::{AccountId, TextNumber, TokenId, UserId, Version};
+use super::text::Subject;
 use super::time::Timestamp;
 use super::token_text::TokenDigest;
 use super::window::UnitCount;
@@ -50,13 +51,14 @@ impl TokenKind {
     pub fn fits(self, owner: Owner) -> bool {
         match owner {
             Owner::Service => matches!(self, Self::Gateway | Self::Operator | Self::Auditor),
-            Owner::Account(_) => matches!(self, Self::Account | Self::OAuth),
+            // OAuth tokens will be an account's too, once there are authorizations that they follow.
+            Owner::Account(_) => self == Self::Account,
             Owner::User(_) => matches!(self, Self::User | Self::Session),
         }
     }
 }
 
-/// Whose token it is.
+/// Whose token it is. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Owner {
     /// The service itself (staff and gateway tokens).
@@ -65,6 +67,17 @@ pub enum Owner {
     Account(AccountId),
     /// A person.
     User(UserId),
+}
+
+/// Texts about a token, and of whoever shows it, are its owner's.
+impl From<Owner> for Subject {
+    fn from(owner: Owner) -> Self {
+        match owner {
+            Owner::Service => Self::Service,
+            Owner::Account(account) => Self::Account(account),
+            Owner::User(user) => Self::User(user),
+        }
+    }
 }
 
 /// Who acts. Numbers are part of the record format: append only.
@@ -82,7 +95,7 @@ pub enum Principal {
     Local(u32),
 }
 
-/// By what right a change was made.
+/// By what right a change was made. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Authority {
     /// `init` of the ledger.
@@ -146,7 +159,7 @@ pub struct Token {
     pub deleted_at: Option<Timestamp>,
     /// Whether it was taken over from another system (its earlier uses are unknown).
     pub imported: bool,
-    /// Last stream number within each account it left records in.
+    /// Last stream number within each account it left records in, sorted by account. Most tokens have one.
     pub streams: Vec<(AccountId, u64)>,
     /// Refusals recorded in the running minute.
     pub refusals: UnitCount,
@@ -180,15 +193,20 @@ impl Token {
 
     /// Last stream number within an account.
     pub fn stream_number(&self, account: AccountId) -> u64 {
-        self.streams.iter().find(|(id, _)| *id == account).map_or(0, |(_, number)| *number)
+        self.stream(account).map_or(0, |at| self.streams[at].1)
     }
 
     /// Notes the stream number of a record.
     pub fn set_stream_number(&mut self, account: AccountId, number: u64) {
-        match self.streams.iter_mut().find(|(id, _)| *id == account) {
-            Some((_, kept)) => *kept = number,
-            None => self.streams.push((account, number)),
+        match self.stream(account) {
+            Ok(at) => self.streams[at].1 = number,
+            Err(at) => self.streams.insert(at, (account, number)),
         }
+    }
+
+    /// Where an account's stream number is, or belongs.
+    fn stream(&self, account: AccountId) -> Result<usize, usize> {
+        self.streams.binary_search_by_key(&account, |(id, _)| *id)
     }
 
     /// Hint of the newest secret.

@@ -2,7 +2,7 @@
 
 use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::server::RequestHead;
 use super::{App, bearer, consumer, events, manage, ops, path, tlog};
 use crate::domain::command::Origin;
@@ -167,6 +167,7 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
         Op::Checkpoint => into_reply(tlog::checkpoint(app)),
+        Op::ProblemPage => into_reply(problem::page(variables.first().copied().unwrap_or_default())),
         Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,
         Op::Whoami
         | Op::ListAccounts

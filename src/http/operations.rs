@@ -53,6 +53,7 @@ pub enum Operation {
     Document,
     Checkpoint,
     VerifierKeys,
+    ProblemPage,
 }
 
 /// A row: path template, method, operation.
@@ -111,6 +112,7 @@ pub const OPERATIONS: &[Row] = {
         ("/openapi.yaml", "GET", Document),
         ("/checkpoint", "GET", Checkpoint),
         ("/vkeys", "GET", VerifierKeys),
+        ("/problems/{slug}", "GET", ProblemPage),
     ]
 };
 

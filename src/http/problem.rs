@@ -1,12 +1,57 @@
 //! What goes wrong, as answers: DNSimple's bodies on `/v2`, RFC 9457 problems everywhere else.
 
-use super::answer::{Reply, add_retry_after, json};
+use super::answer::{Reply, add_retry_after, json, text};
 use crate::domain::rejection::FieldFault;
 use serde_json::{Map, Value};
 use warp::http::{HeaderValue, StatusCode, header};
 
-/// Base of problem types. Each names a section of the documentation that the service itself hands out.
+/// Base of problem types. Each is a page that the service itself hands out.
 const TYPE_BASE: &str = "/problems/";
+
+/// Every problem type: slug, and what its page says.
+pub const PROBLEM_TYPES: &[(&str, &str)] = &[
+    ("body-too-large", "The request body has more than 65536 bytes. Send less."),
+    ("digest-exists", "The digest belongs to a token already."),
+    (
+        "forbidden",
+        "The token works, but may not do this. Operator tokens may change and read, auditor tokens may read.",
+    ),
+    (
+        "grants-exist",
+        "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
+    ),
+    ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Which of these is not said."),
+    ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
+    (
+        "ledger-unavailable",
+        "What cannot be recorded is refused. It did not happen, or it happened once: look before sending it again. Retry-After says when to try.",
+    ),
+    ("limit-reached", "A limit of the service is reached; the detail names it and its number."),
+    ("log-unreadable", "The log could not be read. The operator finds the reason in the service's own log."),
+    ("malformed-request", "The request cannot be understood; the detail says which part of it."),
+    ("method-not-allowed", "There is something at this path, but not for this method; Allow names the methods."),
+    ("missing-token", "Send a token: Authorization: Bearer followed by its text."),
+    ("not-found", "There is nothing at this path, or nothing that the caller may know of."),
+    ("plan-required", "On the solo plan access is always full. Grants need the plan that required_plan names."),
+    ("resource-exists", "The account has a resource of this kind and name; resource_id is its number."),
+    (
+        "too-many-failures",
+        "Too many failed authentications from this address. A token that works is never blocked by this.",
+    ),
+    ("unsupported-media-type", "Send application/json."),
+    ("validation-error", "Fields are not valid; errors says for each field what is wrong with it."),
+    (
+        "version-conflict",
+        "If-Match names another version than the current one, which current_version says. Look again, then change.",
+    ),
+];
+
+/// The page of a problem type.
+pub fn page(slug: &str) -> Result<Reply, Box<Problem>> {
+    let found = PROBLEM_TYPES.iter().find(|(known, _)| *known == slug);
+    let (slug, words) = found.ok_or_else(|| Box::new(Problem::not_found("there is no such problem type")))?;
+    Ok(text("text/plain; charset=utf-8", format!("{slug}\n\n{words}\n")))
+}
 
 /// A problem on its way to its answer.
 #[derive(Clone, PartialEq, Debug)]
@@ -102,8 +147,8 @@ pub fn errors_member(faults: &[FieldFault]) -> Value {
 }
 
 /// DNSimple's error body.
-pub fn message(status: StatusCode, text: &str) -> Reply {
-    let mut reply = json(status, &serde_json::json!({ "message": text }));
+pub fn message(status: StatusCode, words: &str) -> Reply {
+    let mut reply = json(status, &serde_json::json!({ "message": words }));
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     reply
 }
@@ -112,4 +157,37 @@ pub fn message(status: StatusCode, text: &str) -> Reply {
 pub fn validation_failed(faults: &[FieldFault]) -> Reply {
     let body = serde_json::json!({ "message": "Validation failed", "errors": errors_member(faults) });
     json(StatusCode::BAD_REQUEST, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PROBLEM_TYPES;
+
+    /// Slugs stand in the sources as the second argument of `Problem::new`, or the first of a shorthand for it.
+    #[test]
+    fn every_slug_in_the_sources_has_its_page_and_every_page_its_slug() {
+        let sources = [
+            include_str!("problem.rs").split("#[cfg(test)]").next().unwrap_or_default(),
+            include_str!("entry.rs"),
+            include_str!("events.rs"),
+            include_str!("ops.rs"),
+            include_str!("manage/mod.rs"),
+            include_str!("manage/changes.rs"),
+            include_str!("manage/reads.rs"),
+            include_str!("manage/tokens.rs"),
+        ];
+        for (slug, _) in PROBLEM_TYPES {
+            let quoted = format!("\"{slug}\"");
+            let stands: usize = sources.iter().map(|source| source.matches(&quoted).count()).sum();
+            assert!(stands >= 2, "{slug} is a page of no problem");
+        }
+        let known: Vec<String> = PROBLEM_TYPES.iter().map(|(slug, _)| format!("\"{slug}\"")).collect();
+        for source in sources {
+            for call in source.split("Problem::new(").skip(1).chain(source.split("problem(\"").skip(1)) {
+                let head: String = call.chars().take(160).collect();
+                let names_one = known.iter().any(|slug| head.contains(slug.as_str()) || head.starts_with(&slug[1..]));
+                assert!(names_one || head.contains("slug"), "no known slug in: {head}");
+            }
+        }
+    }
 }

@@ -5,15 +5,17 @@ use super::Reply;
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
 use crate::domain::decide::{
-    Answer, Context, Decision, Due, Recorded, Tally, TallyNote, decide, record_quota_total, record_refusal_sum,
+    Answer, Context, Decision, Due, QUOTA_TOKENS_A_RECORD, Recorded, Tally, TallyNote, decide, record_quota_total,
+    record_refusal_sum,
 };
 use crate::domain::event::Event;
-use crate::domain::ids::Position;
+use crate::domain::ids::{Position, RequestId};
 use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
 use crate::domain::text::Texts;
 use crate::domain::time::Timestamp;
 use crate::entropy::Entropy;
+use crate::log::codec::RECORD_BYTES_MAX;
 use crate::log::personal::TextNumbers;
 use crate::log::writer::{AppendError, Batch, LogWriter};
 use crate::log::{DataDir, LogError};
@@ -25,6 +27,9 @@ use std::sync::Arc;
 /// while it decides; a digest found here is only a reason to ask the writer.
 pub type SharedDigests = Arc<RwLock<Digests>>;
 
+/// A full total fits a record: two full-width numbers for each token, and all that stands around them.
+const _: () = assert!(QUOTA_TOKENS_A_RECORD * 2 * 9 + 256 <= RECORD_BYTES_MAX);
+
 /// The decision state with all that it takes to append to the log.
 #[derive(Debug)]
 pub struct Core {
@@ -33,6 +38,8 @@ pub struct Core {
     state: State,
     digests: SharedDigests,
     texts: TextNumbers,
+    /// For request ids of what comes from no request.
+    entropy: Entropy,
     tally: Tally,
     clock: Clock,
     batch: Batch,
@@ -85,7 +92,8 @@ impl Core {
             log,
             state,
             digests,
-            texts: TextNumbers::new(entropy),
+            texts: TextNumbers::new(entropy.split()),
+            entropy,
             tally: Tally::default(),
             clock,
             batch: Batch::default(),
@@ -169,6 +177,13 @@ impl Core {
         origin: &Origin,
         progress: &mut Progress,
     ) -> Result<(), LogError> {
+        let own;
+        let origin = if origin.request.is_none() {
+            own = Origin { request: self.own_request(), ..origin.clone() };
+            &own
+        } else {
+            origin
+        };
         let context = Context { now, origin };
         let mut texts = self.texts.lookup(self.log.connection());
         let decision = decide(&self.state, &self.digests.read(), &context, command, &mut texts);
@@ -185,6 +200,11 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The request id of what comes from no request: every record has 16 bytes that nobody can guess.
+    fn own_request(&mut self) -> RequestId {
+        RequestId(self.entropy.bytes_16())
     }
 
     /// Encodes a command's events, then takes them in. All or none.
@@ -246,15 +266,15 @@ impl Core {
         progress: &mut Progress,
         record: impl FnOnce(&State, &Context<'_>, &mut dyn Texts) -> Vec<Recorded>,
     ) -> Result<(), LogError> {
-        let origin = Origin::default();
+        let origin = Origin { request: self.own_request(), ..Origin::default() };
         let mut texts = self.texts.lookup(self.log.connection());
         let events = record(&self.state, &Context { now, origin: &origin }, &mut texts);
         if let Some(error) = texts.take_failure() {
             return Err(LogError::Sqlite(error));
         }
-        // A sum that does not fit a record cannot be: its counts are bounded by tokens of one account or user.
-        let _ = self.write_down(events, progress);
-        Ok(())
+        // All sums fit, see above. Should one not, this is an outage that everybody sees and no silent loss: the batch
+        // fails, and the sum goes on waiting.
+        self.write_down(events, progress).map(drop).map_err(|TooLarge| LogError::SumTooLarge)
     }
 
     /// Appends what was decided. On any failure the state is rebuilt and the counts that were due wait again.

@@ -23,7 +23,6 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -79,7 +78,6 @@ pub(super) struct Shared {
     pub unsigned: Unsigned,
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
-    offered: Mutex<Offered>,
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
@@ -88,28 +86,15 @@ pub(super) struct Shared {
     replies: mpsc::UnboundedSender<Replies>,
 }
 
-/// What the signer was offered last, and when.
-#[derive(Debug)]
-struct Offered {
-    position: Position,
-    at: Option<Instant>,
-}
-
 impl Shared {
     /// Whether the head is past what the signer was offered.
     pub fn has_unsigned(&self) -> bool {
-        self.offered.lock().position.0 < self.head.load(Ordering::Acquire)
+        self.unsigned.offered() < Position(self.head.load(Ordering::Acquire))
     }
 
     /// Offers the durable head to the signer, at most once a period unless it is the last.
     pub fn offer_head(&self, core: &Core, is_last: bool) {
-        let mut offered = self.offered.lock();
-        let is_early = offered.at.is_some_and(|at| at.elapsed() < signer::PERIOD);
-        if offered.position >= core.head() || (is_early && !is_last) {
-            return;
-        }
-        *offered = Offered { position: core.head(), at: Some(Instant::now()) };
-        self.unsigned.put(SignedHead { size: core.head(), root: core.log().root() });
+        self.unsigned.offer(core.head(), is_last, || core.log().root());
     }
 
     pub fn set_head(&self, head: Position) {
@@ -200,16 +185,18 @@ impl OpenLedger {
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, loaded, head_file, dir, clock } = self;
+        let Self { core, loaded, mut head_file, dir, clock } = self;
+        // What is there already is signed before anything is served, so that there always is a checkpoint.
+        let signed = SignedHead { size: core.head(), root: core.log().root() };
+        let checkpoint = head_file.sign(signed)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
             counters: Counters::default(),
             settings,
-            unsigned: Unsigned::default(),
-            checkpoint: RwLock::new(head_file.latest()?.map(Arc::from)),
-            offered: Mutex::new(Offered { position: Position::NONE, at: None }),
+            unsigned: Unsigned::after(signed.size),
+            checkpoint: RwLock::new(Some(checkpoint.into())),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),

@@ -2,31 +2,55 @@
 //! the commits.
 
 use super::handle::Shared;
+use crate::domain::ids::Position;
 use crate::log::LogError;
+use crate::log::merkle::Hash;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two checkpoints.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
 /// The last head that is to be signed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Unsigned {
     inner: Mutex<Waiting>,
     wake: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
     head: Option<SignedHead>,
+    /// The last position offered, and when.
+    offered: Position,
+    offered_at: Option<Instant>,
     closed: bool,
 }
 
 impl Unsigned {
-    pub fn put(&self, head: SignedHead) {
-        self.inner.lock().head = Some(head);
+    /// After a head that is signed already.
+    pub fn after(signed: Position) -> Self {
+        let waiting = Waiting { head: None, offered: signed, offered_at: None, closed: false };
+        Self { inner: Mutex::new(waiting), wake: Condvar::new() }
+    }
+
+    /// The last position offered.
+    pub fn offered(&self) -> Position {
+        self.inner.lock().offered
+    }
+
+    /// Offers a durable head, at most once a period unless it is the last. Its root is only computed when it is taken.
+    pub fn offer(&self, position: Position, is_last: bool, root: impl FnOnce() -> Hash) {
+        let mut waiting = self.inner.lock();
+        let is_early = waiting.offered_at.is_some_and(|at| at.elapsed() < PERIOD);
+        if waiting.offered >= position || (is_early && !is_last) {
+            return;
+        }
+        waiting.offered = position;
+        waiting.offered_at = Some(Instant::now());
+        waiting.head = Some(SignedHead { size: position, root: root() });
         self.wake.notify_one();
     }
 

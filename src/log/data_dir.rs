@@ -93,6 +93,9 @@ pub enum LogError {
         /// What is wrong.
         what: String,
     },
+    /// Counted refusals cannot be written down.
+    #[error("a sum of counted refusals does not fit a record")]
+    SumTooLarge,
     /// SQLite said no.
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),

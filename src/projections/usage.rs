@@ -6,7 +6,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Principal;
 use crate::domain::window::WINDOW_SECONDS;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Whose window it is: an account's, or a user's own (then the account is none).
 pub type Pool = (AccountId, UserId);
@@ -18,10 +18,12 @@ pub struct WindowUse {
     pub opened_at: u64,
     /// Uses drawn.
     pub used: u64,
-    /// Uses drawn by each token, in the order they came.
-    pub by_token: Vec<(TokenId, u64)>,
-    /// Refusals for quota recorded in it.
+    /// Uses drawn by each token.
+    pub by_token: BTreeMap<TokenId, u64>,
+    /// Refusals for quota in it: all that the log knows of.
     pub refused: u64,
+    /// The run of recording that recorded the first of them by itself. That run's totals count it once more.
+    first_refused_in: Option<u64>,
 }
 
 impl WindowUse {
@@ -30,10 +32,18 @@ impl WindowUse {
             *self = Self { opened_at: at.seconds(), ..Self::default() };
         }
         self.used += amount;
-        match self.by_token.iter_mut().find(|(id, _)| *id == token) {
-            Some((_, drawn)) => *drawn += amount,
-            None => self.by_token.push((token, amount)),
+        *self.by_token.entry(token).or_default() += amount;
+    }
+
+    /// A window can have several totals, to be added up: of its tokens' parts, and of several runs. Those of the run
+    /// that recorded its first refusal count that one too. A run that ended without its totals is one that crashed:
+    /// then the first is in none.
+    fn add_total(&mut self, counts: &[(TokenId, u64)], run: u64) {
+        if self.first_refused_in == Some(run) {
+            self.first_refused_in = None;
+            self.refused = self.refused.saturating_sub(1);
         }
+        self.refused = counts.iter().fold(self.refused, |refused, (_, count)| refused.saturating_add(*count));
     }
 }
 
@@ -41,6 +51,8 @@ impl WindowUse {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
     windows: HashMap<Pool, WindowUse, foldhash::fast::RandomState>,
+    /// How often recording started.
+    runs: u64,
 }
 
 impl Usage {
@@ -65,16 +77,17 @@ impl Usage {
             Event::TokenUseRefused(refused) if refused.cause == Cause::QuotaExceeded => {
                 if let Some(window) = self.windows.get_mut(&pool_of(header)) {
                     window.refused += 1;
+                    window.first_refused_in = Some(self.runs);
                 }
             }
             Event::QuotaRefusalsTotalled(totalled) => {
                 if let Some(window) = self.windows.get_mut(&(header.account, totalled.user))
                     && window.opened_at == totalled.window_opened_at
                 {
-                    let total = totalled.counts.iter().fold(0u64, |total, (_, count)| total.saturating_add(*count));
-                    window.refused = window.refused.max(total);
+                    window.add_total(&totalled.counts, self.runs);
                 }
             }
+            Event::RecordingStarted(_) => self.runs += 1,
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Which secrets open the door, and which kinds of tokens call the guarded API.
 
 use crate::harness::{Key, World, accounts, begun, granted, list, whoami};
+use token_ledger::domain::access::Access;
 use token_ledger::domain::command::AccessRequest;
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{Cause, Event, Outcome, Route};
@@ -161,12 +162,11 @@ fn a_closed_door_draws_nothing_and_tells_no_window() {
 }
 
 #[test]
-fn only_account_user_and_oauth_tokens_call_the_guarded_api() {
+fn only_account_and_user_tokens_call_the_guarded_api() {
     let (mut world, account, _) = account_and_key();
     let user = world.member(account, AccessRequest::Full);
     let rows = [
         (Owner::Account(account), TokenKind::Account, Some(AccessRequest::Full), true),
-        (Owner::Account(account), TokenKind::OAuth, Some(AccessRequest::Full), true),
         (Owner::User(user), TokenKind::User, None, true),
         (Owner::User(user), TokenKind::Session, None, false),
         (Owner::Service, TokenKind::Gateway, None, false),
@@ -184,6 +184,20 @@ fn only_account_user_and_oauth_tokens_call_the_guarded_api() {
                 assert_eq!(then.answered().window, None, "{kind:?} has no window");
             }
         }
+    }
+}
+
+#[test]
+fn an_oauth_token_is_not_judged_by_its_own_access() {
+    let (mut world, account, _) = account_and_key();
+    let key = world.oauth_token(account);
+    let kept = world.state.token(key.token).expect("it is there");
+    assert_eq!((kept.kind, &kept.access), (TokenKind::OAuth, &Access::Full));
+    assert_eq!(world.ask(whoami(&key)).allowed(), Outcome::Ok, "it is known");
+    for route in [Route::Domains, Route::Zones, Route::Certificates] {
+        let then = world.ask(list(&key, route, account));
+        assert_eq!(then.cause(), Cause::ForeignAccount, "{route:?}: without its member's access it acts on nothing");
+        assert_eq!(then.last().header.account, account);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Given, when, then. No database: texts live in a map, time stands where a test puts it.
 
 use std::collections::{BTreeMap, HashMap};
-use token_ledger::domain::access::{Level, Visible};
+use token_ledger::domain::access::{Access, Level, Visible};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GrantRequest, NewSecret, Origin,
     ResourceRequest, Use,
@@ -11,13 +11,13 @@ use token_ledger::domain::decide::{
     record_quota_total, record_refusal_sum,
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{Cause, Event, Outcome, Route};
+use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, Route, TokenCreated};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
 use token_ledger::domain::state::{Digests, State};
 use token_ledger::domain::text::{PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
-use token_ledger::domain::token::{Owner, TokenKind};
+use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 /// When every story begins: 2026-03-01T12:00:00Z.
@@ -270,6 +270,33 @@ impl World {
         self.token(Owner::Service, kind, None)
     }
 
+    /// An OAuth token as a log may hold one: no command makes it yet.
+    pub fn oauth_token(&mut self, account: AccountId) -> Key {
+        let digest = self.new_secret().digest;
+        let (owner, token) = (Owner::Account(account), TokenId(self.state.tokens.next_number()));
+        let header = Header {
+            recorded_at: self.now,
+            account,
+            account_number: self.state.account(account).expect("it is there").stream_number + 1,
+            token,
+            token_number: 1,
+            principal: Principal::Local(1_000),
+            credential: TokenId::NONE,
+            request: self.origin.request,
+        };
+        let event = TokenCreated {
+            kind: TokenKind::OAuth,
+            owner,
+            name: TextNumber::NONE,
+            access: Access::Full,
+            secret: Secret { number: 1, digest, hint: *b"hint", not_after: None },
+            expires_at: None,
+            by: by_local(),
+        };
+        self.happen(&Recorded { header, event: event.into() });
+        Key { token, owner, digest }
+    }
+
     /// Rotates a token; its new key.
     pub fn rotate(&mut self, key: &Key, overlap_seconds: u64) -> Key {
         let secret = self.new_secret();
@@ -413,6 +440,11 @@ impl Then {
     pub fn last(&self) -> &Recorded {
         self.events.last().expect("something was recorded")
     }
+}
+
+/// What a change by a person on the machine says of its maker.
+pub fn by_local() -> By {
+    By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE }
 }
 
 pub fn text(text: &str) -> PersonalText {

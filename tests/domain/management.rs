@@ -3,14 +3,15 @@
 use crate::harness::{AccountEdit, Key, TokenEdit, World, begun, certificate, granted, list, text, whoami};
 use token_ledger::domain::access::BUILT_IN_GROUPS;
 use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, ResourceRequest};
-use token_ledger::domain::decide::{REFUSALS_A_MINUTE_MAX, TallyNote, may_read};
+use token_ledger::domain::decide::{NEW_AGENTS_AN_HOUR_MAX, REFUSALS_A_MINUTE_MAX, TallyNote, may_read};
 use token_ledger::domain::directory::{DomainFacts, Plan};
 use token_ledger::domain::event::{
-    Cause, Event, LedgerInitialized, ManagementOperation as Op, RecordingStarted, RecordingStopped, Route,
+    By, Cause, Event, LedgerInitialized, ManagementOperation as Op, RecordingStarted, RecordingStopped, Route,
 };
-use token_ledger::domain::ids::{AccountId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::{Missing, Rejection};
-use token_ledger::domain::state::authority_of;
+use token_ledger::domain::state::{authority_of, by_of};
+use token_ledger::domain::text::{Subject, TextKind};
 use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
@@ -32,7 +33,7 @@ fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
         (world.staff_token(TokenKind::Auditor), false, true),
         (world.staff_token(TokenKind::Gateway), false, false),
         (world.account_token(account, AccessRequest::Full), false, false),
-        (world.token(Owner::Account(account), TokenKind::OAuth, Some(AccessRequest::Full)), false, false),
+        (world.oauth_token(account), false, false),
         (world.user_token(user), false, false),
         (world.token(Owner::User(user), TokenKind::Session, None), false, false),
     ];
@@ -82,7 +83,7 @@ fn a_closed_operator_token_manages_nothing_and_is_recorded_with_the_cause() {
             let then = world.manage_as(&key, change);
             assert_eq!((then.rejection(), then.names()), (&Rejection::Closed(cause), vec!["ManagementRefused"]));
             let Event::ManagementRefused(refused) = &then.last().event else { panic!("it was refused") };
-            assert_eq!((refused.operation, refused.cause), (operation, cause));
+            assert_eq!((refused.operation, refused.secret, refused.cause), (operation, 1, cause));
             let header = then.last().header;
             assert_eq!((header.token, header.credential), (key.token, key.token));
             assert_eq!(header.principal, Principal::Staff(key.token));
@@ -215,6 +216,116 @@ fn a_change_says_by_what_right_it_was_made() {
         assert_eq!((header.principal, header.credential), (principal, credential));
         assert_eq!(authority_of(&then.last().event), Some(authority));
     }
+}
+
+/// One change of each kind, each acceptable after those before it, with the number of changes it is recorded as.
+fn every_accepted_change(world: &mut World) -> Vec<(Change, usize)> {
+    let (account, user, resource) = (AccountId(1), UserId(1), ResourceId(1));
+    let some = granted(vec![crate::harness::all("zones", token_ledger::domain::access::Level::ReadOnly)]);
+    let key = Key { token: TokenId(2), owner: Owner::Account(account), digest: TokenDigest([0xaa; 32]) };
+    let (owner, token, secret, if_match) = (key.owner, key.token, world.new_secret(), None);
+    let (name, email, kind, access) = (text("name"), text("a@b.example"), TokenKind::Account, some.clone());
+    let new_token = Change::CreateToken { owner, kind, name, access: Some(access), expires_at: None, secret };
+    let new_account = Change::CreateAccount { name: text("a"), email, plan: Plan::Solo, hourly_limit: None };
+    let account_edit =
+        AccountEdit { name: Some("b"), plan: Some(Plan::Teams), hourly_limit: Some(9), ..AccountEdit::default() };
+    let expires_at = Some(Some(world.now.plus_seconds(9)));
+    let token_edit =
+        TokenEdit { name: Some("b"), access: Some(AccessRequest::Full), expires_at, ..TokenEdit::default() };
+    let domain = ResourceRequest::Domain(DomainFacts::default());
+    vec![
+        (create_user(), 1),
+        (new_account, 1),
+        (account_edit.of(account), 3),
+        (Change::ActivateResearch { account, monthly_cap: None }, 1),
+        (Change::DeactivateResearch { account }, 1),
+        (Change::PutMember { account, user, access: some }, 1),
+        (Change::PutMember { account, user, access: AccessRequest::Full }, 1),
+        (Change::RemoveMember { account, user }, 1),
+        (Change::AddResource { account, name: text("a.example"), resource: domain }, 1),
+        (Change::RemoveResource { account, resource }, 1),
+        (new_token, 1),
+        (token_edit.of(&key), 3),
+        (Change::RotateToken { owner, token, overlap_seconds: 0, secret: world.new_secret(), if_match }, 1),
+        (Change::DeleteToken { owner, token, if_match }, 1),
+    ]
+}
+
+#[test]
+fn every_change_says_with_which_secret_and_from_where_it_was_made() {
+    let mut world = begun();
+    let operator = world.staff_token(TokenKind::Operator);
+    let operator = world.rotate(&operator, 60);
+    for (number, (change, changes)) in every_accepted_change(&mut world).into_iter().enumerate() {
+        let label = format!("{change:?}");
+        world.from(&format!("192.0.2.{number}"), &format!("agent/{number}"));
+        let then = world.manage_as(&operator, change.clone());
+        then.done();
+        let said: Vec<By> = then.events.iter().filter_map(|recorded| by_of(&recorded.event).copied()).collect();
+        assert_eq!(said.len(), changes, "{label}");
+        for by in said {
+            assert_eq!((by.authority, by.secret), (Authority::Operator(Version(2)), 2), "{label}");
+            let from = (world.text_of(by.address), world.text_of(by.agent));
+            assert_eq!(from, (&*format!("192.0.2.{number}"), &*format!("agent/{number}")), "{label}");
+        }
+        let subjects = then.events.iter().filter_map(|recorded| match &recorded.event {
+            Event::TextSeen(seen) if matches!(seen.kind, TextKind::Address | TextKind::Agent) => Some(seen.subject),
+            _ => None,
+        });
+        let subjects: Vec<Subject> = subjects.collect();
+        assert_eq!(subjects, [Subject::Service; 2], "{label}: staff's texts are the service's, taken up once");
+    }
+}
+
+#[test]
+fn a_change_without_a_token_says_no_secret_and_no_place() {
+    let mut world = begun();
+    world.from("192.0.2.1", "curl");
+    for (actor, authority) in [(Actor::Init, Authority::Init), (Actor::Local(42), Authority::Local)] {
+        let then = world.when(Command::Manage(actor, Box::new(create_user())));
+        assert_eq!(then.names(), ["TextSeen", "TextSeen", "UserCreated"]);
+        assert_eq!(by_of(&then.last().event), Some(&By { authority, ..crate::harness::by_local() }));
+    }
+}
+
+#[test]
+fn a_change_that_changes_nothing_takes_up_no_address() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let operator = world.staff_token(TokenKind::Operator);
+    world.from("192.0.2.1", "curl");
+    for change in [
+        Change::DeactivateResearch { account },
+        AccountEdit { plan: Some(Plan::Teams), ..AccountEdit::default() }.of(account),
+        TokenEdit { name: Some("a token"), ..TokenEdit::default() }.of(&operator),
+    ] {
+        let then = world.manage_as(&operator, change);
+        assert!(!then.done().created);
+        assert_eq!(then.names(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn the_agents_of_changes_count_for_the_token_that_was_shown() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let changed = world.account_token(account, AccessRequest::Full);
+    let operator = world.staff_token(TokenKind::Operator);
+    let rename = |world: &mut World, agent: &str, name: &'static str| {
+        world.from("192.0.2.1", agent);
+        let then = world.manage_as(&operator, TokenEdit { name: Some(name), ..TokenEdit::default() }.of(&changed));
+        then.done();
+        by_of(&then.last().event).expect("it is a change").agent
+    };
+    let names = ["one", "two"].into_iter().cycle();
+    for (index, name) in (0..NEW_AGENTS_AN_HOUR_MAX).zip(names) {
+        assert_ne!(rename(&mut world, &format!("agent {index}"), name), TextNumber::NONE);
+    }
+    assert_eq!(rename(&mut world, "one too many", "three"), TextNumber::NONE);
+    world.from("192.0.2.1", "of the changed token");
+    let then = world.ask(list(&changed, Route::Zones, account));
+    let Event::TokenUsed(used) = &then.last().event else { panic!("it was used") };
+    assert_ne!(used.agent, TextNumber::NONE, "the token that was changed brought none");
 }
 
 #[test]

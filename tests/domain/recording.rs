@@ -140,6 +140,28 @@ fn a_user_tokens_refusals_are_summed_for_each_account() {
 }
 
 #[test]
+fn a_user_tokens_records_are_numbered_in_each_account_by_itself() {
+    let mut world = begun();
+    let user = world.user();
+    let accounts: Vec<AccountId> = (0..5).map(|_| world.account(Plan::Teams)).collect();
+    for &account in &accounts {
+        world.manage(Change::PutMember { account, user, access: AccessRequest::Full }).done();
+    }
+    let key = world.user_token(user);
+    for number in 1..=3 {
+        for index in [3, 0, 4, 1, 2] {
+            let header = world.ask(list(&key, Route::Domains, accounts[index])).last().header;
+            assert_eq!((header.account, header.token_number), (accounts[index], number));
+        }
+    }
+    let token = world.state.token(key.token).expect("it is there");
+    let streams: Vec<AccountId> = token.streams.iter().map(|(account, _)| *account).collect();
+    assert!(streams.is_sorted(), "so that one is found without a walk: {streams:?}");
+    assert_eq!(streams.len(), accounts.len() + 1, "and one on no account");
+    assert_eq!(token.stream_number(AccountId(99)), 0);
+}
+
+#[test]
 fn a_use_says_who_acted_and_with_which_token() {
     let (mut world, account, key) = account_and_key();
     let user = world.member(account, AccessRequest::Full);

@@ -75,7 +75,7 @@ fn a_foreign_accounts_path_is_recorded_in_the_callers_own_stream_only() {
         let then = world.ask(by_name(&key, Route::Zone, other, "never-seen.example"));
         assert_eq!(then.names(), ["TokenUseRefused"], "not even the name asked for is taken up");
         assert_eq!(then.last().header.account, stream);
-        assert_eq!(refused(&then).scope, None);
+        assert_eq!((refused(&then).scope, refused(&then).asked_account), (None, other), "it says which");
         assert_eq!(world.state.account(other).cloned(), before);
     }
 }
@@ -434,6 +434,50 @@ fn a_name_never_seen_gets_its_number_once_before_the_use_or_refusal_that_says_it
         assert_ne!(name, TextNumber::NONE);
         assert_eq!(world.text_of(name), "never-seen.example");
         assert_eq!(world.ask(asked).names(), [event]);
+    }
+}
+
+#[test]
+fn a_use_records_the_resource_that_was_found() {
+    let (mut world, account, [domain, of_a, of_b]) = certificates();
+    let zone = world.zone(account, "a.example").0;
+    let key = world.account_token(account, AccessRequest::Full);
+    let rows = [
+        (whoami(&key), 0),
+        (accounts(&key), 0),
+        (list(&key, Route::Domains, account), 0),
+        (by_name(&key, Route::Domain, account, "a.example"), domain),
+        (by_number(&key, Route::Domain, account, domain), domain),
+        (by_name(&key, Route::Domain, account, "absent.example"), 0),
+        (by_number(&key, Route::Domain, account, of_a), 0),
+        (invalid(by_name(&key, Route::Domain, account, "a.example")), 0),
+        (by_name(&key, Route::Zone, account, "a.example"), zone),
+        (of_domain(&key, account, "a.example", of_a), of_a),
+        (of_domain(&key, account, "a.example", of_b), 0),
+        (by_name(&key, Route::Certificates, account, "a.example"), domain),
+    ];
+    for (asked, expected) in rows {
+        let label = format!("{asked:?}");
+        assert_eq!(used(&world.ask(asked)).resource, ResourceId(expected), "{label}");
+    }
+}
+
+#[test]
+fn a_refusal_records_the_account_that_was_asked_for() {
+    let mut world = begun();
+    let (own, other) = (world.account(Plan::Teams), world.account(Plan::Teams));
+    let key = world.account_token(own, granted(vec![]));
+    let gateway = world.staff_token(token_ledger::domain::token::TokenKind::Gateway);
+    let rows = [
+        (list(&key, Route::Zones, own), own),
+        (list(&key, Route::Zones, other), other),
+        (list(&key, Route::Zones, ABSENT), ABSENT),
+        (whoami(&gateway), AccountId::NONE),
+        (list(&gateway, Route::Zones, other), other),
+    ];
+    for (asked, expected) in rows {
+        let label = format!("{asked:?}");
+        assert_eq!(refused(&world.ask(asked)).asked_account, expected, "{label}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Creating, editing, rotating and deleting tokens.
 
-use crate::harness::{Key, NOON, TokenEdit, World, all, begun, granted, text, whoami};
+use crate::harness::{Key, NOON, TokenEdit, World, all, begun, by_local, granted, text, whoami};
 use token_ledger::domain::access::Access;
 use token_ledger::domain::access::Level::ReadOnly;
 use token_ledger::domain::command::{AccessRequest, Change, NewSecret};
@@ -9,7 +9,7 @@ use token_ledger::domain::event::{Cause, Event, Outcome, TokenRotated};
 use token_ledger::domain::ids::{AccountId, TokenId, UserId, Version};
 use token_ledger::domain::rejection::{Conflict, Missing, Rejection};
 use token_ledger::domain::time::Timestamp;
-use token_ledger::domain::token::{Authority, Owner, SECRETS_MAX, Secret, TokenKind};
+use token_ledger::domain::token::{Owner, SECRETS_MAX, Secret, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 const OVERLAP_SECONDS_MAX: u64 = 2_592_000;
@@ -44,20 +44,21 @@ fn a_kind_of_token_has_its_owner_and_no_other() {
     let (mut world, account, user) = account_and_user();
     let owners = [Owner::Service, Owner::Account(account), Owner::User(user)];
     let rows = [
-        (Account, owners[1]),
-        (OAuth, owners[1]),
-        (User, owners[2]),
-        (Session, owners[2]),
-        (Gateway, owners[0]),
-        (Operator, owners[0]),
-        (Auditor, owners[0]),
+        (Account, Some(owners[1])),
+        // Not before there are authorizations.
+        (OAuth, None),
+        (User, Some(owners[2])),
+        (Session, Some(owners[2])),
+        (Gateway, Some(owners[0])),
+        (Operator, Some(owners[0])),
+        (Auditor, Some(owners[0])),
     ];
     for (kind, its_owner) in rows {
         for owner in owners {
             let access = matches!(owner, Owner::Account(_)).then_some(AccessRequest::Full);
             let change = create(&mut world, owner, kind, access);
             let then = world.manage(change);
-            if owner == its_owner {
+            if Some(owner) == its_owner {
                 assert!(then.done().created, "{kind:?} of {owner:?}");
             } else {
                 assert_eq!(fields(then.rejected()), ["kind"], "{kind:?} of {owner:?}");
@@ -108,7 +109,7 @@ fn a_created_token_is_recorded_whole() {
         let Event::TokenCreated(created) = &then.last().event else { panic!("it was created") };
         let first = Secret { number: 1, digest: secret.digest, hint: secret.hint, not_after: None };
         assert_eq!((created.kind, created.owner, created.secret), (kind, owner, first));
-        assert_eq!((&created.access, created.expires_at, created.authority), (&kept, expires_at, Authority::Local));
+        assert_eq!((&created.access, created.expires_at, created.by), (&kept, expires_at, by_local()));
         assert_eq!(world.text_of(created.name), "CI deploy");
         let header = then.last().header;
         assert_eq!((header.account, header.token, header.token_number), (stream, TokenId(number), 2));
@@ -291,7 +292,7 @@ fn a_rotation_is_recorded_whole_and_counts_the_version() {
     assert!(then.done().created, "it made a secret");
     let next = Secret { number: 2, digest: secret.digest, hint: secret.hint, not_after: None };
     let ends_at = world.now.plus_seconds(60);
-    let expected = TokenRotated { secret: next, ends: 1, ends_at, authority: Authority::Local };
+    let expected = TokenRotated { secret: next, ends: 1, ends_at, by: by_local() };
     assert_eq!(then.names(), ["TokenRotated"]);
     assert_eq!(then.last().event, Event::TokenRotated(expected));
     assert_eq!(version_of(&world, &key), Version(2));

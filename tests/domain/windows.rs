@@ -1,8 +1,8 @@
 //! The hourly windows: who draws from which, how many pass, when it begins again, and how refusals for quota are kept.
 
-use crate::harness::{Key, Then, World, accounts, begun, by_name, granted, invalid, list, whoami};
+use crate::harness::{Key, Then, World, accounts, begun, by_name, granted, invalid, list, text, whoami};
 use token_ledger::domain::command::{AccessRequest, Change};
-use token_ledger::domain::decide::TallyNote;
+use token_ledger::domain::decide::{QUOTA_TOKENS_A_RECORD, TallyNote};
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{Cause, Event, Outcome, QuotaRefusalsTotalled, Route};
 use token_ledger::domain::ids::{AccountId, TokenId, UserId};
@@ -123,6 +123,25 @@ fn calls_on_no_account_draw_from_the_users_own_window() {
 }
 
 #[test]
+fn the_limit_of_a_users_own_window_is_the_one_recorded_with_the_user() {
+    let mut world = begun();
+    let created = world.manage(Change::CreateUser { email: text("ada@example.com"), name: text("Ada") });
+    let Event::UserCreated(mut event) = created.last().event.clone() else { panic!("a user became known") };
+    assert_eq!(event.hourly_limit, HOURLY_LIMIT_DEFAULT);
+    // As another release may have recorded it, with another default.
+    (event.user, event.hourly_limit) = (event.user.next(), 2);
+    let user = event.user;
+    world.state.evolve(&created.last().header, &event.into());
+    let key = world.user_token(user);
+    for remaining in [1, 0] {
+        let then = world.ask(whoami(&key));
+        assert_eq!((then.allowed(), then.remaining()), (Outcome::Ok, remaining));
+        assert_eq!(then.answered().window.map(|window| window.limit), Some(2));
+    }
+    assert_eq!(world.ask(whoami(&key)).cause(), Cause::QuotaExceeded);
+}
+
+#[test]
 fn an_account_tokens_whoami_draws_from_its_account() {
     let (mut world, account, key) = account_of(2);
     world.ask_times(1, &whoami(&key));
@@ -206,6 +225,30 @@ fn one_total_at_the_windows_end_counts_every_refusal_for_quota_by_token() {
     assert_eq!(total.event, Event::QuotaRefusalsTotalled(expected));
     assert!(world.tally.is_empty());
     assert_eq!(world.flush(true), []);
+}
+
+#[test]
+fn a_total_of_more_tokens_than_a_record_takes_is_spread_over_several() {
+    let (mut world, account, _) = account_of(1);
+    let window_opened_at = world.now.seconds();
+    let tokens = 2 * QUOTA_TOKENS_A_RECORD as u64 + 1;
+    for token in (1..=tokens).rev().map(TokenId) {
+        world.tally.add(TallyNote::Quota { account, user: UserId::NONE, window_opened_at, token });
+    }
+    world.at(3_600);
+    let flushed = world.flush(false);
+    let counts = flushed.iter().map(|recorded| match &recorded.event {
+        Event::QuotaRefusalsTotalled(total) => {
+            assert_eq!((recorded.header.account, total.user), (account, UserId::NONE));
+            assert_eq!(total.window_opened_at, window_opened_at);
+            total.counts.clone()
+        }
+        other => panic!("a total: {other:?}"),
+    });
+    let counts: Vec<_> = counts.collect();
+    assert_eq!(counts.iter().map(Vec::len).collect::<Vec<_>>(), [QUOTA_TOKENS_A_RECORD, QUOTA_TOKENS_A_RECORD, 1]);
+    assert_eq!(counts.concat(), (1..=tokens).map(|token| (TokenId(token), 1)).collect::<Vec<_>>());
+    assert!(world.tally.is_empty());
 }
 
 #[test]

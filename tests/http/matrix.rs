@@ -83,6 +83,7 @@ const MATRIX: &[Row] = {
         (Document,           "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
         (Checkpoint,         "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
         (VerifierKeys,       "200 200 200 200 200  200 200 200 200  200 200",    NO_ABSENCE),
+        (ProblemPage,        "200 200 200 200 200  200 200 200 200  200 200",    "404 404 404 404 404  404 404 404 404  404 404"),
     ]
 };
 
@@ -139,6 +140,7 @@ impl Spares {
             let variable = &part[..=part.find('}').unwrap()];
             let value = match (absent && Some(at) == last, variable) {
                 (true, "{domain}" | "{zone}") => "absent.example".to_owned(),
+                (false, "{slug}") => "not-found".to_owned(),
                 (true, _) => "999999".to_owned(),
                 (false, _) => self.variable(house, template, variable),
             };

@@ -54,6 +54,7 @@ fn a_use() -> TokenUsed {
         route: Route::Whoami,
         scope: None,
         outcome: Outcome::Ok,
+        resource: token_ledger::domain::ids::ResourceId::NONE,
         address: TextNumber(0),
         agent: TextNumber(0),
         general: 1,

@@ -8,10 +8,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde::de::DeserializeOwned;
 use std::sync::LazyLock;
+use token_ledger::domain::decide::QUOTA_TOKENS_A_RECORD;
 use token_ledger::domain::event::{
     Cause, EVENT_TYPES, Event, LedgerInitialized, QuotaRefusalsTotalled, RecordingStopped, TokenUseRefused,
 };
-use token_ledger::domain::ids::TokenId;
+use token_ledger::domain::ids::{TokenId, UserId};
 use token_ledger::log::codec::{
     CodecError, ENVELOPE_BYTES, FORMAT, RECORD_BYTES_MAX, decode, decode_header, encode, from_bytes, is_canonical,
 };
@@ -131,6 +132,16 @@ fn a_long_list_of_small_numbers_that_can_be_written_can_be_read() {
         let read = decode(&record).unwrap_or_else(|error| panic!("{tokens} in {} bytes: {error}", record.len()));
         assert!(read == (header, event), "{tokens} tokens are read as something else");
     }
+}
+
+#[test]
+fn a_full_total_of_a_window_fits_a_record_whatever_its_numbers_are() {
+    let Sample { header, .. } = sample_named("header_largest");
+    let counts = vec![(TokenId(u64::MAX), u64::MAX); QUOTA_TOKENS_A_RECORD];
+    let event = Event::from(QuotaRefusalsTotalled { user: UserId(u64::MAX), window_opened_at: u64::MAX, counts });
+    let mut record = Vec::new();
+    encode(&header, &event, &mut record).expect("a full total fits");
+    assert!(decode(&record) == Ok((header, event)), "it is read as it was written");
 }
 
 #[test]

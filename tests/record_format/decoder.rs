@@ -4,6 +4,7 @@ use crate::damage::damaged_records;
 use crate::golden::{golden, golden_path, to_hex};
 use crate::oracles::{header_json, payload_json};
 use crate::samples::variants;
+use crate::sources::doc_of_enum;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -112,6 +113,17 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         assert_eq!(ours.get(name), Some(variants), "{name}");
     }
     assert_eq!(ours.len(), theirs.len(), "an enumeration is missing in tools/decode_record.py");
+}
+
+#[test]
+fn every_enumeration_of_the_format_says_that_its_numbers_are() {
+    let theirs: BTreeMap<String, Value> =
+        serde_json::from_str(&out(&run(decoder().arg("--enums")))).expect("--enums prints one JSON object");
+    for name in theirs.keys() {
+        let doc = doc_of_enum(name);
+        assert!(doc.contains("Numbers are part of the record format: append only."), "{name}: {doc}");
+    }
+    assert!(!doc_of_enum("ResourceKind").contains("record format"), "no payload holds it");
 }
 
 #[test]

@@ -94,45 +94,46 @@ impl Samples {
     fn directory(&mut self) {
         let (name, email) = (TextNumber(12), TextNumber(13));
         for authority in authorities() {
-            let created = UserCreated { user: UserId(3), email, name, authority };
+            let by = By { authority, ..operator() };
+            let created = UserCreated { user: UserId(3), email, name, hourly_limit: 2_400, by };
             self.add(format!("user_created_by_{}", word(&authority)), by_operator(of_service()), created);
         }
         for plan in variants() {
-            let created = AccountCreated { name, email, plan, hourly_limit: 2_400, authority: operator() };
+            let created = AccountCreated { name, email, plan, hourly_limit: 2_400, by: operator() };
             self.add(format!("account_created_{plan:?}"), by_operator(of_account()), created);
         }
-        let renamed = AccountRenamed { name: TextNumber(300), email, authority: operator() };
+        let renamed = AccountRenamed { name: TextNumber(300), email, by: operator() };
         self.add("account_renamed", by_operator(of_account()), renamed);
         for (from, to) in [(Plan::Solo, Plan::Teams), (Plan::Teams, Plan::Enterprise), (Plan::Enterprise, Plan::Solo)] {
-            let changed = PlanChanged { from, to, authority: operator() };
+            let changed = PlanChanged { from, to, by: operator() };
             self.add(format!("plan_changed_{from:?}_to_{to:?}"), by_operator(of_account()), changed);
         }
-        let changed = HourlyLimitChanged { from: 2_400, to: 1_000_000_000, authority: operator() };
+        let changed = HourlyLimitChanged { from: 2_400, to: 1_000_000_000, by: operator() };
         self.add("hourly_limit_changed", by_operator(of_account()), changed);
         for (word, monthly_cap) in [("uncapped", None), ("capped", Some(1_000))] {
-            let on = ResearchActivated { monthly_cap, authority: operator() };
+            let on = ResearchActivated { monthly_cap, by: operator() };
             self.add(format!("research_activated_{word}"), by_operator(of_account()), on);
         }
-        let off = ResearchDeactivated { authority: operator() };
+        let off = ResearchDeactivated { by: operator() };
         self.add("research_deactivated", by_operator(of_account()), off);
     }
 
     fn members_and_resources(&mut self) {
         let (user, header) = (UserId(3), by_operator(of_account()));
-        self.add("member_added_full", header, MemberAdded { user, access: Access::Full, authority: operator() });
-        let member = Authority::Membership(Version(2));
-        let added = MemberAdded { user, access: zones_and_domains(), authority: member };
+        self.add("member_added_full", header, MemberAdded { user, access: Access::Full, by: operator() });
+        let member = By { authority: Authority::Membership(Version(2)), secret: 251, ..operator() };
+        let added = MemberAdded { user, access: zones_and_domains(), by: member };
         self.add("member_added_granted", Header { principal: Principal::User(UserId(1)), ..header }, added);
         for (word, access) in [("granted", zones_and_domains()), ("nothing", Access::Granted(Vec::new()))] {
-            let changed = MemberAccessChanged { user, access, authority: operator() };
+            let changed = MemberAccessChanged { user, access, by: operator() };
             self.add(format!("member_access_changed_{word}"), header, changed);
         }
-        self.add("member_removed", header, MemberRemoved { user, authority: operator() });
+        self.add("member_removed", header, MemberRemoved { user, by: operator() });
         for (word, facts) in resource_facts() {
-            let (resource, name, authority) = (ResourceId(19), TextNumber(21), operator());
-            self.add(format!("resource_added_{word}"), header, ResourceAdded { resource, name, facts, authority });
+            let (resource, name, by) = (ResourceId(19), TextNumber(21), operator());
+            self.add(format!("resource_added_{word}"), header, ResourceAdded { resource, name, facts, by });
         }
-        let removed = ResourceRemoved { resource: ResourceId(19), authority: operator() };
+        let removed = ResourceRemoved { resource: ResourceId(19), by: operator() };
         self.add("resource_removed", header, removed);
     }
 
@@ -142,24 +143,24 @@ impl Samples {
             let (owner, access, expires_at) = made_for(kind);
             let secret = secret(1, None);
             let created =
-                TokenCreated { kind, owner, name: TextNumber(14), access, secret, expires_at, authority: operator() };
+                TokenCreated { kind, owner, name: TextNumber(14), access, secret, expires_at, by: operator() };
             self.add(format!("token_created_{kind:?}"), header, created);
         }
-        self.add("token_renamed", header, TokenRenamed { name: TextNumber(301), authority: operator() });
+        self.add("token_renamed", header, TokenRenamed { name: TextNumber(301), by: operator() });
         for (word, access) in [("full", Access::Full), ("granted", zones_and_domains())] {
-            let changed = TokenAccessChanged { access, authority: operator() };
+            let changed = TokenAccessChanged { access, by: operator() };
             self.add(format!("token_access_changed_{word}"), header, changed);
         }
         for (word, expires_at) in [("never", None), ("later", Some(NOW.plus_seconds(86_400)))] {
-            let changed = TokenExpiryChanged { expires_at, authority: operator() };
+            let changed = TokenExpiryChanged { expires_at, by: operator() };
             self.add(format!("token_expiry_changed_{word}"), header, changed);
         }
         for (word, not_after) in [("open", None), ("ending", Some(NOW))] {
             let secret = secret(2, not_after);
-            let rotated = TokenRotated { secret, ends: 1, ends_at: NOW.plus_seconds(86_400), authority: operator() };
+            let rotated = TokenRotated { secret, ends: 1, ends_at: NOW.plus_seconds(86_400), by: operator() };
             self.add(format!("token_rotated_to_{word}"), header, rotated);
         }
-        self.add("token_deleted", header, TokenDeleted { authority: operator() });
+        self.add("token_deleted", header, TokenDeleted { by: operator() });
     }
 
     fn uses(&mut self) {
@@ -193,7 +194,8 @@ impl Samples {
         for cause in variants() {
             let TokenUsed { secret, source, scope, route, address, agent, .. } = used(Route::Zone, Outcome::Ok);
             let scope = scope.filter(|_| matches!(cause, Cause::MissingScope | Cause::QuotaExceeded));
-            let refused = TokenUseRefused { secret, source, scope, route, address, agent, cause };
+            let asked_account = AccountId(if cause == Cause::ForeignAccount { u64::MAX } else { 7 });
+            let refused = TokenUseRefused { secret, source, scope, route, asked_account, address, agent, cause };
             self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
         }
         let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
@@ -212,15 +214,15 @@ impl Samples {
         let header = Header { account: AccountId::NONE, account_number: 0, ..header };
         self.add("quota_refusals_totalled_of_user", header, total);
         for operation in variants() {
-            let (address, agent, cause) = (TextNumber(31), TextNumber(32), Cause::WrongKind);
-            let refused = ManagementRefused { operation, address, agent, cause };
+            let (secret, address, agent, cause) = (2, TextNumber(31), TextNumber(32), Cause::WrongKind);
+            let refused = ManagementRefused { operation, secret, address, agent, cause };
             self.add(format!("management_refused_{operation:?}"), of_token(), refused);
         }
     }
 
     /// The same small event under every kind of header.
     fn headers(&mut self) {
-        let event = TokenDeleted { authority: Authority::Local };
+        let event = TokenDeleted { by: local() };
         let principals = [
             Principal::Service,
             Principal::Account(AccountId(7)),
@@ -291,12 +293,16 @@ fn by_operator(header: Header) -> Header {
     Header { principal: Principal::Staff(TokenId(1)), credential: TokenId(1), ..header }
 }
 
-fn operator() -> Authority {
-    Authority::Operator(Version(1))
+fn operator() -> By {
+    By { authority: Authority::Operator(Version(1)), secret: 1, address: TextNumber(31), agent: TextNumber(32) }
+}
+
+fn local() -> By {
+    By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE }
 }
 
 fn authorities() -> [Authority; 4] {
-    [Authority::Init, Authority::Local, operator(), Authority::Membership(Version(4))]
+    [Authority::Init, Authority::Local, operator().authority, Authority::Membership(Version(4))]
 }
 
 fn zones_and_domains() -> Access {
@@ -377,11 +383,13 @@ fn used(route: Route, outcome: Outcome) -> TokenUsed {
         Route::Certificates | Route::Certificate => Some((group::CERTIFICATES, named)),
         Route::ResearchStatus => Some((group::DOMAIN_RESEARCH, Target::List)),
     };
+    let found = outcome == Outcome::Ok && asked.is_some_and(|(_, target)| target != Target::List);
     TokenUsed {
         secret: 1,
         source: if asked.is_some() { AccessSource::Token(Version(3)) } else { AccessSource::Identity(Version(3)) },
         scope: asked.map(|(group, target)| RequiredScope { group, verb: Verb::Read, target }),
         route,
+        resource: if found { ResourceId(19) } else { ResourceId::NONE },
         address: TextNumber(31),
         agent: TextNumber::NONE,
         general: 1,

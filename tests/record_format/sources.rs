@@ -37,6 +37,19 @@ fn used_module(line: &str) -> Option<String> {
     path.split("::").next().map(str::to_owned)
 }
 
+/// The doc comment of an enumeration of the domain, in one line.
+pub fn doc_of_enum(name: &str) -> String {
+    let files = std::fs::read_dir(domain()).expect("the domain is a directory").flatten();
+    let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+    let declared = format!("\npub enum {name} {{");
+    let found = texts.into_iter().find_map(|text| text.split_once(&declared).map(|(before, _)| before.to_owned()));
+    let before = found.unwrap_or_else(|| panic!("{name} is an enumeration of the domain"));
+    let above = before.lines().rev().take_while(|line| line.starts_with("#[") || line.starts_with("///"));
+    let mut doc: Vec<&str> = above.filter_map(|line| line.strip_prefix("/// ")).collect();
+    doc.reverse();
+    doc.join(" ")
+}
+
 /// The words of every `serde(…)` in a source.
 fn serde_attributes(code: &str) -> Vec<String> {
     let inside = code.split("serde(").skip(1).filter_map(|rest| rest.split(")]").next());

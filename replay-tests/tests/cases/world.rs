@@ -4,18 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use token_ledger::clock::Clock;
-use token_ledger::domain::command::{Actor, Change, Command, NewSecret, Origin};
-use token_ledger::domain::decide::Answer;
-use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::Timestamp;
-use token_ledger::domain::token::{Owner, TokenKind};
-use token_ledger::domain::token_text::TokenSecret;
 use token_ledger::entropy::Entropy;
 use token_ledger::http::server::{ServerLimits, serve};
 use token_ledger::http::{App, entry};
-use token_ledger::ledger::core::Core;
+use token_ledger::ledger::initialize::initialize;
 use token_ledger::ledger::{DataDir, Ledger, Settings};
-use token_ledger::log::note::LogKey;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -58,26 +52,9 @@ pub struct World {
 /// Makes a ledger with its first events, as `init` does; gives the operator token's text.
 pub fn begin(path: &Path, at: Timestamp) -> String {
     let dir = DataDir::new(path);
-    dir.prepare().unwrap();
-    let mut entropy = Seed::Beginning.entropy();
-    let log_vkey = LogKey::from_seed(ORIGIN, &entropy.bytes_32()).unwrap().vkey().to_string();
-    let secret = TokenSecret::from_random(TokenKind::Operator, &entropy.bytes_32());
-    let mut core = Core::create(&dir, Clock::manual(at), entropy).unwrap();
-    let changes = [
-        Change::Initialize { origin: ORIGIN.to_owned(), log_vkey },
-        Change::CreateToken {
-            owner: Owner::Service,
-            kind: TokenKind::Operator,
-            name: PersonalText::new("first operator"),
-            access: None,
-            expires_at: None,
-            secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
-        },
-    ];
-    let jobs = changes.map(|change| (Command::Manage(Actor::Init, Box::new(change)), Origin::default()));
-    let committed = core.commit(&jobs).unwrap();
-    assert!(committed.replies.iter().all(|reply| matches!(reply.answer, Answer::Done(_))));
-    secret.reveal_once()
+    let entropy = Seed::Beginning.entropy();
+    let (made, _) = initialize(&dir, Some(ORIGIN), "first operator", Clock::manual(at), entropy).unwrap();
+    made.operator_token
 }
 
 impl World {

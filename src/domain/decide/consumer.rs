@@ -17,7 +17,7 @@ use crate::domain::state::{Digests, State};
 use crate::domain::text::{Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Closed, Owner, Principal, Token, TokenKind};
-use crate::domain::window::{HOURLY_LIMIT_DEFAULT, Window, WindowView};
+use crate::domain::window::{Window, WindowView};
 
 /// An account's facts for an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -186,11 +186,12 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// The account in the path with the access that counts there; none where the token does not act on it.
+    /// The account in the path with the access that counts there; none where the token does not act on it. An OAuth
+    /// token acts on none yet: it has to follow its member's access, and no authorization says whose that is.
     fn enter(&self, path_account: AccountId) -> Option<(&'a Account, &'a Access, AccessSource)> {
         let account = self.state.account(path_account)?;
         match self.token.owner {
-            Owner::Account(own) if own == path_account => {
+            Owner::Account(own) if own == path_account && self.token.kind == TokenKind::Account => {
                 Some((account, &self.token.access, AccessSource::Token(self.token.version)))
             }
             Owner::User(user) => {
@@ -284,10 +285,10 @@ impl<'a> Judging<'a> {
         judged
     }
 
-    /// Limit and window that count: the account's, or the user's own.
+    /// Limit and window that count: the account's, or the user's own. Staff has none.
     fn pool(&self, account: Option<&Account>) -> (u64, Window) {
         let account = account.map_or(AccountId::NONE, |account| account.id);
-        self.state.pool(account, self.token.owner).unwrap_or((HOURLY_LIMIT_DEFAULT, Window::default()))
+        self.state.pool(account, self.token.owner).unwrap_or_default()
     }
 
     fn principal(&self) -> Principal {
@@ -295,15 +296,6 @@ impl<'a> Judging<'a> {
             Owner::Account(account) => Principal::Account(account),
             Owner::User(user) => Principal::User(user),
             Owner::Service => Principal::Staff(self.token.id),
-        }
-    }
-
-    /// Whose texts the client's address and agent are.
-    fn subject(&self) -> Subject {
-        match self.token.owner {
-            Owner::Account(account) => Subject::Account(account),
-            Owner::User(user) => Subject::User(user),
-            Owner::Service => Subject::Service,
         }
     }
 
@@ -319,20 +311,30 @@ impl<'a> Judging<'a> {
         let about = (account, self.token.id);
         let mut draft = Draft::new(self.state, self.context, texts, about, (self.principal(), self.token.id));
         let scope = self.write_scope(&mut draft, judged);
-        let (address, agent) =
-            (draft.intern_address(self.subject()), draft.intern_agent(self.subject(), Some(self.token)));
+        let (address, agent) = draft.intern_client(self.token);
         let (secret, source, route) = (self.secret, judged.source, self.asked.route);
         let mut drawn = window;
         match &judged.verdict {
             Verdict::Refused(Refused { cause, .. }) => {
-                let cause = *cause;
-                draft.record(TokenUseRefused { secret, source, scope, route, address, agent, cause });
+                let (asked_account, cause) = (self.asked.account.unwrap_or_default(), *cause);
+                draft.record(TokenUseRefused { secret, source, scope, route, asked_account, address, agent, cause });
             }
-            Verdict::Allowed { outcome, .. } => {
-                let (general, outcome) = (1, *outcome);
+            Verdict::Allowed { outcome, resource, .. } => {
+                let (resource, general, outcome) = (resource.unwrap_or_default(), 1, *outcome);
                 let research = u8::from(route == Route::ResearchStatus && self.asked.valid);
                 drawn.draw(u64::from(general), self.context.now);
-                draft.record(TokenUsed { secret, source, scope, route, address, agent, general, research, outcome });
+                draft.record(TokenUsed {
+                    secret,
+                    source,
+                    scope,
+                    route,
+                    resource,
+                    address,
+                    agent,
+                    general,
+                    research,
+                    outcome,
+                });
             }
         }
         let tally = match judged.verdict {

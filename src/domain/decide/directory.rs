@@ -83,7 +83,8 @@ fn create_user(deciding: &Deciding<'_>, texts: &mut dyn Texts, email: &PersonalT
     let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
     let email = draft.intern(subject, TextKind::Email, email.as_str());
     let name = draft.intern(subject, TextKind::UserName, name.as_str());
-    draft.record(UserCreated { user, email, name, authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(UserCreated { user, email, name, hourly_limit: HOURLY_LIMIT_DEFAULT, by });
     created(draft.finish(), Subject::User(user))
 }
 
@@ -104,7 +105,8 @@ fn create_account(
     let mut draft = deciding.draft(texts, account, TokenId::NONE);
     let name = draft.intern(subject, TextKind::AccountName, name.as_str());
     let email = draft.intern(subject, TextKind::Email, email.as_str());
-    draft.record(AccountCreated { name, email, plan, hourly_limit, authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(AccountCreated { name, email, plan, hourly_limit, by });
     created(draft.finish(), Subject::Account(account))
 }
 
@@ -130,14 +132,15 @@ fn update_account(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Chang
     if plan == Some(Plan::Solo) {
         refuse_downgrade(deciding, account)?;
     }
-    let authority = deciding.acting.authority;
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     rename(&mut draft, deciding, account, name.as_ref(), email.as_ref());
     if let Some(to) = plan {
-        draft.record(PlanChanged { from: account.plan, to, authority });
+        let by = deciding.by(&mut draft);
+        draft.record(PlanChanged { from: account.plan, to, by });
     }
     if let Some(to) = hourly_limit.filter(|limit| *limit != account.hourly_limit) {
-        draft.record(HourlyLimitChanged { from: account.hourly_limit, to, authority });
+        let by = deciding.by(&mut draft);
+        draft.record(HourlyLimitChanged { from: account.hourly_limit, to, by });
     }
     changed(draft.finish(), Subject::Account(account.id))
 }
@@ -153,7 +156,8 @@ fn rename(
     let name = name.map_or(account.name, |name| draft.intern(subject, TextKind::AccountName, name.as_str()));
     let email = email.map_or(account.email, |email| draft.intern(subject, TextKind::Email, email.as_str()));
     if (name, email) != (account.name, account.email) {
-        draft.record(AccountRenamed { name, email, authority: deciding.acting.authority });
+        let by = deciding.by(draft);
+        draft.record(AccountRenamed { name, email, by });
     }
 }
 
@@ -180,7 +184,8 @@ fn activate_research(
     let account = account_of(deciding, account)?;
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     if account.research.map(|research| research.monthly_cap) != Some(monthly_cap) {
-        draft.record(ResearchActivated { monthly_cap, authority: deciding.acting.authority });
+        let by = deciding.by(&mut draft);
+        draft.record(ResearchActivated { monthly_cap, by });
     }
     changed(draft.finish(), Subject::Account(account.id))
 }
@@ -191,7 +196,8 @@ fn deactivate_research(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: 
         return Err(Rejection::NotFound(Missing::Feature));
     }
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
-    draft.record(ResearchDeactivated { authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(ResearchDeactivated { by });
     changed(draft.finish(), Subject::Account(account.id))
 }
 
@@ -207,19 +213,20 @@ fn put_member(
     if account.members.len() >= MEMBERS_MAX && !account.members.contains_key(&user) {
         return Err(Rejection::LimitReached("an account has at most 10000 members"));
     }
-    let authority = deciding.acting.authority;
     let subject = Subject::Member(account.id, user);
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     match account.members.get(&user) {
         None => {
             let access = access::write(&mut draft, account.id, &checked);
-            draft.record(MemberAdded { user, access, authority });
+            let by = deciding.by(&mut draft);
+            draft.record(MemberAdded { user, access, by });
             created(draft.finish(), subject)
         }
         Some(member) => {
             if !access::is_same(&mut draft, account.id, &checked, &member.access) {
                 let access = access::write(&mut draft, account.id, &checked);
-                draft.record(MemberAccessChanged { user, access, authority });
+                let by = deciding.by(&mut draft);
+                draft.record(MemberAccessChanged { user, access, by });
             }
             changed(draft.finish(), subject)
         }
@@ -232,7 +239,8 @@ fn remove_member(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: Accoun
         return Err(Rejection::NotFound(Missing::Member));
     }
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
-    draft.record(MemberRemoved { user, authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(MemberRemoved { user, by });
     changed(draft.finish(), Subject::Member(account.id, user))
 }
 
@@ -260,7 +268,8 @@ fn add_resource(
             ResourceFacts::Certificate(write_certificate(&mut draft, subject, number, facts, texts))
         }
     };
-    draft.record(ResourceAdded { resource, name: number, facts, authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(ResourceAdded { resource, name: number, facts, by });
     created(draft.finish(), Subject::Resource(resource))
 }
 
@@ -329,6 +338,7 @@ fn remove_resource(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: Acco
         return Err(Rejection::NotFound(Missing::Resource));
     }
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
-    draft.record(ResourceRemoved { resource, authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(ResourceRemoved { resource, by });
     changed(draft.finish(), Subject::Resource(resource))
 }

@@ -1,12 +1,12 @@
 //! The events of one command while they are being written down.
 
 use crate::domain::command::Origin;
-use crate::domain::event::{Event, Header, TextSeen};
+use crate::domain::event::{By, Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, TextNumber, TokenId};
 use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Principal, Token};
+use crate::domain::token::{Authority, Principal, Token};
 
 /// What a decision may know of its surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +83,23 @@ impl<'a> Draft<'a> {
         number
     }
 
-    /// Number of the client's address.
-    pub fn intern_address(&mut self, subject: Subject) -> TextNumber {
+    /// By what right, and from where, the change is made that is being written down. Asked for when it is sure that
+    /// something changes, because it may take up texts. Asked again it says the same.
+    pub fn by(&mut self, authority: Authority, secret: u32) -> By {
+        let (address, agent) = match self.state.token(self.header.credential) {
+            Some(credential) => self.intern_client(credential),
+            None => (TextNumber::NONE, TextNumber::NONE),
+        };
+        By { authority, secret, address, agent }
+    }
+
+    /// Numbers of the client's address and agent. They are texts of the owner of the token that was shown.
+    pub fn intern_client(&mut self, shown: &Token) -> (TextNumber, TextNumber) {
+        let subject = Subject::from(shown.owner);
+        (self.intern_address(subject), self.intern_agent(subject, shown))
+    }
+
+    fn intern_address(&mut self, subject: Subject) -> TextNumber {
         let context = self.context;
         match &context.origin.address {
             Some(address) => self.intern(subject, TextKind::Address, address.as_str()),
@@ -92,8 +107,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Number of the client's agent; 0, "other", once the token brought too many new ones this hour.
-    pub fn intern_agent(&mut self, subject: Subject, token: Option<&Token>) -> TextNumber {
+    /// 0, "other", once the token brought too many new ones this hour.
+    fn intern_agent(&mut self, subject: Subject, token: &Token) -> TextNumber {
         let context = self.context;
         let Some(agent) = &context.origin.agent else { return TextNumber::NONE };
         let agent = cut(agent, super::AGENT_BYTES_MAX);
@@ -101,7 +116,7 @@ impl<'a> Draft<'a> {
             return number;
         }
         let hour = context.now.hour();
-        if token.is_some_and(|token| token.new_agents.in_unit(hour) >= super::NEW_AGENTS_AN_HOUR_MAX) {
+        if token.new_agents.in_unit(hour) >= super::NEW_AGENTS_AN_HOUR_MAX {
             return TextNumber::NONE;
         }
         self.intern(subject, TextKind::Agent, agent)

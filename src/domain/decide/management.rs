@@ -7,13 +7,13 @@ use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
-    Cause, Event, LedgerInitialized, ManagementOperation, ManagementRefused, RecordingStarted, RecordingStopped,
+    By, Cause, Event, LedgerInitialized, ManagementOperation, ManagementRefused, RecordingStarted, RecordingStopped,
     ScopeGroupDefined,
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
-use crate::domain::text::{Subject as TextSubject, Texts};
+use crate::domain::text::Texts;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
@@ -50,6 +50,15 @@ pub(super) struct Acting {
     pub principal: Principal,
     pub credential: TokenId,
     pub authority: Authority,
+    /// Which of the credential's secrets was shown; 0 without a credential.
+    pub secret: u32,
+}
+
+impl Acting {
+    /// Whoever needs no token.
+    fn without_token(principal: Principal, authority: Authority) -> Self {
+        Self { principal, credential: TokenId::NONE, authority, secret: 0 }
+    }
 }
 
 /// What a rule is handed.
@@ -66,6 +75,11 @@ impl<'a> Deciding<'a> {
         let acting = (self.acting.principal, self.acting.credential);
         Draft::new(self.state, self.context, texts, (account, token), acting)
     }
+
+    /// What an event of this change says of its maker.
+    pub fn by(&self, draft: &mut Draft<'_>) -> By {
+        draft.by(self.acting.authority, self.acting.secret)
+    }
 }
 
 /// What a rule gives back.
@@ -74,16 +88,16 @@ pub(super) type Ruled = Result<(Vec<Recorded>, Done), Rejection>;
 /// A token that shows itself for management, and why it may not.
 enum Shown<'a> {
     Unknown,
-    Refused(&'a Token, Rejection, Cause),
-    May(&'a Token),
+    Refused(&'a Token, u32, Rejection, Cause),
+    May(&'a Token, u32),
 }
 
 /// Whether a bearer may look at everything: an operator or an auditor, and the token works.
 pub fn may_read(state: &State, digests: &Digests, digest: TokenDigest, now: Timestamp) -> Result<TokenId, Rejection> {
     match shown(state, digests, digest, now, &[TokenKind::Operator, TokenKind::Auditor]) {
         Shown::Unknown => Err(Rejection::UnknownToken),
-        Shown::Refused(_, rejection, _) => Err(rejection),
-        Shown::May(token) => Ok(token.id),
+        Shown::Refused(_, _, rejection, _) => Err(rejection),
+        Shown::May(token, _) => Ok(token.id),
     }
 }
 
@@ -98,12 +112,12 @@ fn shown<'a>(
     let Some((token, secret)) = known else { return Shown::Unknown };
     if let Err(closed) = token.check(secret, now) {
         let cause = cause_of(closed);
-        return Shown::Refused(token, Rejection::Closed(cause), cause);
+        return Shown::Refused(token, secret, Rejection::Closed(cause), cause);
     }
     if !kinds.contains(&token.kind) {
-        return Shown::Refused(token, Rejection::Forbidden(Cause::WrongKind), Cause::WrongKind);
+        return Shown::Refused(token, secret, Rejection::Forbidden(Cause::WrongKind), Cause::WrongKind);
     }
-    Shown::May(token)
+    Shown::May(token, secret)
 }
 
 pub(super) fn decide_change(
@@ -115,10 +129,8 @@ pub(super) fn decide_change(
     texts: &mut dyn Texts,
 ) -> Decision {
     let acting = match actor {
-        Actor::Init => Acting { principal: Principal::Service, credential: TokenId::NONE, authority: Authority::Init },
-        Actor::Local(uid) => {
-            Acting { principal: Principal::Local(uid), credential: TokenId::NONE, authority: Authority::Local }
-        }
+        Actor::Init => Acting::without_token(Principal::Service, Authority::Init),
+        Actor::Local(uid) => Acting::without_token(Principal::Local(uid), Authority::Local),
         Actor::Bearer(digest) => {
             let kinds: &[TokenKind] = match change {
                 Change::Look(_) => &[TokenKind::Operator, TokenKind::Auditor],
@@ -126,13 +138,14 @@ pub(super) fn decide_change(
             };
             match shown(state, digests, digest, context.now, kinds) {
                 Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
-                Shown::Refused(token, rejection, cause) => {
-                    return refuse(state, context, texts, token, (rejection, cause), change.operation());
+                Shown::Refused(token, secret, rejection, cause) => {
+                    return refuse(state, context, texts, (token, secret), (rejection, cause), change.operation());
                 }
-                Shown::May(token) => Acting {
+                Shown::May(token, secret) => Acting {
                     principal: Principal::Staff(token.id),
                     credential: token.id,
                     authority: Authority::Operator(token.version),
+                    secret,
                 },
             }
         }
@@ -152,15 +165,14 @@ fn refuse(
     state: &State,
     context: &Context<'_>,
     texts: &mut dyn Texts,
-    token: &Token,
-    why: (Rejection, Cause),
+    (token, secret): (&Token, u32),
+    (rejection, cause): (Rejection, Cause),
     operation: ManagementOperation,
 ) -> Decision {
-    let (rejection, cause) = why;
-    let (account, subject, principal) = match token.owner {
-        Owner::Account(account) => (account, TextSubject::Account(account), Principal::Account(account)),
-        Owner::User(user) => (AccountId::NONE, TextSubject::User(user), Principal::User(user)),
-        Owner::Service => (AccountId::NONE, TextSubject::Service, Principal::Staff(token.id)),
+    let (account, principal) = match token.owner {
+        Owner::Account(account) => (account, Principal::Account(account)),
+        Owner::User(user) => (AccountId::NONE, Principal::User(user)),
+        Owner::Service => (AccountId::NONE, Principal::Staff(token.id)),
     };
     let answer = Answer::Rejected(rejection);
     if token.refusals.in_unit(context.now.minute()) >= REFUSALS_A_MINUTE_MAX {
@@ -169,8 +181,8 @@ fn refuse(
         return Decision { events: Vec::new(), answer, tally: Some(note) };
     }
     let mut draft = Draft::new(state, context, texts, (account, token.id), (principal, token.id));
-    let (address, agent) = (draft.intern_address(subject), draft.intern_agent(subject, Some(token)));
-    draft.record(ManagementRefused { operation, address, agent, cause });
+    let (address, agent) = draft.intern_client(token);
+    draft.record(ManagementRefused { operation, secret, address, agent, cause });
     Decision { events: draft.finish(), answer, tally: None }
 }
 

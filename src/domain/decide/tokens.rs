@@ -156,6 +156,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
         Some(request) => access::write(&mut draft, account, request),
         None => Access::Granted(Vec::new()),
     };
+    let by = deciding.by(&mut draft);
     draft.record(TokenCreated {
         kind: new.kind,
         owner,
@@ -163,7 +164,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
         access,
         secret: Secret { number: 1, digest: new.secret.digest, hint: new.secret.hint, not_after: None },
         expires_at: new.expires_at,
-        authority: deciding.acting.authority,
+        by,
     });
     done(draft.finish(), token, true)
 }
@@ -177,23 +178,25 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
         Some(_) => check_access(deciding, token.owner, edit.access)?,
         None => None,
     };
-    let authority = deciding.acting.authority;
     let (account, subject) = home(token.owner);
     let mut draft = deciding.draft(texts, account, token.id);
     if let Some(name) = edit.name {
         let name = draft.intern(subject, TextKind::TokenName, name.as_str());
         if name != token.name {
-            draft.record(TokenRenamed { name, authority });
+            let by = deciding.by(&mut draft);
+            draft.record(TokenRenamed { name, by });
         }
     }
     if let Some(request) = &request
         && !access::is_same(&mut draft, account, request, &token.access)
     {
         let access = access::write(&mut draft, account, request);
-        draft.record(TokenAccessChanged { access, authority });
+        let by = deciding.by(&mut draft);
+        draft.record(TokenAccessChanged { access, by });
     }
     if let Some(expires_at) = edit.expires_at.filter(|end| *end != token.expires_at) {
-        draft.record(TokenExpiryChanged { expires_at, authority });
+        let by = deciding.by(&mut draft);
+        draft.record(TokenExpiryChanged { expires_at, by });
     }
     done(draft.finish(), token.id, false)
 }
@@ -217,11 +220,12 @@ fn rotate(
     let ends = token.secrets.last().map_or(0, |secret| secret.number);
     let (account, _) = home(token.owner);
     let mut draft = deciding.draft(texts, account, token.id);
+    let by = deciding.by(&mut draft);
     draft.record(TokenRotated {
         secret: Secret { number: ends + 1, digest: secret.digest, hint: secret.hint, not_after: None },
         ends,
         ends_at: deciding.context.now.plus_seconds(overlap_seconds),
-        authority: deciding.acting.authority,
+        by,
     });
     done(draft.finish(), token.id, true)
 }
@@ -232,7 +236,8 @@ fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token) -> Rule
     }
     let (account, _) = home(token.owner);
     let mut draft = deciding.draft(texts, account, token.id);
-    draft.record(TokenDeleted { authority: deciding.acting.authority });
+    let by = deciding.by(&mut draft);
+    draft.record(TokenDeleted { by });
     done(draft.finish(), token.id, false)
 }
 

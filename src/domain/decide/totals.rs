@@ -6,11 +6,14 @@ use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Owner, Principal};
+use crate::domain::token::Principal;
 use crate::domain::window::WINDOW_SECONDS;
 use std::collections::BTreeMap;
 
-/// Client addresses named in one summary.
+/// Tokens counted in one total of a window; what is more goes to further totals. Two full-width numbers are 18 bytes,
+/// so that a full one fits a record with room to spare.
+pub const QUOTA_TOKENS_A_RECORD: usize = 3_000;
+/// Client addresses named in one summary: the first ones.
 pub const SUMMED_ADDRESSES_MAX: usize = 8;
 
 /// One refusal to be counted.
@@ -29,7 +32,7 @@ pub enum TallyNote {
         /// From where.
         address: Option<PersonalText>,
     },
-    /// For quota.
+    /// For quota, the first of a window too: it is recorded by itself and counted in the total.
     Quota {
         /// Account whose window it is; none for a user's own.
         account: AccountId,
@@ -47,11 +50,11 @@ pub enum TallyNote {
 pub struct RefusalSum {
     /// How many for each cause.
     pub counts: BTreeMap<Cause, u64>,
-    /// First.
+    /// When the first of them was.
     pub first: Timestamp,
-    /// Last.
+    /// When the last of them was.
     pub last: Timestamp,
-    /// From where, the first few.
+    /// From where: the first eight addresses.
     pub addresses: Vec<PersonalText>,
 }
 
@@ -131,11 +134,7 @@ pub fn record_refusal_sum(
     about: (AccountId, TokenId),
     sum: &RefusalSum,
 ) -> Vec<Recorded> {
-    let subject = match state.token(about.1).map(|token| token.owner) {
-        Some(Owner::Account(account)) => Subject::Account(account),
-        Some(Owner::User(user)) => Subject::User(user),
-        _ => Subject::Service,
-    };
+    let subject = state.token(about.1).map_or(Subject::Service, |token| Subject::from(token.owner));
     let mut draft = Draft::new(state, context, texts, about, (Principal::Service, TokenId::NONE));
     let addresses: Vec<TextNumber> =
         sum.addresses.iter().map(|text| draft.intern(subject, TextKind::Address, text.as_str())).collect();
@@ -144,7 +143,7 @@ pub fn record_refusal_sum(
     draft.finish()
 }
 
-/// The record of one window's refusals for quota.
+/// The records of one window's refusals for quota: as many as its tokens take.
 pub fn record_quota_total(
     state: &State,
     context: &Context<'_>,
@@ -155,7 +154,9 @@ pub fn record_quota_total(
     let (account, user, window_opened_at) = window;
     let about = (account, TokenId::NONE);
     let mut draft = Draft::new(state, context, texts, about, (Principal::Service, TokenId::NONE));
-    let counts = total.iter().map(|(&token, &count)| (token, count)).collect();
-    draft.record(QuotaRefusalsTotalled { user, window_opened_at, counts });
+    let counts: Vec<(TokenId, u64)> = total.iter().map(|(&token, &count)| (token, count)).collect();
+    for part in counts.chunks(QUOTA_TOKENS_A_RECORD) {
+        draft.record(QuotaRefusalsTotalled { user, window_opened_at, counts: part.to_vec() });
+    }
     draft.finish()
 }
