@@ -8,14 +8,19 @@ use crate::ledger::{DataDir, Ledger, LogError};
 use crate::log::codec::CodecError;
 use crate::projections::digest::{ProjectionName, entry_digests};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
+/// Longest path that a socket address holds, its final zero apart.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Longest question.
 const QUESTION_BYTES_MAX: u64 = 4_096;
 /// How long a command waits for an answer; digests of a large ledger take seconds.
@@ -33,9 +38,35 @@ pub(super) fn bind(dir: &DataDir) -> Result<UnixListener, Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error).into()),
         _ => {}
     }
-    let listener = UnixListener::bind(&path).map_err(io)?;
+    let listener = reach(dir).and_then(|way| UnixListener::bind(way.path())).map_err(io)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
     Ok(listener)
+}
+
+/// A way to the socket that fits a socket address.
+struct Way {
+    path: PathBuf,
+    /// Open as long as the path is used, which may lead through it.
+    _directory: Option<File>,
+}
+
+impl Way {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A socket address holds 107 bytes of path, and a data directory may have a longer one: then the way leads through a
+/// descriptor of the directory.
+fn reach(dir: &DataDir) -> std::io::Result<Way> {
+    let path = dir.socket();
+    if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        return Ok(Way { path, _directory: None });
+    }
+    let directory = File::open(dir.path())?;
+    let name = path.file_name().unwrap_or_default();
+    let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok(Way { path, _directory: Some(directory) })
 }
 
 /// Answers on the socket until aborted.
@@ -108,7 +139,7 @@ fn not_understood(answer: &Value) -> Failure {
 fn ask(dir: &DataDir, question: &Value) -> Result<Option<Value>, Failure> {
     let path = dir.socket();
     let io = |source| Failure::from(LogError::Io { path: path.clone(), source });
-    let mut stream = match BlockingStream::connect(&path) {
+    let mut stream = match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => {
             return Ok(None);

@@ -178,6 +178,7 @@ impl OpenLedger {
             tracing::warn!(reason, "the views file cannot be read; everything was replayed from the log");
         }
         let head_file = HeadFile::open(dir, &core.state().origin)?;
+        head_file.check_key(dir, &core.state().log_vkey)?;
         head_file.check(&LogReader::open(dir)?)?;
         Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
     }

@@ -69,6 +69,16 @@ impl HeadFile {
         Ok(Some(SignedHead { size, root: root.try_into().map_err(malformed)? }))
     }
 
+    /// Refuses a key that is not the one the log names in its first record: nobody who holds that verifier key could
+    /// check what it signs. A log that names no key takes any.
+    pub fn check_key(&self, dir: &DataDir, log_vkey: &str) -> Result<(), LogError> {
+        if log_vkey.is_empty() || self.key.vkey().to_string() == log_vkey {
+            return Ok(());
+        }
+        let what = "it is another log's signing key; put this log's back from its backup".to_owned();
+        Err(LogError::BadFile { path: dir.key(), what })
+    }
+
     /// Refuses a log that is shorter than the signed head, or that has another root there.
     pub fn check(&self, log: &LogReader) -> Result<(), LogError> {
         let Some(signed) = self.signed_head()? else { return Ok(()) };

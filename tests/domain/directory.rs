@@ -204,20 +204,20 @@ fn user_tokens_of_members_do_not_hinder_a_downgrade() {
 }
 
 #[test]
-fn research_is_switched_on_changed_and_off_and_doing_so_twice_changes_nothing() {
+fn research_is_switched_on_changed_and_off_and_what_is_off_cannot_be_switched_off() {
     let mut world = begun();
     let account = world.account(Plan::Solo);
     let on = |monthly_cap| Change::ActivateResearch { account, monthly_cap };
     let off = Change::DeactivateResearch { account };
-    let rows: [(Change, &[&str], u64); 8] = [
-        (off.clone(), &[], 1),
+    let is_off = Rejection::NotFound(Missing::Feature);
+    assert_eq!(world.manage(off.clone()).rejection(), &is_off);
+    let rows: [(Change, &[&str], u64); 6] = [
         (on(None), &["ResearchActivated"], 2),
         (on(None), &[], 2),
         (on(Some(5)), &["ResearchActivated"], 3),
         (on(Some(5)), &[], 3),
         (on(Some(6)), &["ResearchActivated"], 4),
         (off.clone(), &["ResearchDeactivated"], 5),
-        (off, &[], 5),
     ];
     for (change, events, version) in rows {
         let then = world.manage(change);
@@ -225,6 +225,7 @@ fn research_is_switched_on_changed_and_off_and_doing_so_twice_changes_nothing() 
         assert_eq!(then.names(), events);
         assert_eq!(world.state.account(account).expect("it is there").version, Version(version));
     }
+    assert_eq!(world.manage(off).rejection(), &is_off);
 }
 
 #[test]

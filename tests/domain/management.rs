@@ -295,7 +295,6 @@ fn a_change_that_changes_nothing_takes_up_no_address() {
     let operator = world.staff_token(TokenKind::Operator);
     world.from("192.0.2.1", "curl");
     for change in [
-        Change::DeactivateResearch { account },
         AccountEdit { plan: Some(Plan::Teams), ..AccountEdit::default() }.of(account),
         TokenEdit { name: Some("a token"), ..TokenEdit::default() }.of(&operator),
     ] {

@@ -1,6 +1,7 @@
 //! System calls of a running server that fail on purpose (strace, a Debian package that the tests need).
 
-use crate::program::{Lines, PATIENCE, send, wait_for_end};
+use crate::program::{Lines, PATIENCE, PROGRAM, SERVE, Server, as_child, send, wait_for_end};
+use crate::scene::Scene;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -13,13 +14,8 @@ pub struct Injector {
 impl Injector {
     /// Attaches to a process; returns once it is in effect. Only calls on `path` count, if one is given.
     pub fn attach(process: u32, calls: &str, fault: &str, path: Option<&Path>, report: PathBuf) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-p", &process.to_string(), "-e", &format!("trace={calls}")]);
-        command.args(["-e", &format!("inject={calls}:{fault}")]).arg("-o").arg(&report);
-        if let Some(path) = path {
-            command.arg("-P").arg(path);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut command = strace(calls, fault, path, &report);
+        command.args(["-p", &process.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("strace is installed (apt-get install strace)");
         let mut lines = Lines::of(child.stderr.take().unwrap());
         assert!(lines.wait_for(" attached").is_some(), "strace could not attach: {}", lines.all());
@@ -29,9 +25,8 @@ impl Injector {
     }
 
     /// How many calls it made fail so far.
-    pub fn injected(&self) -> usize {
-        let report = std::fs::read_to_string(&self.report).unwrap_or_default();
-        report.lines().filter(|line| line.contains("(INJECTED)")).count()
+    fn injected(&self) -> usize {
+        injected(&self.report)
     }
 
     /// Waits until it has made a call fail.
@@ -53,6 +48,29 @@ impl Injector {
         assert!(injected > 0, "a run that made nothing fail proves nothing");
         injected
     }
+}
+
+fn strace(calls: &str, fault: &str, path: Option<&Path>, report: &Path) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{fault}"), "-o"]).arg(report);
+    if let Some(path) = path {
+        command.arg("-P").arg(path);
+    }
+    command
+}
+
+/// How many calls failed on purpose, by strace's own report.
+pub fn injected(report: &Path) -> usize {
+    let report = std::fs::read_to_string(report).unwrap_or_default();
+    report.lines().filter(|line| line.contains("(INJECTED)")).count()
+}
+
+/// A server whose calls on a file of its directory fail from its first one on.
+pub fn serve_with(scene: &Scene, calls: &str, fault: &str, file: &str, report: &Path) -> Server {
+    let mut command = as_child(strace(calls, fault, Some(&scene.data().join(file)), report));
+    // Detached: the server is our child, and strace somebody else's that ends with it.
+    command.args(["-D", PROGRAM]).args(SERVE).arg(scene.data());
+    Server::start_by(command)
 }
 
 impl Drop for Injector {

@@ -40,8 +40,8 @@ fn nothing_acknowledged_is_lost_or_doubled_in_twenty_kills() {
     Logged::read(&scene.dir()).holds(&book, "at the end");
     scene.run(&["verify"]).expect(0).says("Nothing is wrong");
     scene.run(&["replay", "--compare"]).expect(0).says("the last snapshot");
-    assert!(book.acknowledged.len() > 1_000, "only {} acknowledged: not a load", book.acknowledged.len());
-    assert!(book.deleted.len() > 50 && book.alive.len() > 50, "{} and {}", book.deleted.len(), book.alive.len());
+    assert!(book.acknowledged.len() > 500, "only {} acknowledged: not a load", book.acknowledged.len());
+    assert!(book.deleted.len() > 20 && book.alive.len() > 20, "{} and {}", book.deleted.len(), book.alive.len());
 }
 
 /// Tokens whose creation was answered work, tokens whose deletion was answered do not: all from the given places on,
@@ -50,9 +50,8 @@ fn look_at_tokens(server: &Server, book: &mut Book, alive_from: usize, deleted_f
     let mut client = Client::connect(server.address).unwrap();
     client.ask(Ask::get("/readyz", "")).unwrap().expect(200);
     let from = |place: usize| place.saturating_sub(EARLIER_LOOKED_AT);
-    let made_since = book.alive[from(alive_from)..].to_vec();
-    for made in made_since {
-        let (status, acknowledged) = whoami(&mut client, &made);
+    for made in &book.alive[from(alive_from)..] {
+        let (status, acknowledged) = whoami(&mut client, made);
         assert_eq!(status, 200, "{context}: token {} was created", made.id);
         book.acknowledged.extend(acknowledged);
     }

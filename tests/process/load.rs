@@ -19,7 +19,7 @@ use token_ledger::log::reader::LogReader;
 
 pub const CLIENTS: u64 = 8;
 /// Tokens of its own that a client keeps before it deletes one.
-const OWN_MAX: usize = 4;
+const OWN_MAX: usize = 2;
 
 /// Foreseeable choices (SplitMix64).
 #[derive(Clone, Debug)]
@@ -275,9 +275,19 @@ impl Logged {
         }
     }
 
+    /// The log's length, which is its head.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The event at a position.
+    pub fn at(&self, position: usize) -> &Event {
+        &self.records[position - 1].2
+    }
+
     /// The last event of the log.
     pub fn last(&self) -> &Event {
-        &self.records.last().unwrap().2
+        self.at(self.len())
     }
 
     /// What the last start says of the run before it.

@@ -2,8 +2,8 @@
 
 use crate::client::{Ask, Client};
 use crate::load::{Load, Logged, seed};
-use crate::program::Server;
-use crate::scene::Scene;
+use crate::program::{Server, run_on};
+use crate::scene::{Scene, empty_parent, init};
 use std::time::Duration;
 
 fn works(server: &Server, scene: &Scene) {
@@ -36,6 +36,18 @@ fn a_second_writer_is_refused_and_the_first_goes_on() {
     works(&second, &scene);
     is_refused_naming(&second, &scene);
     second.terminate().expect(0);
+}
+
+/// Longer than a socket address holds: the local socket must work all the same.
+#[test]
+fn a_directory_with_a_long_path_is_served_and_compared() {
+    let parent = empty_parent();
+    let data = parent.path().join("a".repeat(60)).join("b".repeat(60));
+    init(&data);
+    let server = Server::start(&data, &[]);
+    run_on(&["replay", "--compare"], &data).expect(0).says("the running server");
+    server.terminate().expect(0);
+    run_on(&["replay", "--compare"], &data).expect(0).says("the last snapshot");
 }
 
 #[test]

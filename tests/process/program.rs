@@ -10,9 +10,18 @@ use std::time::{Duration, Instant};
 /// How long anything may take before it counts as hanging; far more than it needs on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the program under test is.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_token-ledger");
+/// Its arguments for a server on a free port of the loopback, up to the directory.
+pub const SERVE: [&str; 4] = ["serve", "--listen", "127.0.0.1:0", "--data"];
+
 /// The program under test.
 pub fn token_ledger() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-ledger"));
+    as_child(Command::new(PROGRAM))
+}
+
+/// A command without what surrounds the test.
+pub fn as_child(mut command: Command) -> Command {
     command.env_remove("TOKEN_LEDGER_DATA").env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
@@ -131,7 +140,12 @@ impl Server {
     /// Starts a server on a free port of the loopback and waits until it listens.
     pub fn start(data: &Path, options: &[&str]) -> Self {
         let mut command = token_ledger();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(options);
+        command.args(SERVE).arg(data).args(options);
+        Self::start_by(command)
+    }
+
+    /// Starts a server by a command that becomes it.
+    pub fn start_by(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());

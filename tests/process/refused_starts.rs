@@ -133,6 +133,16 @@ fn a_directory_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn a_signing_key_that_is_missing_or_short_or_another_logs_is_refused() {
+    let missing = scene_with(|scene| fs::remove_file(scene.dir().key()).unwrap());
+    refuse(&missing, &[SERVE], &["log.key", "missing"]);
+    let short = scene_with(|scene| fs::write(scene.dir().key(), [7; 31]).unwrap());
+    refuse(&short, &[SERVE], &["log.key", "32 bytes"]);
+    let others = scene_with(|scene| fs::write(scene.dir().key(), [7; 32]).unwrap());
+    refuse(&others, &[SERVE], &["log.key", "another log's"]);
+}
+
+#[test]
 fn a_taken_port_is_named_and_leaves_no_trace_in_the_log() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
