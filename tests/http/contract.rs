@@ -171,11 +171,7 @@ fn collect_names(schema: &'static Value, value: &Value, names: &mut BTreeSet<&'s
     }
     names.extend(schema.get("properties").into_iter().flat_map(object).map(|(name, _)| name.as_str()));
     let parts = ["allOf", "oneOf", "anyOf"].iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
-    let mut closed = true;
-    for part in parts.filter(|part| validate_loosely(part, value)) {
-        closed &= collect_names(part, value, names);
-    }
-    closed
+    parts.filter(|part| validate_loosely(part, value)).all(|part| collect_names(part, value, names))
 }
 
 #[test]

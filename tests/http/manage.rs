@@ -59,7 +59,11 @@ async fn every_change_is_accepted_shown_and_recorded() {
         assert_eq!(told.status, status, "{method} {path}: {}", told.text());
         let recorded = recorded(&house, head, &told).await;
         assert_eq!(recorded["type"], event, "{method} {path}");
-        assert_eq!(recorded["data"]["by"]["authority"]["kind"], "operator");
+        let by = &recorded["data"]["by"];
+        assert_eq!(
+            (&by["authority"]["kind"], &by["secret"], &by["address"]),
+            (&json!("operator"), &json!(1), &json!("127.0.0.1"))
+        );
         assert_eq!((&recorded["principal"]["kind"], &recorded["credential"]), (&json!("staff"), &json!(1)));
         assert_eq!(recorded["request_id"].as_str(), told.header("x-request-id"));
     }

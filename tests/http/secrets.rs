@@ -50,6 +50,7 @@ fn readable_paths(house: &House) -> Vec<String> {
         ("{domain}", "example.com".to_owned()),
         ("{zone}", "example.com".to_owned()),
         ("{certificate}", "9".to_owned()),
+        ("{slug}", "not-found".to_owned()),
     ];
     let tokens = [house.full.id, house.adas.id, house.rotated.id];
     let mut paths = BTreeSet::new();
