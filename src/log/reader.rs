@@ -6,7 +6,7 @@ use super::merkle::{TileId, TileSource};
 use super::personal::TextReader;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{Position, TextNumber};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension};
 use std::ops::ControlFlow;
 
 /// Records read in one transaction: a reader that stays open would keep the WAL from being reused.
@@ -50,25 +50,11 @@ impl LogReader {
         through: Position,
         mut visit: impl FnMut(Position, &[u8]) -> ControlFlow<()>,
     ) -> Result<(), LogError> {
-        let mut statement = self.connection.prepare_cached(
+        let through = i64::try_from(through.0).unwrap_or(i64::MAX);
+        let statement = self.connection.prepare_cached(
             "SELECT position, record FROM events WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
         )?;
-        let through = i64::try_from(through.0).unwrap_or(i64::MAX);
-        let mut last = i64::try_from(after.0).unwrap_or(i64::MAX);
-        loop {
-            let start = last;
-            let mut rows = statement.query([last, through, ROWS_A_TRANSACTION])?;
-            while let Some(row) = rows.next()? {
-                last = row.get(0)?;
-                let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                if visit(Position(u64::try_from(last).unwrap_or(0)), record).is_break() {
-                    return Ok(());
-                }
-            }
-            if last == start {
-                return Ok(());
-            }
-        }
+        visit_pages(statement, after, |last| [last, through, ROWS_A_TRANSACTION], &mut visit)
     }
 
     /// Visits records from `before` (exclusive) downwards.
@@ -77,24 +63,10 @@ impl LogReader {
         before: Position,
         mut visit: impl FnMut(Position, &[u8]) -> ControlFlow<()>,
     ) -> Result<(), LogError> {
-        let mut statement = self.connection.prepare_cached(
+        let statement = self.connection.prepare_cached(
             "SELECT position, record FROM events WHERE position < ?1 ORDER BY position DESC LIMIT ?2",
         )?;
-        let mut last = i64::try_from(before.0).unwrap_or(i64::MAX);
-        loop {
-            let start = last;
-            let mut rows = statement.query([last, ROWS_A_TRANSACTION])?;
-            while let Some(row) = rows.next()? {
-                last = row.get(0)?;
-                let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                if visit(Position(u64::try_from(last).unwrap_or(0)), record).is_break() {
-                    return Ok(());
-                }
-            }
-            if last == start {
-                return Ok(());
-            }
-        }
+        visit_pages(statement, before, |last| [last, ROWS_A_TRANSACTION], &mut visit)
     }
 
     /// Like [`Self::scan`], decoded. A record that cannot be decoded, or a missing position, ends it with an error
@@ -211,6 +183,30 @@ impl TileSource for LogReader {
 
     fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>, LogError> {
         self.stored_tile(id)
+    }
+}
+
+/// Visits page after page, each in a transaction of its own, going on from the last position seen.
+fn visit_pages<P: rusqlite::Params>(
+    mut statement: CachedStatement<'_>,
+    start: Position,
+    bounds: impl Fn(i64) -> P,
+    visit: &mut impl FnMut(Position, &[u8]) -> ControlFlow<()>,
+) -> Result<(), LogError> {
+    let mut last = i64::try_from(start.0).unwrap_or(i64::MAX);
+    loop {
+        let from = last;
+        let mut rows = statement.query(bounds(last))?;
+        while let Some(row) = rows.next()? {
+            last = row.get(0)?;
+            let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            if visit(Position(u64::try_from(last).unwrap_or(0)), record).is_break() {
+                return Ok(());
+            }
+        }
+        if last == from {
+            return Ok(());
+        }
     }
 }
 
