@@ -11,11 +11,11 @@ use super::reader::LogReader;
 use crate::domain::ids::Position;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const APPLICATION_ID: i32 = 0x546b_4c68;
 const SCHEMA_STEP: i32 = 1;
-/// Checkpoints kept besides the last: the newest of each hour for ever would be few; all of them would not.
+/// Checkpoints kept: about a day of one a second; older ones are dropped, the signed head is not.
 const CHECKPOINTS_KEPT: i64 = 100_000;
 
 /// What was signed last.
@@ -60,13 +60,7 @@ impl HeadFile {
 
     /// The signed head; none before the first.
     pub fn signed_head(&self) -> Result<Option<SignedHead>, LogError> {
-        let row = self.connection.query_row("SELECT size, root FROM signed_head", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        });
-        let Some((size, root)) = row.optional()? else { return Ok(None) };
-        let size = Position(u64::try_from(size).unwrap_or(0));
-        let malformed = |_| LogError::BadFile { path: self.path.clone(), what: "its root is malformed".to_owned() };
-        Ok(Some(SignedHead { size, root: root.try_into().map_err(malformed)? }))
+        read_row(&self.connection, &self.path)
     }
 
     /// Refuses a key that is not the one the log names in its first record: nobody who holds that verifier key could
@@ -155,15 +149,19 @@ pub fn read_signed_head(dir: &DataDir) -> Result<Option<SignedHead>, LogError> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    read_row(&connection, &path)
+}
+
+fn read_row(connection: &Connection, path: &Path) -> Result<Option<SignedHead>, LogError> {
     let row = connection.query_row("SELECT size, root FROM signed_head", [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
     });
     let Some((size, root)) = row.optional()? else { return Ok(None) };
-    let malformed = |_| LogError::BadFile { path, what: "its root is malformed".to_owned() };
+    let malformed = |_| LogError::BadFile { path: path.to_owned(), what: "its root is malformed".to_owned() };
     Ok(Some(SignedHead { size: Position(u64::try_from(size).unwrap_or(0)), root: root.try_into().map_err(malformed)? }))
 }
 
-fn make(path: &std::path::Path) -> Result<(), LogError> {
+fn make(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
         "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
