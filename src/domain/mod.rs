@@ -12,6 +12,7 @@ pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod event;
+pub mod gateway;
 pub mod ids;
 pub mod names;
 pub mod rejection;

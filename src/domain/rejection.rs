@@ -36,6 +36,33 @@ impl FieldFault {
     }
 }
 
+/// What is wrong with one line of a body of many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LineFaults {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub faults: Vec<FieldFault>,
+}
+
+/// Who has a digest already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// An earlier line of the same body.
+    Line(u64),
+    /// A token, deleted ones too.
+    Token(TokenId),
+}
+
+/// A line whose digest is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TakenDigest {
+    /// The line.
+    pub line: u64,
+    /// Who has it.
+    pub by: Holder,
+}
+
 /// With what the command is at odds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Conflict {
@@ -50,6 +77,8 @@ pub enum Conflict {
     ResourceExists(ResourceId),
     /// A digest that is to be taken up belongs to a token already.
     DigestExists,
+    /// Digests of these lines are taken.
+    DigestsTaken(Vec<TakenDigest>),
     /// The last operator token that works would be deleted.
     LastOperator,
 }
@@ -67,6 +96,10 @@ pub enum Rejection {
     NotFound(Missing),
     /// These fields are not valid.
     Invalid(Vec<FieldFault>),
+    /// These lines are not valid. Nothing of any line was carried out.
+    InvalidLines(Vec<LineFaults>),
+    /// The request could not be read. Whoever read it knows why; only its token was judged.
+    Unreadable,
     /// The plan has no grants.
     PlanRequired,
     /// At odds with what is there.
