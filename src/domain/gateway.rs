@@ -18,8 +18,7 @@ pub enum GatewayRight {
 }
 
 /// All rights, in the order of their numbers.
-pub const GATEWAY_RIGHTS: [GatewayRight; 3] =
-    [GatewayRight::Introspect, GatewayRight::Authorize, GatewayRight::Report];
+pub const GATEWAY_RIGHTS: [GatewayRight; 3] = [GatewayRight::Introspect, GatewayRight::Authorize, GatewayRight::Report];
 
 impl GatewayRight {
     /// Reads the spelling of bodies.

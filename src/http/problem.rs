@@ -10,7 +10,10 @@ const TYPE_BASE: &str = "/problems/";
 
 /// Every problem type: slug, and what its page says.
 pub const PROBLEM_TYPES: &[(&str, &str)] = &[
-    ("body-too-large", "The request body has more bytes than the operation takes; the detail says how many. Send less."),
+    (
+        "body-too-large",
+        "The request body has more bytes than the operation takes; the detail says how many. Send less.",
+    ),
     (
         "digest-exists",
         "The digest belongs to a token already, which token_id names. Of an import of many, duplicates names each line whose digest a token or an earlier line has. Nothing was taken over.",
@@ -128,7 +131,8 @@ impl Problem {
             .iter()
             .map(|line| serde_json::json!({ "line": line.line, "errors": errors_member(&line.faults) }))
             .collect();
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation-error", "Validation failed", detail).with("lines", lines)
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation-error", "Validation failed", detail)
+            .with("lines", lines)
     }
 
     /// The answer.

@@ -22,10 +22,8 @@ pub(super) fn rule(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Gate
         GatewayChange::Update { token, name, rights, accounts, expires_at, if_match } => {
             let token = gateway_of(deciding, *token, *if_match)?;
             let before = token.gateway.as_deref().cloned().unwrap_or_default();
-            let reach = GatewayReach::new(
-                rights.clone().unwrap_or(before.rights),
-                accounts.clone().unwrap_or(before.accounts),
-            );
+            let reach =
+                GatewayReach::new(rights.clone().unwrap_or(before.rights), accounts.clone().unwrap_or(before.accounts));
             update(deciding, texts, token, name.as_ref(), reach, *expires_at)
         }
         GatewayChange::Rotate { token, overlap_seconds, secret, if_match } => {

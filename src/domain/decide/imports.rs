@@ -26,12 +26,7 @@ struct Checked<'a> {
     access: AccessRequest,
 }
 
-pub(super) fn rule(
-    deciding: &Deciding<'_>,
-    texts: &mut dyn Texts,
-    account: AccountId,
-    lines: &[ImportLine],
-) -> Ruled {
+pub(super) fn rule(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: AccountId, lines: &[ImportLine]) -> Ruled {
     let account = account_of(deciding, account)?;
     if lines.is_empty() {
         return Err(Rejection::field("lines", "can't be blank"));

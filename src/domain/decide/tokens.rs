@@ -220,12 +220,7 @@ pub(super) fn rename(
     }
 }
 
-pub(super) fn set_expiry(
-    deciding: &Deciding<'_>,
-    draft: &mut Draft<'_>,
-    token: &Token,
-    expires_at: Option<Timestamp>,
-) {
+pub(super) fn set_expiry(deciding: &Deciding<'_>, draft: &mut Draft<'_>, token: &Token, expires_at: Option<Timestamp>) {
     if expires_at != token.expires_at {
         let by = deciding.by(draft);
         draft.record(TokenExpiryChanged { expires_at, by });

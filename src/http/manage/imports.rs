@@ -45,7 +45,9 @@ async fn rejected_alone(app: &App, rejection: Rejection) -> Problem {
             Problem::invalid(&faults)
         }
         Rejection::Conflict(Conflict::DigestsTaken(taken)) => match taken.first().map(|taken| taken.by) {
-            Some(Holder::Token(token)) => digest_exists("this digest belongs to a token already").with("token_id", token.0),
+            Some(Holder::Token(token)) => {
+                digest_exists("this digest belongs to a token already").with("token_id", token.0)
+            }
             _ => digest_exists("this digest belongs to a token already"),
         },
         other => rejected(app, other).await,

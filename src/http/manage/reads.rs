@@ -144,9 +144,8 @@ fn user(state: &State, id: u64) -> Result<&User, Box<Problem>> {
 
 /// Live tokens of the service: those of gateways, or those of staff.
 fn service_tokens(state: &State, of_gateways: bool) -> Vec<TokenId> {
-    let is_one = |id: &&TokenId| {
-        state.token(**id).is_some_and(|token| (token.kind == TokenKind::Gateway) == of_gateways)
-    };
+    let is_one =
+        |id: &&TokenId| state.token(**id).is_some_and(|token| (token.kind == TokenKind::Gateway) == of_gateways);
     state.service_tokens.iter().filter(is_one).copied().collect()
 }
 
