@@ -31,6 +31,8 @@ mod lists;
 mod manage;
 #[path = "http/matrix.rs"]
 mod matrix;
+#[path = "http/matrix_table.rs"]
+mod matrix_table;
 #[path = "http/ops.rs"]
 mod ops;
 #[path = "http/secrets.rs"]
