@@ -8,6 +8,7 @@ mod furnish;
 mod init;
 mod progress;
 mod replay;
+mod routes;
 mod serve;
 mod verify;
 
@@ -53,6 +54,10 @@ enum Command {
     ///
     /// Example: token-ledger verify --data ./ledger
     Verify(verify::VerifyArguments),
+    /// Look at a scope map: which scope a method and path need.
+    ///
+    /// Example: token-ledger routes explain GET /v2/7/zones/example.com
+    Routes(routes::RoutesArguments),
 }
 
 /// Where the ledger is.
@@ -111,6 +116,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Routes(arguments) => routes::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

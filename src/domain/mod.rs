@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod ids;
 pub mod names;
 pub mod rejection;
+pub mod scope_map;
 pub mod state;
 pub mod table;
 pub mod text;

@@ -280,15 +280,13 @@ fn media_type(asked: &Asked) -> Option<String> {
 }
 
 async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
-    if let Some(essence) = media_type(asked) {
-        if essence != "application/json" && !essence.ends_with("+json") {
-            return Err(Box::new(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Unsupported media type",
-                "send application/json",
-            )));
-        }
+    if media_type(asked).is_some_and(|kind| kind != "application/json" && !kind.ends_with("+json")) {
+        return Err(Box::new(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+            "send application/json",
+        )));
     }
     Fields::parse(&body.read(asked.headers()).await?)
 }
