@@ -135,12 +135,21 @@ impl std::fmt::Display for Rejection {
                 let told: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.fault)).collect();
                 f.write_str(&told.join("; "))
             }
+            Self::InvalidLines(lines) => {
+                let told: Vec<String> = lines.iter().map(|faulty| faulty.line.to_string()).collect();
+                write!(f, "not valid: line {}", told.join(", "))
+            }
+            Self::Unreadable => f.write_str("the request could not be read"),
             Self::PlanRequired => f.write_str("the account's plan has no grants"),
             Self::Conflict(Conflict::GrantsExist { .. }) => {
                 f.write_str("tokens or members of the account carry grants")
             }
             Self::Conflict(Conflict::ResourceExists(id)) => write!(f, "the account has it already, as resource {id}"),
             Self::Conflict(Conflict::DigestExists) => f.write_str("the digest belongs to a token already"),
+            Self::Conflict(Conflict::DigestsTaken(taken)) => {
+                let told: Vec<String> = taken.iter().map(|taken| taken.line.to_string()).collect();
+                write!(f, "the digest is taken: line {}", told.join(", "))
+            }
             Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
             Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
             Self::LimitReached(limit) => f.write_str(limit),

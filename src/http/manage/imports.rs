@@ -109,7 +109,7 @@ fn read_token(mut fields: Fields) -> Result<NewImport, Vec<FieldFault>> {
     let name = fields.required("name", Fields::text);
     let access = fields.required("access", Fields::access);
     let digest = fields.required("digest", |fields, name| {
-        fields.word(name, "SHA-256 of the token's whole text in 64 hexadecimal digits", read_digest)
+        fields.word(name, "SHA-256 of the token's whole text in 64 hexadecimal digits", TokenDigest::from_hex)
     });
     let hint = fields.word("hint", "the last characters of the token's text, at most four", read_hint);
     let created_at = fields.time_or_null("created_at").flatten();
@@ -118,18 +118,6 @@ fn read_token(mut fields: Fields) -> Result<NewImport, Vec<FieldFault>> {
     let (Some(name), Some(access), Some(digest)) = (name, access, digest) else { return Err(Vec::new()) };
     let secret = NewSecret { digest, hint: hint.unwrap_or(hint_of("")) };
     Ok(NewImport { name, access, secret, created_at, expires_at })
-}
-
-fn read_digest(text: &str) -> Option<TokenDigest> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut digest = [0; 32];
-    for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(TokenDigest(digest))
 }
 
 fn read_hint(text: &str) -> Option<[u8; 4]> {
