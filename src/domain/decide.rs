@@ -8,6 +8,7 @@ mod consumer;
 mod directory;
 mod draft;
 mod management;
+mod scope_map;
 mod tokens;
 mod totals;
 

@@ -324,7 +324,7 @@ impl House {
     fn whoami(&self) -> Command {
         let digest = TokenDigest::of(&self.adas.text);
         let (route, target) = (Route::Whoami, AskedTarget::None);
-        Command::Use(Use { digest, route, account: None, target, certificate: None, valid: true })
+        Command::Use(Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true })
     }
 
     /// Makes the log long, in batches, without a socket.

@@ -38,6 +38,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         route: question.route,
         account: question.account,
         target: question.target.clone(),
+        mapped: None,
         certificate: question.certificate,
         valid: question.valid,
     };
