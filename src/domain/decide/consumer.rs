@@ -106,6 +106,8 @@ pub struct UseAnswer {
     pub user: Option<UserCard>,
     /// Accounts that the token acts on, where the route lists them.
     pub accounts: Vec<AccountCard>,
+    /// The access that counts, for a gateway's answer.
+    pub access: Option<Access>,
 }
 
 /// Scope group that a route is judged in; none where it needs no scope.
@@ -422,6 +424,20 @@ impl<'a> Judging<'a> {
             account: judged.account.map(AccountCard::from),
             user: self.user_card(),
             accounts: self.listed_accounts(judged),
+            access: self.told_access(judged),
+        }
+    }
+
+    fn told_access(&self, judged: &Judged<'_>) -> Option<Access> {
+        if !matches!(self.asked.route, Route::Mapped(_)) {
+            return None;
+        }
+        match judged.source {
+            AccessSource::Membership(_) => {
+                let Owner::User(user) = self.token.owner else { return None };
+                Some(judged.account?.members.get(&user)?.access.clone())
+            }
+            _ => Some(self.token.access.clone()),
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::domain::access::GroupNumber;
 use crate::domain::command::{Actor, Change, Command, MapDefinition, Origin};
 use crate::domain::decide::Answer;
-use crate::domain::rejection::Rejection;
 use crate::domain::scope_map::{DNSIMPLE_V2, ScopeMap, parse};
 use crate::ledger::{Ledger, Unavailable};
 use ipnet::IpNet;
@@ -22,9 +21,15 @@ pub struct MapInForce {
     /// Its number in the log.
     pub number: u32,
     groups: HashMap<String, GroupNumber>,
+    names: HashMap<GroupNumber, String>,
 }
 
 impl MapInForce {
+    /// Name of a scope group of the ledger.
+    pub fn group_name(&self, number: GroupNumber) -> &str {
+        self.names.get(&number).map_or("?", String::as_str)
+    }
+
     /// Number of one of the map's scope groups.
     pub fn group(&self, name: &str) -> GroupNumber {
         self.groups.get(name).copied().unwrap_or_default()
@@ -65,8 +70,8 @@ impl CheckedMap {
     }
 }
 
-/// What the gateway check needs beside the ledger.
-#[derive(Debug)]
+/// What the gateway check needs beside the ledger. By itself it answers nobody.
+#[derive(Debug, Default)]
 pub struct Gateway {
     in_force: RwLock<Arc<MapInForce>>,
     peers: Vec<IpNet>,
@@ -99,26 +104,18 @@ impl Gateway {
         };
         let command = Command::Manage(Actor::Init, Box::new(Change::DefineScopeMap(definition)));
         if let Answer::Rejected(rejection) = ledger.submit(command, Origin::default()).await?.answer {
-            return Err(MapError::Refused(told(&rejection)));
+            return Err(MapError::Refused(rejection.to_string()));
         }
         let (number, groups) = ledger
             .view(|view| {
                 let state = &view.projections.state;
-                let groups = state.groups.iter().map(|group| (group.name.clone(), group.number)).collect();
+                let groups: Vec<_> = state.groups.iter().map(|group| (group.name.clone(), group.number)).collect();
                 (state.scope_map.map_or(0, |map| map.number), groups)
             })
             .await;
-        *self.in_force.write() = Arc::new(MapInForce { map: checked.map, number, groups });
+        let names = groups.iter().map(|(name, number)| (*number, name.clone())).collect();
+        let groups = groups.into_iter().collect();
+        *self.in_force.write() = Arc::new(MapInForce { map: checked.map, number, groups, names });
         Ok(())
-    }
-}
-
-fn told(rejection: &Rejection) -> String {
-    match rejection {
-        Rejection::Invalid(faults) => {
-            let told: Vec<String> = faults.iter().map(|fault| format!("it {}", fault.fault)).collect();
-            told.join("; ")
-        }
-        other => format!("{other:?}"),
     }
 }

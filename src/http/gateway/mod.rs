@@ -7,11 +7,11 @@ pub mod dialect;
 pub mod map_in_force;
 mod verdict;
 
-use super::answer::{self, Reply};
+use super::App;
+use super::answer::Reply;
 use super::bearer::Shown;
 use super::entry::Asked;
 use super::problem::Problem;
-use super::{App, operations};
 use crate::domain::command::{AskedTarget, Command, Origin, Use};
 use crate::domain::event::{MappedRoute, Route};
 use crate::domain::ids::AccountId;
@@ -22,11 +22,10 @@ use dialect::{Dialect, Guarded};
 use map_in_force::MapInForce;
 use std::net::IpAddr;
 use std::sync::Arc;
-use warp::http::{StatusCode, header};
+use warp::http::StatusCode;
 
 /// A question of a gateway with everything that its answer needs.
 struct Question {
-    dialect: Dialect,
     guarded: Guarded,
     map: Arc<MapInForce>,
 }
@@ -57,7 +56,7 @@ async fn check(app: &App, asked: &Asked, dialect: Dialect, appended: &str) -> Re
         .map_err(|malformed| Problem::malformed(malformed.to_string()).into_reply())?;
     let digest = known(app, asked, guarded.address)?;
     let map = app.gateway.map();
-    let question = Question { dialect, guarded, map };
+    let question = Question { guarded, map };
     let required = question.required().map_err(verdict::undecidable)?;
     let command = Command::Use(question.use_of(digest, &required));
     let reply = app.ledger.submit(command, question.origin(asked)).await.map_err(verdict::not_recorded)?;

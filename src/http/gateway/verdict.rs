@@ -1,7 +1,6 @@
 //! From a decision to what a gateway understands.
 
 use super::dialect::Dialect;
-use super::operations;
 use crate::domain::access::{Access, Coverage, Level};
 use crate::domain::decide::{Answer, UseAnswer, Verdict};
 use crate::domain::event::Cause;
@@ -68,7 +67,8 @@ fn is_closed(verdict: &Verdict) -> bool {
 }
 
 fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause) -> Reply {
-    let problem = |status, slug, title, detail: &str| Problem::new(status, slug, title, detail).with("cause", cause.name());
+    let problem =
+        |status, slug, title, detail: &str| Problem::new(status, slug, title, detail).with("cause", cause.name());
     match cause {
         Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => unauthenticated(false),
         Cause::WrongKind => {
@@ -171,7 +171,7 @@ fn scopes(app: &App, access: &Access) -> String {
             Coverage::All => scopes.push(format!("{group}:*:{verb}")),
             Coverage::Named(names) if names.len() > NAMES_TOLD_MAX => scopes.push(format!("{group}:listed:{verb}")),
             Coverage::Named(names) => {
-                let names = names.iter().filter_map(|&name| app.ledger.texts().text(name));
+                let names = names.iter().filter_map(|&name| app.ledger.texts().text(name).ok().flatten());
                 scopes.extend(names.map(|name| format!("{group}:{name}:{verb}")));
             }
         }
