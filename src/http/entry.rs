@@ -180,7 +180,9 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     use Operation as Op;
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
-        Op::ForwardAuth => Box::pin(gateway::answer(app, asked)).await,
+        Op::ForwardAuthNginx | Op::ForwardAuthCaddy | Op::ForwardAuthTraefik | Op::ForwardAuthEnvoy => {
+            Box::pin(gateway::answer(app, asked)).await
+        }
         Op::Checkpoint => into_reply(tlog::checkpoint(app)),
         Op::ProblemPage => into_reply(problem::page(variables.first().copied().unwrap_or_default())),
         Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,
