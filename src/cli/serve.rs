@@ -3,7 +3,7 @@
 use super::{DataArgument, EXIT_STORAGE, Failure, control};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::http::gateway::map_in_force::{CheckedMap, Gateway};
+use crate::http::gateway::map_in_force::{CheckedMap, Gateway, MapError};
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
 use crate::ledger::{DataDir, Health, Ledger, LogError, OpenLedger, Settings};
@@ -18,6 +18,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long answers that say "not recorded" get to leave the process before it ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Between two tries to record the scope map.
+const MAP_RETRY: Duration = Duration::from_secs(1);
 
 /// Commands that wake the writer while the runtime's one thread still has requests to read.
 const BURST: usize = 24;
@@ -144,10 +147,10 @@ async fn serve_until_stopped(
     // It is empty until here.
     let _ = serving.ledger.set(ledger.clone());
     let gateway = Arc::new(Gateway::new(options.gateways.clone()));
-    if let Err(error) = gateway.put_in_force(&ledger, map).await {
+    if let Err(refused) = begin_to_guard(&gateway, &ledger, map).await {
         let stopping = ledger.clone();
         let _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
-        return Err(Failure::Finding(error.to_string()));
+        return Err(Failure::Finding(refused));
     }
     let control = control::answer(socket, ledger.clone());
     listening(listener.local_addr().map_err(|source| io(dir, source))?);
@@ -156,6 +159,23 @@ async fn serve_until_stopped(
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
     control.abort();
     finish(ledger, report).await
+}
+
+/// Puts the scope map in force. While nothing can be recorded the service starts all the same: gateways are told 503
+/// until the map is recorded.
+async fn begin_to_guard(gateway: &Arc<Gateway>, ledger: &Ledger, map: CheckedMap) -> Result<(), String> {
+    match gateway.put_in_force(ledger, &map).await {
+        Ok(()) => return Ok(()),
+        Err(refused @ MapError::Refused(_)) => return Err(refused.to_string()),
+        Err(error @ MapError::NotRecorded(_)) => tracing::warn!(%error, "it is tried again"),
+    }
+    let (gateway, ledger) = (Arc::clone(gateway), ledger.clone());
+    tokio::spawn(async move {
+        while let Err(MapError::NotRecorded(_)) = gateway.put_in_force(&ledger, &map).await {
+            tokio::time::sleep(MAP_RETRY).await;
+        }
+    });
+    Ok(())
 }
 
 /// Resolves on SIGTERM, SIGINT, or once it is not known what is in the ledger file.

@@ -123,7 +123,7 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let guard = Arc::new(Gateway::new(vec!["127.0.0.1/32".parse().unwrap()]));
-        guard.put_in_force(&ledger, CheckedMap::built_in().unwrap()).await.unwrap();
+        guard.put_in_force(&ledger, &CheckedMap::built_in().unwrap()).await.unwrap();
         let app = App::new(ledger.clone(), entropy, auth_failures_per_hour).with_gateway(guard);
         tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
         let [gateway, unknown] = [gateway, unknown].map(TokenSecret::reveal_once);

@@ -88,14 +88,15 @@ impl Gateway {
         self.peers.iter().any(|network| network.contains(&peer))
     }
 
-    /// The map in force.
-    pub fn map(&self) -> Arc<MapInForce> {
-        Arc::clone(&self.in_force.read())
+    /// The map in force; none before the first is recorded.
+    pub fn map(&self) -> Option<Arc<MapInForce>> {
+        let map = Arc::clone(&self.in_force.read());
+        (map.number > 0).then_some(map)
     }
 
     /// Records that a map is in force, then reads questions by it. A crash in between leaves a record of a map that
     /// no question was read by; the next start finds the same map recorded and goes on.
-    pub async fn put_in_force(&self, ledger: &Ledger, checked: CheckedMap) -> Result<(), MapError> {
+    pub async fn put_in_force(&self, ledger: &Ledger, checked: &CheckedMap) -> Result<(), MapError> {
         let definition = MapDefinition {
             name: checked.map.name.clone(),
             hash: checked.hash,
@@ -115,7 +116,7 @@ impl Gateway {
             .await;
         let names = groups.iter().map(|(name, number)| (*number, name.clone())).collect();
         let groups = groups.into_iter().collect();
-        *self.in_force.write() = Arc::new(MapInForce { map: checked.map, number, groups, names });
+        *self.in_force.write() = Arc::new(MapInForce { map: checked.map.clone(), number, groups, names });
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::scope_map::{Needs, Required, Resource};
 use crate::domain::text::PersonalText;
 use crate::domain::token_text::TokenDigest;
+use crate::ledger::Unavailable;
 use dialect::{Dialect, Guarded};
 use map_in_force::MapInForce;
 use std::net::IpAddr;
@@ -40,26 +41,26 @@ pub async fn answer(app: &App, asked: &Asked) -> Reply {
     let Some((dialect, appended)) = Dialect::of_path(asked.path()) else {
         return Problem::not_found("there is no such gateway").into_reply();
     };
-    let reply = match check(app, asked, dialect, appended).await {
-        Ok(reply) | Err(reply) => reply,
-    };
+    let reply = check(app, asked, dialect, appended).await.unwrap_or_else(|refused| *refused);
     verdict::in_dialect(dialect, reply)
 }
 
-async fn check(app: &App, asked: &Asked, dialect: Dialect, appended: &str) -> Result<Reply, Reply> {
+async fn check(app: &App, asked: &Asked, dialect: Dialect, appended: &str) -> Result<Reply, Box<Reply>> {
     if !app.gateway.trusts(asked.peer()) {
-        return Err(untrusted(asked.peer()));
+        return Err(Box::new(untrusted(asked.peer())));
     }
     let target = with_query(appended, asked.raw_query());
     let guarded = dialect
         .read(asked.method(), &target, asked.headers())
-        .map_err(|malformed| Problem::malformed(malformed.to_string()).into_reply())?;
+        .map_err(|malformed| Box::new(Problem::malformed(malformed.to_string()).into_reply()))?;
     let digest = known(app, asked, guarded.address)?;
-    let map = app.gateway.map();
+    // Until its map is recorded, no question can be.
+    let map = app.gateway.map().ok_or_else(|| Box::new(verdict::not_recorded(Unavailable::NotRecording)))?;
     let question = Question { guarded, map };
-    let required = question.required().map_err(verdict::undecidable)?;
+    let required = question.required().map_err(|why| Box::new(verdict::undecidable(&why)))?;
     let command = Command::Use(question.use_of(digest, &required));
-    let reply = app.ledger.submit(command, question.origin(asked)).await.map_err(verdict::not_recorded)?;
+    let reply = app.ledger.submit(command, question.origin(asked)).await;
+    let reply = reply.map_err(|unavailable| Box::new(verdict::not_recorded(unavailable)))?;
     Ok(verdict::answer(app, &required, reply))
 }
 
@@ -77,20 +78,23 @@ fn with_query(path: &str, query: Option<&str>) -> String {
 
 /// The digest that the client showed, or the refusal of whoever showed none that is known. Failures count for the
 /// client's address as the gateway tells it.
-fn known(app: &App, asked: &Asked, client: Option<IpAddr>) -> Result<TokenDigest, Reply> {
+fn known(app: &App, asked: &Asked, client: Option<IpAddr>) -> Result<TokenDigest, Box<Reply>> {
     match asked.shown() {
         Shown::Bearer(digest) if app.ledger.knows(&digest) => Ok(digest),
         Shown::Unreadable => {
             let problem = Problem::malformed("more than one Authorization header");
-            Err(problem.with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_request\"").into_reply())
+            Err(Box::new(
+                problem.with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_request\"").into_reply(),
+            ))
         }
         shown => {
             app.metrics.count_unauthenticated();
             let address = client.unwrap_or_else(|| asked.peer());
-            match app.failures.fail(address, app.ledger.clock().now()) {
-                Ok(()) => Err(verdict::unauthenticated(shown == Shown::Nothing)),
-                Err(seconds) => Err(verdict::too_many_failures(seconds)),
-            }
+            let refused = match app.failures.fail(address, app.ledger.clock().now()) {
+                Ok(()) => verdict::unauthenticated(shown == Shown::Nothing),
+                Err(seconds) => verdict::too_many_failures(seconds),
+            };
+            Err(Box::new(refused))
         }
     }
 }

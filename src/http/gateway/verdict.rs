@@ -134,7 +134,7 @@ pub fn too_many_failures(seconds: u64) -> Reply {
 }
 
 /// 403 for what the map does not decide: default deny, with the reason.
-pub fn undecidable(why: Undecidable) -> Reply {
+pub fn undecidable(why: &Undecidable) -> Reply {
     Problem::new(StatusCode::FORBIDDEN, "undecidable", "Cannot be decided", why.to_string()).into_reply()
 }
 
@@ -162,7 +162,7 @@ fn say_who(app: &App, reply: &mut Reply, used: &UseAnswer) {
 /// An access as scopes, separated by spaces (RFC 6749 section 3.3): `full`, or one a grant and name.
 fn scopes(app: &App, access: &Access) -> String {
     let Access::Granted(grants) = access else { return "full".to_owned() };
-    let map = app.gateway.map();
+    let map = app.gateway.map().unwrap_or_default();
     let mut scopes = Vec::new();
     for grant in grants {
         let group = map.group_name(grant.group);
