@@ -187,7 +187,7 @@ verb = enum("Verb", "Read", "Write")
 coverage = enum("Coverage", "All", ("Named", sequence(text)))
 grant = struct(("group", group), ("level", level), ("coverage", coverage))
 access = enum("Access", "Full", ("Granted", sequence(grant)))
-target = enum("Target", "List", ("Name", text), ("Number", u64))
+target = enum("Target", "List", ("Name", text), ("Number", u64), "All")
 scope = struct(("group", group), ("verb", verb), ("target", target))
 access_source = enum("AccessSource", ("Token", version), ("Membership", version), ("Identity", version))
 route = enum(
@@ -201,6 +201,7 @@ route = enum(
     "Certificates",
     "Certificate",
     "ResearchStatus",
+    ("Mapped", struct(("map", u32), ("line", u32))),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
@@ -214,6 +215,7 @@ cause = enum(
     "MissingFeature",
     "QuotaExceeded",
     "MonthlyCapReached",
+    "NoAccount",
 )
 operation = enum(
     "ManagementOperation",
@@ -376,6 +378,7 @@ TYPES = {
         "ManagementRefused",
         struct(("operation", operation), ("secret", u32), *client, ("cause", cause)),
     ),
+    (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
 }
 
 

@@ -101,7 +101,7 @@ impl Words<'_> {
     /// A scope as it is written: `zones:example.com:read`. An erased name is shown as its number.
     pub fn scope(&self, scope: RequiredScope) -> String {
         let name = match scope.target {
-            Target::List => "*".to_owned(),
+            Target::List | Target::All => "*".to_owned(),
             Target::Name(number) => self.text(number).unwrap_or_else(|| format!("#{number}")),
             Target::Number(number) => number.to_string(),
         };
@@ -157,13 +157,13 @@ impl Words<'_> {
         match event {
             Event::TokenUsed(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
+                "route": route(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
                 "address": self.text(e.address), "agent": self.text(e.agent),
                 "drawn": { "general": e.general, "research": e.research }, "outcome": e.outcome.name(),
             }),
             Event::TokenUseRefused(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route),
+                "route": route(e.route),
                 "asked_account_id": (!e.asked_account.is_none()).then_some(e.asked_account.0),
                 "address": self.text(e.address), "agent": self.text(e.agent),
                 "cause": e.cause.name(),
@@ -186,6 +186,7 @@ impl Words<'_> {
             }),
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
+            | Event::ScopeMapDefined(_)
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_) => self.service_data(event),
@@ -207,6 +208,9 @@ impl Words<'_> {
             Event::ScopeGroupDefined(e) => json!({
                 "group": e.group, "name": e.name, "restrictable": e.restrictable, "has_write": e.has_write,
                 "needs_research": e.needs_research,
+            }),
+            Event::ScopeMapDefined(e) => json!({
+                "map": e.map, "name": e.name, "hash": STANDARD.encode(e.hash), "routes": e.routes,
             }),
             Event::TextSeen(e) => json!({
                 "number": e.number.0, "subject": subject(e.subject), "kind": e.kind.name(),
@@ -305,4 +309,12 @@ pub fn header_members(header: &Header) -> Vec<(&'static str, Value)> {
         ("credential", number(header.credential.0)),
         ("request_id", json!(header.request.to_string())),
     ]
+}
+
+/// A route as its template, or by its place in a scope map.
+fn route(route: Route) -> Value {
+    match route {
+        Route::Mapped(mapped) => json!({ "map": mapped.map, "line": mapped.line }),
+        route => json!(route.template()),
+    }
 }

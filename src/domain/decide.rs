@@ -10,6 +10,7 @@ mod draft;
 mod gateway;
 mod imports;
 mod management;
+mod scope_map;
 mod tokens;
 mod totals;
 

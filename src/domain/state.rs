@@ -37,12 +37,23 @@ pub struct State {
     pub tokens: Table<Token>,
     /// Tokens of the service itself that are not deleted.
     pub service_tokens: BTreeSet<TokenId>,
+    /// The scope map in force.
+    pub scope_map: Option<MapInForce>,
     /// Last text number given.
     pub last_text: TextNumber,
     /// Time of the last record.
     pub last_recorded_at: Timestamp,
     /// Whether the last start or stop of recording was a stop.
     pub stopped_cleanly: bool,
+}
+
+/// The scope map that requests of gateways are read by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MapInForce {
+    /// Its number.
+    pub number: u32,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
 }
 
 impl State {
@@ -101,6 +112,7 @@ impl State {
             }
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
+            | Event::ScopeMapDefined(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_) => self.evolve_service(event),
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
@@ -173,6 +185,9 @@ impl State {
                     needs_research: defined.needs_research,
                 },
             ),
+            Event::ScopeMapDefined(defined) => {
+                self.scope_map = Some(MapInForce { number: defined.map, hash: defined.hash });
+            }
             Event::RecordingStarted(_) => self.stopped_cleanly = false,
             Event::RecordingStopped(_) => self.stopped_cleanly = true,
             _ => {}

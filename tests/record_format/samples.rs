@@ -90,6 +90,8 @@ impl Samples {
         for appended in [0, 1].into_iter().chain(BOUNDARIES) {
             self.add(format!("recording_stopped_{appended}"), of_service(), RecordingStopped { appended });
         }
+        let map = ScopeMapDefined { map: 1, name: "dnsimple-v2".to_owned(), hash: counted_from(0x20), routes: 104 };
+        self.add("scope_map_defined", of_service(), map);
     }
 
     fn directory(&mut self) {
@@ -178,8 +180,12 @@ impl Samples {
 
     fn uses(&mut self) {
         for route in variants() {
-            self.add(format!("token_used_{route:?}"), of_token(), used(route, Outcome::Ok));
+            let name = format!("{route:?}");
+            let name = name.split('(').next().unwrap_or_default();
+            self.add(format!("token_used_{name}"), of_token(), used(route, Outcome::Ok));
         }
+        let mapped = Route::Mapped(MappedRoute { map: 251, line: 70_000 });
+        self.add("token_used_mapped_far", of_token(), used(mapped, Outcome::UnknownUpstream));
         for outcome in variants() {
             self.add(format!("token_used_{outcome:?}"), of_token(), used(Route::Zone, outcome));
         }
@@ -193,6 +199,7 @@ impl Samples {
             ("read_list", Verb::Read, Target::List),
             ("write_name", Verb::Write, Target::Name(TextNumber(21))),
             ("read_number", Verb::Read, Target::Number(u64::MAX)),
+            ("write_all", Verb::Write, Target::All),
         ] {
             let scope = Some(RequiredScope { group: group::DOMAINS, verb, target });
             let event = TokenUsed { scope, ..used(Route::Domain, Outcome::NotFound) };
@@ -212,7 +219,7 @@ impl Samples {
             self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
         }
         let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
-        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5]).collect();
+        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6]).collect();
         let addresses = (1..=8).map(TextNumber).collect();
         let (first, last) = (NOW, NOW.plus_seconds(59));
         self.add("refusals_summed", header, RefusalsSummed { counts, first, last, addresses });
@@ -399,6 +406,7 @@ fn used(route: Route, outcome: Outcome) -> TokenUsed {
         Route::Zone => Some((group::ZONES, named)),
         Route::Certificates | Route::Certificate => Some((group::CERTIFICATES, named)),
         Route::ResearchStatus => Some((group::DOMAIN_RESEARCH, Target::List)),
+        Route::Mapped(_) => Some((group::ZONES, Target::All)),
     };
     let found = outcome == Outcome::Ok && asked.is_some_and(|(_, target)| target != Target::List);
     TokenUsed {

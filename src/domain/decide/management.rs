@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -200,6 +200,7 @@ fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Rule
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
         }
         Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
+        Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
