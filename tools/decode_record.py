@@ -202,6 +202,15 @@ route = enum(
     "Certificate",
     "ResearchStatus",
 )
+answer_subject = enum(
+    "AnswerSubject",
+    "Service",
+    ("Account", account),
+    ("User", user),
+    ("Member", pair(account, user)),
+    ("Resource", resource),
+    ("Token", token),
+)
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
     "Cause",
@@ -358,6 +367,10 @@ TYPES = {
     (44, 1): (
         "ManagementRefused",
         struct(("operation", operation), ("secret", u32), *client, ("cause", cause)),
+    ),
+    (45, 1): (
+        "IdempotencyKeyKept",
+        struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
     ),
 }
 

@@ -169,7 +169,8 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::TokenExpiryChanged(_)
         | Event::TokenRotated(_)
         | Event::TokenDeleted(_)
-        | Event::QuotaRefusalsTotalled(_) => Vec::new(),
+        | Event::QuotaRefusalsTotalled(_)
+        | Event::IdempotencyKeyKept(_) => Vec::new(),
     }
 }
 

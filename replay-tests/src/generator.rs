@@ -14,6 +14,7 @@ use token_ledger::domain::command::{
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{ManagementOperation, Route};
+use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
@@ -29,7 +30,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -55,6 +56,7 @@ pub const KINDS: [&str; 27] = [
     "update token",
     "rotate token",
     "delete token",
+    "once",
     "look",
     "attempt",
 ];
@@ -90,6 +92,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::UpdateToken { .. } => "update token",
             Change::RotateToken { .. } => "rotate token",
             Change::DeleteToken { .. } => "delete token",
+            Change::Once { .. } => "once",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -132,7 +135,7 @@ impl Outcomes {
 pub fn is_accepted(answer: &Answer) -> bool {
     match answer {
         Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
-        Answer::Done(_) => true,
+        Answer::Done(_) | Answer::Repeated(..) => true,
         Answer::Rejected(_) => false,
     }
 }
@@ -224,7 +227,15 @@ impl Generator {
         }
         let change = self.change(state);
         let actor = self.actor(state, &change);
+        let change = if self.random.percent(15) { self.once(change) } else { change };
         Command::Manage(actor, Box::new(change))
+    }
+
+    /// Under a key that soon comes again, mostly with what was sent before.
+    fn once(&mut self, change: Change) -> Change {
+        let key = PersonalText::new(format!("key {}", self.random.below(40)));
+        let request = RequestDigest([u8::from(self.random.percent(20)); 16]);
+        Change::Once { key, request, change: Box::new(change) }
     }
 
     fn actor(&mut self, state: &State, change: &Change) -> Actor {

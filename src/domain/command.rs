@@ -3,6 +3,7 @@
 use super::access::Level;
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, Route};
+use super::idempotency::RequestDigest;
 use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
 use super::text::PersonalText;
 use super::time::Timestamp;
@@ -267,6 +268,15 @@ pub enum Change {
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
+    /// Carry out a change once: sent again under its key, it is only answered again.
+    Once {
+        /// The idempotency key, as sent.
+        key: PersonalText,
+        /// What was sent.
+        request: RequestDigest,
+        /// The change.
+        change: Box<Change>,
+    },
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -292,6 +302,7 @@ impl Change {
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::Once { change, .. } => change.operation(),
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }

@@ -8,6 +8,7 @@ mod consumer;
 mod directory;
 mod draft;
 mod management;
+mod once;
 mod tokens;
 mod totals;
 
@@ -19,6 +20,7 @@ pub use totals::{
 };
 
 use super::command::Command;
+use super::ids::Position;
 use super::rejection::Rejection;
 use super::state::{Digests, State};
 use super::text::Texts;
@@ -37,6 +39,8 @@ pub enum Answer {
     Use(Box<UseAnswer>),
     /// To a change that was carried out (also one that changed nothing).
     Done(Done),
+    /// To a change that was carried out before under the same idempotency key, with that answer's receipt.
+    Repeated(Done, Position),
     /// To anything that was not.
     Rejected(Rejection),
 }

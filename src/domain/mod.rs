@@ -5,13 +5,14 @@
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
 //! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`directory`], [`window`], [`event`],
-//! [`state`] (evolve), [`command`], [`decide`].
+//! [`idempotency`], [`state`] (evolve), [`command`], [`decide`].
 
 pub mod access;
 pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod event;
+pub mod idempotency;
 pub mod ids;
 pub mod names;
 pub mod rejection;

@@ -73,6 +73,8 @@ pub enum Rejection {
     Conflict(Conflict),
     /// `If-Match` named another version than this.
     VersionMismatch(Version),
+    /// The idempotency key was sent with another request within 24 hours.
+    KeyReused,
     /// A limit of the service is reached; the text names it and its number.
     LimitReached(&'static str),
 }

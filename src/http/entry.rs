@@ -48,6 +48,16 @@ impl Asked {
         self.head.uri.path()
     }
 
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    /// The raw path with its query.
+    pub fn target(&self) -> &str {
+        self.head.uri.path_and_query().map_or(self.path(), |target| target.as_str())
+    }
+
     /// The headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers

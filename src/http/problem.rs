@@ -20,6 +20,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "grants-exist",
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
+    (
+        "idempotency-key-reused",
+        "The Idempotency-Key was sent with another method, path or body within 24 hours. A new request takes a new key.",
+    ),
     ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Which of these is not said."),
     ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
     (
@@ -173,6 +177,7 @@ mod tests {
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),
+            include_str!("manage/idempotency.rs"),
             include_str!("manage/reads.rs"),
             include_str!("manage/tokens.rs"),
         ];

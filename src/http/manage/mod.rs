@@ -3,6 +3,7 @@
 //! The credential is judged before the body is read; the writer judges it again when it decides.
 
 mod changes;
+mod idempotency;
 mod reads;
 mod tokens;
 
@@ -21,6 +22,7 @@ use crate::domain::rejection::{Conflict, Missing, Rejection};
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{Unavailable, View};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use warp::http::{StatusCode, header};
 
@@ -145,13 +147,16 @@ async fn authorize_change(
 struct Carried {
     done: Done,
     position: Option<Position>,
+    /// Whether it was carried out by an earlier request under the same idempotency key.
+    repeated: bool,
 }
 
 async fn submit(app: &App, asked: &Asked, digest: TokenDigest, change: Change) -> Result<Carried, Box<Problem>> {
     let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
     let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
     match reply.answer {
-        Answer::Done(done) => Ok(Carried { done, position: reply.position }),
+        Answer::Done(done) => Ok(Carried { done, position: reply.position, repeated: false }),
+        Answer::Repeated(done, position) => Ok(Carried { done, position: Some(position), repeated: true }),
         Answer::Rejected(rejection) => Err(Box::new(rejected(app, rejection).await)),
         Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
@@ -179,6 +184,12 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
             format!("If-Match names another version; the current one is {current}"),
         )
         .with("current_version", current.0),
+        Rejection::KeyReused => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "Idempotency key used again",
+            "this Idempotency-Key was sent with another request within 24 hours; a new request takes a new key",
+        ),
         Rejection::LimitReached(limit) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
         }
@@ -249,7 +260,12 @@ fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<
     path::number(raw).map_err(|_| Box::new(Problem::malformed(format!("the {what} in the path is not a number"))))
 }
 
-async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
+async fn fields(asked: &Asked, sent: Body) -> Result<Fields, Box<Problem>> {
+    Fields::parse(&body(asked, sent).await?)
+}
+
+/// The body of JSON, whole.
+async fn body(asked: &Asked, body: Body) -> Result<Bytes, Box<Problem>> {
     if let Some(kind) = asked.headers().get(header::CONTENT_TYPE) {
         let is_json = kind.to_str().is_ok_and(|kind| {
             let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -264,7 +280,7 @@ async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
             )));
         }
     }
-    Fields::parse(&body.read(asked.headers()).await?)
+    body.read(asked.headers()).await
 }
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
@@ -302,6 +318,9 @@ async fn show(
     answer::add_position(&mut reply, carried.position);
     if let Some(version) = version {
         etag(&mut reply, version);
+    }
+    if carried.repeated {
+        idempotency::mark_repeated(&mut reply);
     }
     Ok(reply)
 }
