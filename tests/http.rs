@@ -17,6 +17,8 @@ mod document;
 mod events;
 #[path = "http/house.rs"]
 mod house;
+#[path = "http/idempotency.rs"]
+mod idempotency;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/lists.rs"]

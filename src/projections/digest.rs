@@ -74,12 +74,16 @@ pub fn entries(
     match name {
         ProjectionName::Service => {
             put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey)))?;
-            put("counters".to_owned(), bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)))?;
+            put(
+                "counters".to_owned(),
+                bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)),
+            )?;
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
             let number = |key: &KeyHash| u128::from_be_bytes(key.0);
-            state.kept_keys.iter().try_for_each(|(key, kept)| {
-                put(format!("idempotency key {:032x}", number(key)), bytes(kept))
-            })?;
+            state
+                .kept_keys
+                .iter()
+                .try_for_each(|(key, kept)| put(format!("idempotency key {:032x}", number(key)), bytes(kept)))?;
             state.groups.iter().try_for_each(|row| put(format!("scope group {}", row.name), bytes(row)))
         }
         ProjectionName::Accounts => {

@@ -5,6 +5,7 @@ mod harness;
 mod access;
 mod directory;
 mod doors;
+mod idempotency;
 mod management;
 mod order;
 mod recording;

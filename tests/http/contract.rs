@@ -35,7 +35,15 @@ fn check_answer(described: Described, told: &Told) -> Result<(), String> {
             return Err(format!("the header {name} is missing"));
         }
     }
-    for name in ["x-ledger-position", "x-ratelimit-limit", "etag", "retry-after", "www-authenticate", "allow"] {
+    for name in [
+        "x-ledger-position",
+        "x-ratelimit-limit",
+        "etag",
+        "retry-after",
+        "www-authenticate",
+        "allow",
+        "idempotent-replayed",
+    ] {
         let mut headers = response.get("headers").into_iter().flat_map(object);
         if told.header(name).is_some() && !headers.any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(format!("the header {name} is not described"));

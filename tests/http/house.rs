@@ -77,6 +77,13 @@ fn ids_later(text: &str) -> Token {
     Token { id: 0, text: text.to_owned(), path: String::new() }
 }
 
+async fn serve_on_loopback(app: App) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
+    address
+}
+
 /// Makes a ledger as `init` does, and a gateway token, which no operation creates yet; gives the operator token.
 fn begin(dir: &DataDir, clock: &Clock, gateway: &TokenSecret) -> String {
     let origin = Some("ledger.test/http");
@@ -118,10 +125,7 @@ impl House {
             [TokenKind::Gateway, TokenKind::Account].map(|kind| TokenSecret::from_random(kind, &entropy.bytes_32()));
         let operator = begin(&dir, &clock, &gateway);
         let ledger = Ledger::start(&dir, clock.clone(), Entropy::system(), Settings::default()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let app = App::new(ledger.clone(), entropy, auth_failures_per_hour);
-        tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
+        let address = serve_on_loopback(App::new(ledger.clone(), entropy, auth_failures_per_hour)).await;
         let [gateway, unknown] = [gateway, unknown].map(TokenSecret::reveal_once);
         let later = || ids_later("");
         Self {
@@ -223,6 +227,18 @@ impl House {
 
     pub fn now(&self) -> u64 {
         self.clock.now().seconds()
+    }
+
+    /// Stops the ledger and serves it again, from its snapshot or from the log alone.
+    pub async fn restart(&mut self, from_log_alone: bool) {
+        let ledger = self.ledger.clone();
+        tokio::task::spawn_blocking(move || ledger.stop()).await.unwrap();
+        let dir = self.ledger.dir().clone();
+        if from_log_alone {
+            std::fs::remove_file(dir.views()).unwrap();
+        }
+        self.ledger = Ledger::start(&dir, self.clock.clone(), Entropy::system(), Settings::default()).unwrap();
+        self.address = serve_on_loopback(App::new(self.ledger.clone(), Entropy::system(), 0)).await;
     }
 
     pub fn dir(&self) -> &Path {

@@ -29,8 +29,8 @@ impl Key {
 
 /// Reads the body of a `POST`, and its key. A key that cannot be read is refused before the body is.
 pub(super) async fn posted(app: &App, asked: &Asked, body: Body) -> Result<(Fields, Key), Box<Problem>> {
-    let key = key(asked.headers())
-        .map_err(|fault| Box::new(Problem::malformed(format!("the Idempotency-Key {fault}"))))?;
+    let key =
+        key(asked.headers()).map_err(|fault| Box::new(Problem::malformed(format!("the Idempotency-Key {fault}"))))?;
     let bytes = super::body(asked, body).await?;
     let fields = Fields::parse(&bytes)?;
     let key = key.map(|key| (key, app.ledger.digest_request(asked.method(), asked.target(), &bytes)));
@@ -103,9 +103,19 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused() {
         let too_long = "k".repeat(KEY_BYTES_MAX + 1);
-        for sent in
-            ["", "\"\"", "\"", "\"open", "\"a\"b", "\"a\";p=1", r#""a\b""#, "two words", "\"two words\"", "schlüssel", &too_long]
-        {
+        for sent in [
+            "",
+            "\"\"",
+            "\"",
+            "\"open",
+            "\"a\"b",
+            "\"a\";p=1",
+            r#""a\b""#,
+            "two words",
+            "\"two words\"",
+            "schlüssel",
+            &too_long,
+        ] {
             assert!(read(&[sent]).is_err(), "{sent}");
         }
         assert!(read(&["a", "a"]).is_err());
