@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use token_ledger::http::operations::{Found, OPERATIONS, find};
 
 /// Keywords that say nothing about validity here.
-const ANNOTATIONS: [&str; 6] = ["description", "title", "example", "examples", "default", "format"];
+/// Patterns and formats of what is sent are held by schemathesis, which makes its requests from them.
+const ANNOTATIONS: [&str; 7] = ["description", "title", "example", "examples", "default", "format", "pattern"];
 
 /// Checks an answer of a documented operation; paths and methods beside them are no operation.
 #[track_caller]
