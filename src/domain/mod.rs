@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod names;
 pub mod rejection;
+pub mod scope_map;
 pub mod state;
 pub mod table;
 pub mod text;
