@@ -112,6 +112,7 @@ impl std::fmt::Display for Rejection {
             Self::Conflict(Conflict::DigestExists) => f.write_str("the digest belongs to a token already"),
             Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
             Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
+            Self::KeyReused => f.write_str("the idempotency key was sent with another request"),
             Self::LimitReached(limit) => f.write_str(limit),
         }
     }
