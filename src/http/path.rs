@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(target("42"), Ok(AskedTarget::Number(42)));
         assert_eq!(target("0"), Ok(AskedTarget::Number(0)));
         assert_eq!(target("Example.COM."), Ok(AskedTarget::Name(PersonalText::new("example.com"))));
-        assert_eq!(target("99999999999999999999"), Ok(AskedTarget::Number(0)));
+        assert_eq!(target("99999999999999999999"), Ok(AskedTarget::Number(u64::MAX)));
         assert!(target("a b").is_err());
     }
 }
