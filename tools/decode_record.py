@@ -203,6 +203,16 @@ route = enum(
     "ResearchStatus",
     ("Mapped", struct(("map", u32), ("line", u32))),
 )
+answer_subject = enum(
+    "AnswerSubject",
+    "Service",
+    ("Account", account),
+    ("User", user),
+    ("Member", pair(account, user)),
+    ("Resource", resource),
+    ("Token", token),
+    ("Tokens", pair(token, u64)),
+)
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
     "Cause",
@@ -377,6 +387,10 @@ TYPES = {
     (44, 1): (
         "ManagementRefused",
         struct(("operation", operation), ("secret", u32), *client, ("cause", cause)),
+    ),
+    (45, 1): (
+        "IdempotencyKeyKept",
+        struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
     ),
     (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
 }

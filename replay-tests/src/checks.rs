@@ -172,7 +172,8 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::TokenRotated(_)
         | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
-        | Event::QuotaRefusalsTotalled(_) => Vec::new(),
+        | Event::QuotaRefusalsTotalled(_)
+        | Event::IdempotencyKeyKept(_) => Vec::new(),
     }
 }
 

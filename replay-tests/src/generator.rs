@@ -15,6 +15,7 @@ use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{ManagementOperation, MappedRoute, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
+use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
 use token_ledger::domain::rejection::FieldFault;
 use token_ledger::domain::scope_map::MapGroup;
@@ -32,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 34] = [
+pub const KINDS: [&str; 35] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -65,6 +66,7 @@ pub const KINDS: [&str; 34] = [
     "update gateway token",
     "rotate gateway token",
     "delete gateway token",
+    "once",
     "look",
     "attempt",
 ];
@@ -109,6 +111,7 @@ pub fn kind_of(command: &Command) -> &'static str {
                 GatewayChange::Rotate { .. } => "rotate gateway token",
                 GatewayChange::Delete { .. } => "delete gateway token",
             },
+            Change::Once { .. } => "once",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -151,7 +154,7 @@ impl Outcomes {
 pub fn is_accepted(answer: &Answer) -> bool {
     match answer {
         Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
-        Answer::Done(_) => true,
+        Answer::Done(_) | Answer::Repeated(..) => true,
         Answer::Rejected(_) => false,
     }
 }
@@ -243,7 +246,15 @@ impl Generator {
         }
         let change = self.change(state);
         let actor = self.actor(state, &change);
+        let change = if self.random.percent(15) { self.once(change) } else { change };
         Command::Manage(actor, Box::new(change))
+    }
+
+    /// Under a key that soon comes again, mostly with what was sent before.
+    fn once(&mut self, change: Change) -> Change {
+        let key = PersonalText::new(format!("key {}", self.random.below(40)));
+        let request = RequestDigest([u8::from(self.random.percent(20)); 16]);
+        Change::Once { key, request, change: Box::new(change) }
     }
 
     fn actor(&mut self, state: &State, change: &Change) -> Actor {

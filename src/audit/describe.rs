@@ -5,6 +5,7 @@ use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeG
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{AccessSource, By, Event, Header, Route};
 use crate::domain::gateway::GatewayReach;
+use crate::domain::idempotency::AnswerSubject;
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
@@ -65,6 +66,20 @@ fn subject(subject: Subject) -> Value {
         Subject::Service => json!({ "kind": "service" }),
         Subject::Account(account) => json!({ "kind": "account", "id": account.0 }),
         Subject::User(user) => json!({ "kind": "user", "id": user.0 }),
+    }
+}
+
+fn answer_subject(subject: AnswerSubject) -> Value {
+    match subject {
+        AnswerSubject::Service => json!({ "kind": "service" }),
+        AnswerSubject::Account(account) => json!({ "kind": "account", "id": account.0 }),
+        AnswerSubject::User(user) => json!({ "kind": "user", "id": user.0 }),
+        AnswerSubject::Member(account, user) => {
+            json!({ "kind": "member", "account_id": account.0, "user_id": user.0 })
+        }
+        AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
+        AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
+        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "first_id": first.0, "count": count }),
     }
 }
 
@@ -183,6 +198,10 @@ impl Words<'_> {
             Event::ManagementRefused(e) => json!({
                 "operation": e.operation.name(), "secret": e.secret, "address": self.text(e.address),
                 "agent": self.text(e.agent), "cause": e.cause.name(),
+            }),
+            Event::IdempotencyKeyKept(e) => json!({
+                "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),
+                "status": e.status, "subject": answer_subject(e.subject),
             }),
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)

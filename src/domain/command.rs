@@ -4,6 +4,7 @@ use super::access::{GroupNumber, Level, Verb};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, Route};
 use super::gateway::{GatewayReach, GatewayRight};
+use super::idempotency::RequestDigest;
 use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
 use super::rejection::FieldFault;
 use super::scope_map::MapGroup;
@@ -384,6 +385,15 @@ pub enum Change {
     },
     /// Change gateway tokens.
     Gateway(GatewayChange),
+    /// Carry out a change once: sent again under its key, it is only answered again.
+    Once {
+        /// The idempotency key, as sent.
+        key: PersonalText,
+        /// What was sent.
+        request: RequestDigest,
+        /// The change.
+        change: Box<Change>,
+    },
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -412,6 +422,7 @@ impl Change {
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::Once { change, .. } => change.operation(),
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }

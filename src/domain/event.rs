@@ -8,6 +8,7 @@
 use super::access::{Access, GroupNumber, RequiredScope};
 use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
+use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
@@ -70,6 +71,7 @@ macro_rules! with_event_types {
             42, 1, RefusalsSummed;
             43, 1, QuotaRefusalsTotalled;
             44, 1, ManagementRefused;
+            45, 1, IdempotencyKeyKept;
             46, 1, ScopeMapDefined;
         }
     };
@@ -476,6 +478,18 @@ payload! {
         agent: TextNumber,
         /// Why.
         cause: Cause,
+    }
+
+    /// A change was carried out under an idempotency key: right behind the change's own events.
+    IdempotencyKeyKept {
+        /// Which key, and whose.
+        key: KeyHash,
+        /// What was sent.
+        request: RequestDigest,
+        /// HTTP status of the answer.
+        status: u16,
+        /// What the answer showed.
+        subject: AnswerSubject,
     }
 }
 

@@ -6,7 +6,8 @@ mod tokens;
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenUsed};
-use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::idempotency::KeptKeys;
+use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::table::Table;
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
@@ -41,10 +42,14 @@ pub struct State {
     pub scope_map: Option<MapInForce>,
     /// Last text number given.
     pub last_text: TextNumber,
+    /// Position of the last record: positions have no gaps, so it is the count of all.
+    pub head: Position,
     /// Time of the last record.
     pub last_recorded_at: Timestamp,
     /// Whether the last start or stop of recording was a stop.
     pub stopped_cleanly: bool,
+    /// Idempotency keys of the last 24 hours.
+    pub kept_keys: KeptKeys,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -124,11 +129,15 @@ impl State {
             | Event::TokenRotated(_)
             | Event::TokenDeleted(_) => self.evolve_token(header, event),
             Event::RefusalsSummed(_) | Event::QuotaRefusalsTotalled(_) => {}
+            Event::IdempotencyKeyKept(kept) => {
+                self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
+            }
             _ => self.evolve_account(header, event),
         }
     }
 
     fn note_header(&mut self, header: &Header) {
+        self.head = self.head.next();
         self.last_recorded_at = header.recorded_at;
         if let Some(account) = self.accounts.get_mut(header.account.0) {
             account.stream_number = header.account_number;

@@ -58,6 +58,11 @@ impl Asked {
         self.head.uri.query()
     }
 
+    /// The raw path with its query.
+    pub fn target(&self) -> &str {
+        self.head.uri.path_and_query().map_or(self.path(), |target| target.as_str())
+    }
+
     /// The headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers

@@ -27,6 +27,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
     ("insufficient-scope", "The token works, but its access does not cover what required_scopes names."),
+    (
+        "idempotency-key-reused",
+        "The Idempotency-Key was sent with another method, path or body within 24 hours. A new request takes a new key.",
+    ),
     ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Which of these is not said."),
     ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
     ("missing-feature", "The account does not have the feature that this needs."),
@@ -211,6 +215,7 @@ mod tests {
             include_str!("manage/changes.rs"),
             include_str!("manage/gateway.rs"),
             include_str!("manage/imports.rs"),
+            include_str!("manage/idempotency.rs"),
             include_str!("manage/reads.rs"),
             include_str!("manage/tokens.rs"),
         ];

@@ -8,12 +8,14 @@ use super::signer::{self, Unsigned};
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
+use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
+use crate::log::request_digest::RequestDigests;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
@@ -139,6 +141,7 @@ impl Shared {
 pub struct Ledger {
     shared: Arc<Shared>,
     texts: Arc<TextReader>,
+    requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
     clock: Clock,
@@ -163,6 +166,7 @@ pub struct OpenLedger {
     core: Core,
     loaded: Loaded,
     head_file: HeadFile,
+    requests: RequestDigests,
     dir: DataDir,
     clock: Clock,
 }
@@ -180,7 +184,8 @@ impl OpenLedger {
         let head_file = HeadFile::open(dir, &core.state().origin)?;
         head_file.check_key(dir, &core.state().log_vkey)?;
         head_file.check(&LogReader::open(dir)?)?;
-        Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
+        let requests = RequestDigests::open(dir)?;
+        Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
     }
 
     /// Carries out one command by itself, where no server runs, and signs the head that it leaves. A crash after the
@@ -198,7 +203,7 @@ impl OpenLedger {
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, loaded, mut head_file, dir, clock } = self;
+        let Self { core, loaded, mut head_file, requests, dir, clock } = self;
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let checkpoint = head_file.sign(signed)?;
@@ -221,7 +226,8 @@ impl OpenLedger {
         tokio::spawn(wake_callers(receiver));
         let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
-        Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
+        let requests = Arc::new(requests);
+        Ok(Ledger { shared, texts, requests, readers: Arc::default(), dir, clock, threads })
     }
 }
 
@@ -319,6 +325,11 @@ impl Ledger {
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
         &self.texts
+    }
+
+    /// Digest of what was sent under an idempotency key: its method, its path and query, its body.
+    pub fn digest_request(&self, method: &str, target: &str, body: &[u8]) -> RequestDigest {
+        self.requests.of(&[method.as_bytes(), target.as_bytes(), body])
     }
 
     /// Counts of the writer.

@@ -171,6 +171,12 @@ fn make(path: &Path) -> Result<(), LogError> {
 }
 
 fn read_key(dir: &DataDir, origin: &str) -> Result<LogKey, LogError> {
+    let seed = read_seed(dir)?;
+    LogKey::from_seed(origin, &seed).map_err(|error| LogError::BadFile { path: dir.key(), what: error.to_string() })
+}
+
+/// The seed that the log's keys follow from.
+pub(super) fn read_seed(dir: &DataDir) -> Result<[u8; 32], LogError> {
     let path = dir.key();
     let bad = |what: &str| LogError::BadFile { path: path.clone(), what: what.to_owned() };
     let bytes = match std::fs::read(&path) {
@@ -180,8 +186,7 @@ fn read_key(dir: &DataDir, origin: &str) -> Result<LogKey, LogError> {
         }
         Err(source) => return Err(LogError::Io { path, source }),
     };
-    let seed: [u8; 32] = bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))?;
-    LogKey::from_seed(origin, &seed).map_err(|error| bad(&error.to_string()))
+    bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))
 }
 
 /// Root of the tree over the first `size` records, from the stored tiles and the records of the last one.

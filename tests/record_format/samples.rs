@@ -6,6 +6,7 @@ use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
 use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
+use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
@@ -36,6 +37,7 @@ pub fn samples() -> Vec<Sample> {
     samples.tokens();
     samples.uses();
     samples.refusals();
+    samples.idempotency();
     samples.headers();
     samples.0
 }
@@ -240,6 +242,15 @@ impl Samples {
         }
     }
 
+    fn idempotency(&mut self) {
+        for (subject, number) in variants::<AnswerSubject>().into_iter().zip(1..) {
+            let subject = with_numbers(subject, number);
+            let (key, request) = (KeyHash(counted_from(0x50)), RequestDigest(counted_from(0x60)));
+            let kept = IdempotencyKeyKept { key, request, status: 200 + u16::from(number % 2 == 0), subject };
+            self.add(format!("idempotency_key_kept_{}", word(&subject)), by_operator(of_token()), kept);
+        }
+    }
+
     /// The same small event under every kind of header.
     fn headers(&mut self) {
         let event = TokenDeleted { by: local() };
@@ -277,6 +288,19 @@ impl Samples {
 fn word(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     text.split('(').next().unwrap_or_default().to_lowercase()
+}
+
+fn with_numbers(subject: AnswerSubject, number: u8) -> AnswerSubject {
+    let number = u64::from(number);
+    match subject {
+        AnswerSubject::Service => AnswerSubject::Service,
+        AnswerSubject::Account(_) => AnswerSubject::Account(AccountId(number)),
+        AnswerSubject::User(_) => AnswerSubject::User(UserId(number)),
+        AnswerSubject::Member(..) => AnswerSubject::Member(AccountId(number), UserId(number + 70_000)),
+        AnswerSubject::Resource(_) => AnswerSubject::Resource(ResourceId(number)),
+        AnswerSubject::Token(_) => AnswerSubject::Token(TokenId(number)),
+        AnswerSubject::Tokens(..) => AnswerSubject::Tokens(TokenId(number), number + 70_000),
+    }
 }
 
 fn counted_from<const N: usize>(first: u8) -> [u8; N] {
