@@ -55,7 +55,11 @@ impl HeadFile {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF;",
         )?;
         let key = read_key(dir, origin)?;
-        Ok(Self { connection, path, key })
+        let file = Self { connection, path, key };
+        // Reading makes the write-ahead log; that its directory entry is durable, SQLite does not make sure of.
+        file.signed_head()?;
+        dir.sync()?;
+        Ok(file)
     }
 
     /// The signed head; none before the first.
@@ -87,9 +91,12 @@ impl HeadFile {
     }
 
     /// Moves the signed head to a durable head of the log and signs the checkpoint. A head that is signed already
-    /// gives its stored checkpoint again.
+    /// gives its checkpoint again, which a crash may have kept from being stored: it is the same bytes.
     pub fn sign(&mut self, head: SignedHead) -> Result<String, LogError> {
         let signed = self.signed_head()?;
+        if signed == Some(head) {
+            return self.store_note(head);
+        }
         if signed.is_some_and(|signed| signed.size >= head.size) {
             return self.latest()?.map_or_else(|| self.store_note(head), Ok);
         }

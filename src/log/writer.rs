@@ -7,7 +7,7 @@ use super::personal::{self, PersonalRow};
 use super::reader::{read_head, read_tile};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use thiserror::Error;
 
@@ -116,6 +116,9 @@ impl LogWriter {
         let connection = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         set_up(&connection)?;
         let tree = restore_tree(&connection)?;
+        // The write-ahead log was made a moment ago. SQLite syncs the directory for it, but takes no notice if that
+        // fails: then a power cut could take the file with all its records.
+        dir.sync()?;
         Ok(Self { connection, tree, _lock: lock })
     }
 
@@ -186,7 +189,7 @@ impl LogWriter {
     /// content unknown: pages may count as written that never reached the disk.
     fn recover(&mut self, error: LogError) -> AppendError {
         let rolled_back = self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
-        if !rolled_back || is_io(&error) {
+        if !rolled_back || error.leaves_unknown() {
             return AppendError::Unknown(error);
         }
         match restore_tree(&self.connection) {
@@ -201,17 +204,6 @@ impl LogWriter {
     /// Moves the WAL into the file, at an orderly end.
     pub fn checkpoint_wal(&self) -> Result<(), LogError> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
-    }
-}
-
-fn is_io(error: &LogError) -> bool {
-    match error {
-        LogError::Sqlite(error) => matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        ),
-        LogError::Damaged { .. } | LogError::DamagedTree(_) => true,
-        _ => false,
     }
 }
 

@@ -140,15 +140,16 @@ impl Load {
     }
 }
 
-struct Worker {
+/// One client's choices and memory.
+pub struct Worker {
     random: Random,
     tokens: Tokens,
     own: Vec<Made>,
-    book: Book,
+    pub book: Book,
 }
 
 impl Worker {
-    fn new(random: Random, tokens: Tokens) -> Self {
+    pub fn new(random: Random, tokens: Tokens) -> Self {
         Self { random, tokens, own: Vec::new(), book: Book::default() }
     }
 
@@ -160,11 +161,17 @@ impl Worker {
                 told = begun.send(()).is_ok();
             }
         }
+        self.into_book()
+    }
+
+    /// What it remembers at its end.
+    pub fn into_book(mut self) -> Book {
         self.book.alive.append(&mut self.own);
         self.book
     }
 
-    fn act(&mut self, client: &mut Client) -> io::Result<()> {
+    /// Sends one request, or none if the server is gone.
+    pub fn act(&mut self, client: &mut Client) -> io::Result<()> {
         match self.random.below(10) {
             0 => self.create(client),
             1 => self.delete(client),
