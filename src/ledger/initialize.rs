@@ -116,13 +116,13 @@ fn first_changes(state: &State, origin: &str, log_vkey: &str, operator: &str, se
         expires_at: None,
         secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
     };
-    let replaced = |&token: &TokenId| Change::DeleteToken { owner: Owner::Service, token, if_match: None };
-    let first = if state.origin.is_empty() {
-        vec![Change::Initialize { origin: origin.to_owned(), log_vkey: log_vkey.to_owned() }]
-    } else {
-        state.service_tokens.iter().map(replaced).collect()
-    };
-    first.into_iter().chain([create]).collect()
+    if state.origin.is_empty() {
+        let begin = Change::Initialize { origin: origin.to_owned(), log_vkey: log_vkey.to_owned() };
+        return vec![begin, create];
+    }
+    // The new one first: there always is an operator.
+    let delete = |&token: &TokenId| Change::DeleteToken { owner: Owner::Service, token, if_match: None };
+    std::iter::once(create).chain(state.service_tokens.iter().map(delete)).collect()
 }
 
 fn commit(core: &mut Core, changes: Vec<Change>) -> Result<(), InitializeError> {

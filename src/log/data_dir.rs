@@ -307,9 +307,16 @@ impl DataDir {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".new");
         let unfinished = PathBuf::from(unfinished);
-        match fs::remove_file(&unfinished) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
-            _ => {}
+        // With what SQLite may have left beside it.
+        for suffix in ["", "-wal", "-shm"] {
+            let mut left = unfinished.as_os_str().to_owned();
+            left.push(suffix);
+            match fs::remove_file(&left) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(self.io(Path::new(&left), source));
+                }
+                _ => {}
+            }
         }
         // SQLite gives its -wal and -shm files the mode of the database file.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);

@@ -171,7 +171,7 @@ fn read_row(connection: &Connection, path: &Path) -> Result<Option<SignedHead>, 
 fn make(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
-        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT; PRAGMA journal_mode=WAL;",
         include_str!("../../schema/head/001_head.sql")
     ))?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))

@@ -207,7 +207,9 @@ impl LogWriter {
     }
 }
 
-/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
+/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway. The
+/// write-ahead log is switched on here too: later, a crash in the middle would leave a journal that readers, who may
+/// not write, cannot undo, so that none could open the file.
 fn write_empty_file(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
@@ -215,7 +217,8 @@ fn write_empty_file(path: &Path) -> Result<(), LogError> {
     ))?;
     let schema: String = SCHEMA_STEPS.concat();
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;"
+        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;
+         PRAGMA journal_mode=WAL;"
     ))?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }

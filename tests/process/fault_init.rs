@@ -194,9 +194,13 @@ fn each_operation_in_turn(how: &str) {
         }
         assert!(matches!(init.ended.code, Some(0 | STORAGE) | None), "{context}");
         let again = run_on(&["init", "--json"], &init.data());
-        let operator = match again.code {
-            Some(0) if init.ended.code != Some(0) => shown(&again).unwrap(),
-            _ => first.unwrap_or_else(|| panic!("{context}: {again:#?}")),
+        let operator = if again.code == Some(0) {
+            assert_ne!(init.ended.code, Some(0), "{context}");
+            shown(&again).unwrap()
+        } else {
+            let context = format!("{context}: {again:#?}");
+            again.expect(1).says("already holds a ledger");
+            first.expect(&context)
         };
         is_whole(&DataDir::new(init.data()), &operator, &context);
     }
