@@ -231,6 +231,15 @@ fn set_up(connection: &Connection) -> Result<(), LogError> {
          PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
          PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
     ))?;
+    // What cannot be switched on is no error to SQLite, it says which mode is left.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        let path = connection.path().unwrap_or_default().into();
+        return Err(LogError::BadFile {
+            path,
+            what: format!("the write-ahead log cannot be used (it is in mode {mode})"),
+        });
+    }
     connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use crate::client::{Ask, Client};
 use crate::program::{Ended, Server, run_by, run_on, token_ledger};
 use crate::scene::empty_parent;
-use crate::shim::Fault;
+use crate::shim::{Fault, each_in_turn};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,6 @@ use token_ledger::log::DataDir;
 use token_ledger::projections::rebuild;
 
 const STORAGE: i32 = 74;
-/// More file operations than `init` has.
-const OPERATIONS_MAX: u32 = 400;
 
 /// What comes of the `init` that meets the fault, written by hand for each row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,17 +178,16 @@ fn init_whose_output_nobody_reads_can_be_run_again() {
     run_on(&["init"], &data).expect(1).says("already holds a ledger");
 }
 
-/// Fails the first file operation, then the second, and so on until an `init` meets none.
+/// An `init` for each of its file operations, which fails there.
 fn each_operation_in_turn(how: &str) {
-    for n in 1..OPERATIONS_MAX {
+    each_in_turn(|n| {
         let rule = format!("any:{{}}:{n}:{how}");
         let init = Init::run(&rule);
         let context = format!("{rule}: {:#?}", init.ended);
         assert!(!init.ended.stderr.contains("panicked"), "{context}");
-        let first = shown(&init.ended);
         if init.fault.injected() == 0 {
-            assert!(init.ended.code == Some(0) && n > 40, "{context}");
-            return;
+            assert_eq!(init.ended.code, Some(0), "{context}");
+            return false;
         }
         assert!(matches!(init.ended.code, Some(0 | STORAGE) | None), "{context}");
         let again = run_on(&["init", "--json"], &init.data());
@@ -200,11 +197,11 @@ fn each_operation_in_turn(how: &str) {
         } else {
             let context = format!("{context}: {again:#?}");
             again.expect(1).says("already holds a ledger");
-            first.expect(&context)
+            shown(&init.ended).expect(&context)
         };
         is_whole(&DataDir::new(init.data()), &operator, &context);
-    }
-    panic!("no init without a fault");
+        true
+    });
 }
 
 /// As [`serves`], without the processes.

@@ -52,6 +52,35 @@ impl Fault {
     }
 }
 
+/// Runs at a time: most of a run's time is a process that waits for its end.
+const RUNS_AT_A_TIME: u32 = 4;
+/// More file operations than any of these runs has.
+const OPERATIONS_MAX: u32 = 1_000;
+
+/// Fails the first operation, then the second, and so on until a run has none left to fail: `run` says whether its
+/// fault struck.
+pub fn each_in_turn(run: impl Fn(u32) -> bool + Sync) {
+    for from in (1..OPERATIONS_MAX).step_by(RUNS_AT_A_TIME as usize) {
+        let struck = std::thread::scope(|threads| {
+            let spawn = |n| {
+                threads.spawn({
+                    let run = &run;
+                    move || run(n)
+                })
+            };
+            let runs: Vec<_> = (from..from + RUNS_AT_A_TIME).map(spawn).collect();
+            // All are waited for; one that failed has said why.
+            let struck: Vec<_> = runs.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+            struck.into_iter().all(|struck| struck.expect("see above"))
+        });
+        if !struck {
+            assert!(from > RUNS_AT_A_TIME, "more than a few operations were made to fail");
+            return;
+        }
+    }
+    panic!("no run is without a fault");
+}
+
 /// The shim, made as the program under test was.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
