@@ -119,13 +119,18 @@ impl LogError {
     pub fn is_storage(&self) -> bool {
         match self {
             Self::Io { .. } => true,
-            // Without a code it is not SQLite that failed but a value that has another type than its column.
-            Self::Sqlite(error) => !matches!(
-                error.sqlite_error_code(),
-                None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
-            ),
+            Self::Sqlite(error) => Self::is_of_storage(error),
             _ => false,
         }
+    }
+
+    /// Whether SQLite's error is storage that failed.
+    pub(super) fn is_of_storage(error: &rusqlite::Error) -> bool {
+        // Without a code it is not SQLite that failed but a value that has another type than its column.
+        !matches!(
+            error.sqlite_error_code(),
+            None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+        )
     }
 
     /// Whether it is unknown what the failed write left in the file: nothing may be written to it after that. A full

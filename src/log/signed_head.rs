@@ -49,6 +49,8 @@ impl HeadFile {
         match identity {
             Ok((APPLICATION_ID, SCHEMA_STEP)) => {}
             Ok((APPLICATION_ID, found)) => return Err(LogError::OtherSchema { path, found }),
+            // Storage that fails says nothing about whose file it is.
+            Err(error) if LogError::is_of_storage(&error) => return Err(error.into()),
             _ => return Err(LogError::Foreign(path)),
         }
         connection.execute_batch(

@@ -83,20 +83,23 @@ fn is_whole(scene: &Scene, book: &Book, context: &str) {
 
 const WAL: &str = "/ledger.db-wal$";
 
+/// Ledger, signed head, snapshots and directory.
+const EVERYTHING: &str = "{}";
+
 #[test]
-fn append_and_commit_fail_unstored_in_turn() {
-    fails_in_turn("any", WAL, "before:EIO");
+fn each_file_operation_fails_unstored_in_turn() {
+    fails_in_turn("any", EVERYTHING, "before:EIO");
+}
+
+#[test]
+fn each_file_operation_fails_stored_in_turn() {
+    fails_in_turn("any", EVERYTHING, "after:EIO");
 }
 
 #[test]
 fn commits_fail_and_lose_what_was_not_synced_in_turn() {
     fails_in_turn("sync", WAL, "lost:EIO");
     fails_in_turn("sync", WAL, "lost:EIO:persistent");
-}
-
-#[test]
-fn append_and_commit_fail_stored_in_turn() {
-    fails_in_turn("any", WAL, "after:EIO");
 }
 
 #[test]
@@ -115,8 +118,7 @@ fn append_meets_a_disk_that_stays_full_in_turn() {
     fails_in_turn("write", WAL, "before:ENOSPC:persistent");
 }
 
-/// Ledger, signed head, snapshots and directory.
 #[test]
 fn killed_after_each_file_operation_in_turn() {
-    fails_in_turn("any", "{}", "after:KILL");
+    fails_in_turn("any", EVERYTHING, "after:KILL");
 }

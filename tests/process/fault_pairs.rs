@@ -9,11 +9,12 @@
 
 use crate::client::{Ask, Client};
 use crate::faults::is_whole_after_a_new_start;
-use crate::load::{Book, Random, Worker, seed};
+use crate::load::{Book, Logged, Random, Worker, seed};
 use crate::program::{SERVE, Server, token_ledger};
 use crate::scene::Scene;
 use crate::shim::Fault;
 use std::time::{Duration, Instant};
+use token_ledger::domain::ids::RequestId;
 use token_ledger::log::signed_head::read_signed_head;
 
 /// What a client sees, written by hand for each row.
@@ -63,7 +64,8 @@ fn each(armed: Armed, options: &[&str], rows: &[Row]) {
     assert!(failed.is_empty(), "each of these fails, see above: {failed:#?}");
 }
 
-fn meet(armed: Armed, options: &[&str], rule: &str, then: Then) {
+/// Runs one row; gives the ledger and the requests that got no receipt.
+fn meet(armed: Armed, options: &[&str], rule: &str, then: Then) -> (Scene, Vec<RequestId>) {
     let scene = Scene::new();
     let fault = Fault::new(&scene.aside(""), rule);
     let mut command = token_ledger();
@@ -102,7 +104,9 @@ fn meet(armed: Armed, options: &[&str], rule: &str, then: Then) {
     // What was shown as signed is in the file of the signed head.
     let signed = read_signed_head(&scene.dir()).unwrap().expect("a head was signed");
     assert!(signed.size.0 >= published, "{published} was published, {} is signed", signed.size);
+    let unacknowledged = book.unacknowledged();
     is_whole_after_a_new_start(&scene, book);
+    (scene, unacknowledged)
 }
 
 /// Until the fault has struck, and the answer to the request that met it came.
@@ -179,6 +183,17 @@ fn commit() {
             ("sync:/ledger.db-wal$:1:after:KILL", Dies),
         ],
     );
+}
+
+/// Both halves of the pair are what they are called: 503 means at most once, not never.
+#[test]
+fn a_commit_that_failed_unstored_is_not_there_and_one_that_failed_stored_is() {
+    for (rule, is_stored) in [("sync:/ledger.db-wal$:1:lost:EIO", false), ("sync:/ledger.db-wal$:1:after:EIO", true)] {
+        let (scene, unacknowledged) = meet(Serving, &[], rule, Ends);
+        let logged = Logged::read(&scene.dir());
+        assert_eq!(logged.has(unacknowledged[0]), is_stored, "{rule}");
+        assert!(!unacknowledged[1..].iter().any(|request| logged.has(*request)), "{rule}");
+    }
 }
 
 /// While it serves, SQLite moves the write-ahead log within a commit that is durable already.

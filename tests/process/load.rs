@@ -94,6 +94,12 @@ impl Book {
         self.answered_after_503 += other.answered_after_503;
     }
 
+    /// Requests without a receipt.
+    pub fn unacknowledged(&self) -> Vec<RequestId> {
+        let has_receipt = |request: &&RequestId| self.acknowledged.iter().any(|known| known.request == **request);
+        self.sent.iter().filter(|request| !has_receipt(request)).copied().collect()
+    }
+
     fn acknowledge(&mut self, request: RequestId, answer: &Answer, event: &'static str) {
         let position = answer.position().unwrap_or_else(|| panic!("no receipt: {answer:?}"));
         self.acknowledged.push(Acknowledged { position, request, event });
@@ -280,6 +286,11 @@ impl Logged {
         for request in &book.sent {
             assert!(times.get(request).copied().unwrap_or(0) <= 1, "{context}: {request} is recorded twice");
         }
+    }
+
+    /// Whether anything of a request is recorded.
+    pub fn has(&self, request: RequestId) -> bool {
+        self.records.iter().any(|(recorded, _, _)| *recorded == request)
     }
 
     /// The log's length, which is its head.
