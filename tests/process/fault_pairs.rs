@@ -148,6 +148,27 @@ fn judge(book: &Book, then: Then) {
     }
 }
 
+/// A start that cannot make its write-ahead logs durable in the directory serves nobody.
+#[test]
+fn start() {
+    for rule in [
+        // The ledger's write-ahead log, then the signed head's.
+        "sync:/ledger$:1:before:EIO",
+        "sync:/ledger$:2:before:EIO",
+        "sync:/ledger$:2:after:KILL",
+    ] {
+        let scene = Scene::new();
+        let fault = Fault::new(&scene.aside(""), rule);
+        fault.arm();
+        let mut command = token_ledger();
+        command.args(SERVE).arg(scene.data());
+        let ended = Server::try_start_by(fault.at(command)).expect_err(rule);
+        assert_eq!(ended.code, if rule.ends_with("KILL") { None } else { Some(STORAGE) }, "{rule}: {ended:#?}");
+        assert_eq!(fault.injected(), 1, "{rule}");
+        is_whole_after_a_new_start(&scene, Book::default());
+    }
+}
+
 #[test]
 fn append() {
     each(
