@@ -119,19 +119,44 @@ impl Shared {
     }
 
     pub fn note_recording(&self) {
-        if self.impaired.swap(false, Ordering::Relaxed) {
+        if !self.impaired.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        // What failed for good, in whatever thread, is not made good by a batch that was recorded.
+        let recovered = self.health.send_if_modified(|health| {
+            let is_impaired = matches!(health, Health::Impaired(_));
+            if is_impaired {
+                *health = Health::Recording;
+            }
+            is_impaired
+        });
+        if recovered {
             tracing::info!("recording again");
-            self.health.send_replace(Health::Recording);
         }
     }
 
     pub fn note_failure(&self, error: &AppendError) {
         tracing::error!(%error, "a batch was not recorded");
         self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+        match error {
+            AppendError::RolledBack(cause) => self.worsen(Health::Impaired(cause.to_string())),
+            AppendError::Unknown(cause) => self.note_unknown(cause),
+        }
+    }
+
+    /// It is not known what is in a file: nothing may be written after it by this process.
+    pub fn note_unknown(&self, cause: &LogError) {
+        self.worsen(Health::Failed(cause.to_string()));
+    }
+
+    fn worsen(&self, to: Health) {
         self.impaired.store(true, Ordering::Relaxed);
-        self.health.send_replace(match error {
-            AppendError::RolledBack(cause) => Health::Impaired(cause.to_string()),
-            AppendError::Unknown(cause) => Health::Failed(cause.to_string()),
+        self.health.send_if_modified(|health| {
+            let is_final = matches!(health, Health::Failed(_));
+            if !is_final {
+                *health = to;
+            }
+            !is_final
         });
     }
 }
@@ -175,6 +200,8 @@ impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
         let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
+        // Under the lock, so that no `init` is at work.
+        dir.check_finished()?;
         for snapshot in &loaded.passed_over {
             tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
         }
