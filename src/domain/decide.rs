@@ -8,12 +8,14 @@ mod consumer;
 mod directory;
 mod draft;
 mod management;
+mod narrowing;
 mod tokens;
 mod totals;
 
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
 pub use management::{Done, Subject as DoneSubject, may_read};
+pub use narrowing::narrows;
 pub use totals::{
     Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,
 };

@@ -101,6 +101,7 @@ impl State {
             | Event::ScopeGroupDefined(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_) => self.evolve_service(event),
+            Event::RecordingResumed(_) | Event::ClockStepped(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(created) => self.create_token(header, created),
             Event::TokenRenamed(_)
@@ -394,6 +395,7 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::TokenExpiryChanged(e) => &e.by,
         Event::TokenRotated(e) => &e.by,
         Event::TokenDeleted(e) => &e.by,
+        Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })
 }

@@ -11,6 +11,7 @@ const TYPE_BASE: &str = "/problems/";
 /// Every problem type: slug, and what its page says.
 pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ("body-too-large", "The request body has more than 65536 bytes. Send less."),
+    ("clock-as-expected", "The wall clock says what the service counts, within a minute: there is nothing to accept."),
     ("digest-exists", "The digest belongs to a token already."),
     (
         "forbidden",
@@ -173,6 +174,7 @@ mod tests {
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),
+            include_str!("manage/clock.rs"),
             include_str!("manage/reads.rs"),
             include_str!("manage/tokens.rs"),
         ];

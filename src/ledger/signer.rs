@@ -59,6 +59,17 @@ impl Unsigned {
         self.wake.notify_one();
     }
 
+    /// A head that could not be signed: tried again after a period, unless a later one has come meanwhile. False when
+    /// closed: this was the last try.
+    fn give_back(&self, head: SignedHead) -> bool {
+        let mut waiting = self.inner.lock();
+        if !waiting.closed {
+            self.wake.wait_for(&mut waiting, PERIOD);
+        }
+        waiting.head.get_or_insert(head);
+        !waiting.closed || waiting.head != Some(head)
+    }
+
     /// Waits for a head; none when closed and nothing is left.
     fn take(&self) -> Option<SignedHead> {
         let mut waiting = self.inner.lock();
@@ -74,7 +85,12 @@ pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
     while let Some(head) = shared.unsigned.take() {
         match file.sign(head) {
             Ok(note) => *shared.checkpoint.write() = Some(note.into()),
-            Err(error) => warn(&error),
+            Err(error) => {
+                warn(&error);
+                if !shared.unsigned.give_back(head) {
+                    return;
+                }
+            }
         }
     }
 }

@@ -123,6 +123,17 @@ impl LogError {
         }
     }
 
+    /// Whether there was no room left: what could not be written is known not to be there.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+
     /// A record that does not decode, at its place.
     pub fn undecodable(position: Position, error: &CodecError) -> Self {
         Self::Damaged { position, what: error.to_string() }
@@ -162,6 +173,11 @@ impl DataDir {
     /// Seed of the key that checkpoints are signed with.
     pub fn key(&self) -> PathBuf {
         self.0.join("log.key")
+    }
+
+    /// Blocks kept so that they can be given up on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
     }
 
     /// Socket for commands from the same machine.
@@ -214,12 +230,15 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
         }
-        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold.
+        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold, and a
+        // full disk perhaps none.
         let noted = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "process {}", std::process::id()));
-        noted.map_err(|source| self.io(&path, source))?;
+        if let Err(source) = noted {
+            tracing::warn!(%source, "the lock file does not say who holds it");
+        }
         Ok(DirLock { _file: file })
     }
 
@@ -261,7 +280,7 @@ impl DataDir {
         File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(|source| self.io(&self.0, source))
     }
 
-    fn io(&self, path: &Path, source: std::io::Error) -> LogError {
+    pub(super) fn io(&self, path: &Path, source: std::io::Error) -> LogError {
         LogError::Io { path: path.to_owned(), source }
     }
 }
