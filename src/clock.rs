@@ -76,9 +76,7 @@ impl Clock {
     pub fn wall(&self) -> Timestamp {
         match &self.source {
             Source::System { .. } => Timestamp(wall_micros()),
-            Source::Manual(hand) => {
-                Timestamp(self.steady().saturating_add_signed(hand.ahead.load(Ordering::SeqCst)))
-            }
+            Source::Manual(hand) => Timestamp(self.steady().saturating_add_signed(hand.ahead.load(Ordering::SeqCst))),
         }
     }
 

@@ -9,6 +9,8 @@
 mod bodies;
 #[path = "http/challenges.rs"]
 mod challenges;
+#[path = "http/clock.rs"]
+mod clock;
 #[path = "http/contract.rs"]
 mod contract;
 #[path = "http/document.rs"]

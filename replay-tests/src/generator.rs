@@ -13,7 +13,7 @@ use token_ledger::domain::command::{
 };
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, Route};
+use token_ledger::domain::event::{ManagementOperation, OutageCause, Route};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
@@ -29,7 +29,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 29] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -42,6 +42,8 @@ pub const KINDS: [&str; 27] = [
     "initialize",
     "start recording",
     "stop recording",
+    "resume recording",
+    "step clock",
     "create user",
     "create account",
     "update account",
@@ -77,6 +79,8 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::Initialize { .. } => "initialize",
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
+            Change::ResumeRecording { .. } => "resume recording",
+            Change::StepClock { .. } => "step clock",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -231,7 +235,12 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            Change::Look(_)
+            | Change::Attempt(_)
+            | Change::StartRecording
+            | Change::StopRecording { .. }
+            | Change::ResumeRecording { .. }
+            | Change::StepClock { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -406,7 +415,8 @@ impl Generator {
             0 => Change::Initialize { origin: "o".repeat(70_000), log_vkey: String::new() },
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
-            3..6 => Change::Look(ManagementOperation::ReadEvents),
+            3..5 => Change::Look(ManagementOperation::ReadEvents),
+            5 => self.outage_or_step(),
             6..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
@@ -426,6 +436,15 @@ impl Generator {
             65..80 => self.some_new_token(state),
             _ => self.token_change(state),
         }
+    }
+
+    fn outage_or_step(&mut self) -> Change {
+        if self.random.percent(50) {
+            let cause = *self.random.pick(&[OutageCause::DiskFull, OutageCause::WriteFailed, OutageCause::ClockBehind]);
+            return Change::ResumeRecording { since: self.now, cause, turned_away: self.random.below(300) };
+        }
+        let wall = self.now.plus_seconds(self.random.below(4_000));
+        Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
     }
 
     fn new_account(&mut self) -> Change {

@@ -47,7 +47,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue_max: 1_024, snapshot_events: 250_000, wake_at: 1, low_water_bytes: LOW_WATER_BYTES, ballast_bytes: 0 }
+        Self {
+            queue_max: 1_024,
+            snapshot_events: 250_000,
+            wake_at: 1,
+            low_water_bytes: LOW_WATER_BYTES,
+            ballast_bytes: 0,
+        }
     }
 }
 

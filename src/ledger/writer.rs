@@ -338,7 +338,11 @@ impl Writer {
         }
     }
 
-    fn turn_away(&mut self, requests: impl IntoIterator<Item = Request, IntoIter: ExactSizeIterator>, why: Unavailable) {
+    fn turn_away(
+        &mut self,
+        requests: impl IntoIterator<Item = Request, IntoIter: ExactSizeIterator>,
+        why: Unavailable,
+    ) {
         let requests = requests.into_iter();
         self.outage.turn_away(requests.len());
         refuse(&self.shared, requests, why);
