@@ -6,6 +6,7 @@ mod access;
 mod directory;
 mod doors;
 mod management;
+mod narrowing;
 mod order;
 mod recording;
 mod research;

@@ -15,6 +15,7 @@ use token_ledger::log::DataDir;
 const MIB: u64 = 96;
 /// Marks that fit it.
 const OPTIONS: [&str; 4] = ["--low-water-mib", "16", "--ballast-mib", "16"];
+const BALLAST: u64 = 16 << 20;
 const DELETIONS: usize = 1_000;
 const BACK_TIME_MAX: Duration = Duration::from_secs(5);
 const CLIENTS: usize = 8;
@@ -67,6 +68,19 @@ fn delete_all(address: SocketAddr, tokens: &Tokens, ids: &[u64]) {
     });
 }
 
+fn ballast(room: &Room) -> u64 {
+    std::fs::metadata(room.data().join("ballast")).map_or(0, |ballast| ballast.len())
+}
+
+#[track_caller]
+fn wait_for_ballast(room: &Room) {
+    let until = Instant::now() + PATIENCE;
+    while ballast(room) < BALLAST {
+        assert!(Instant::now() < until, "the ballast is not made: {}", ballast(room));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// What is refused and what goes on while the disk is full.
 fn check_while_full(client: &mut Client, tokens: &Tokens, narrowed: u64) {
     let operator = &tokens.operator;
@@ -111,6 +125,7 @@ fn refuses_uses_records_deletions_and_comes_back(room: &Room) {
     let server = Server::start(&data, &OPTIONS);
     let ids = create_tokens(server.address, tokens, DELETIONS + 1);
     let mut client = connect(server.address);
+    wait_for_ballast(room);
     room.fill();
     let unready = wait_for(&mut client, Ask::get("/readyz", ""), 503);
     assert!(unready.json()["detail"].as_str().unwrap().contains("disk is nearly full"), "{unready:?}");
@@ -120,6 +135,7 @@ fn refuses_uses_records_deletions_and_comes_back(room: &Room) {
     room.fill();
     delete_all(server.address, tokens, &ids[DELETIONS / 2..DELETIONS]);
     client.ask(Ask::get("/v2/whoami", &tokens.account[0])).unwrap().expect(503);
+    assert!(ballast(room) < BALLAST, "part of the ballast was given up");
 
     room.empty();
     let emptied = Instant::now();
@@ -129,6 +145,7 @@ fn refuses_uses_records_deletions_and_comes_back(room: &Room) {
     let outages = outages(&data);
     assert!(matches!(outages[..], [(OutageCause::DiskFull, 5..)]), "{outages:?}");
 
+    wait_for_ballast(room);
     run_on(&["verify"], &data).expect(0).says("Nothing is wrong");
     run_on(&["replay", "--compare"], &data).expect(0).says("the running server");
     server.terminate().expect(0);
@@ -160,11 +177,7 @@ fn starts_on_a_full_disk(room: &Room) {
     scene.copy_to(&data);
     let server = Server::start(&data, &OPTIONS);
     let ids = create_tokens(server.address, tokens, 2);
-    let until = Instant::now() + PATIENCE;
-    while std::fs::metadata(data.join("ballast")).map_or(0, |ballast| ballast.len()) < 16 << 20 {
-        assert!(Instant::now() < until, "the ballast is made");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_ballast(room);
     // Not in order: the write-ahead log stays.
     server.kill();
     room.fill();

@@ -62,7 +62,7 @@ impl Room {
     /// Writes until nothing more fits.
     pub fn fill(&self) {
         let mut file = File::options().create(true).append(true).open(self.filler()).unwrap();
-        for part in [1 << 20, 1 << 12, 1] {
+        for part in [1 << 20, 1 << 12] {
             let bytes = vec![7; part];
             // Synced, so that nothing is left that was only promised.
             while file.write_all(&bytes).and_then(|()| file.sync_data()).is_ok() {}
