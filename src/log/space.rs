@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 pub const LOW_WATER_BYTES: u64 = 64 << 20;
 /// Size of the ballast, unless set otherwise: 10,000 deletions, each a commit by itself, need about a third of it.
 pub const BALLAST_BYTES: u64 = 32 << 20;
-/// What is given up at a time: a whole write-ahead log moved into the file fits.
-const SLICE_BYTES: u64 = 4 << 20;
+/// What is given up at a time: a full batch of deletions fits. Little, since others may take the rest of it.
+const SLICE_BYTES: u64 = 1 << 20;
+/// By how much the ballast grows at a time.
+const GROWTH_BYTES: u64 = 4 << 20;
 /// The write-ahead log once, and once more moved into the file.
 const MARK_BYTES_MIN: u64 = 2 * CHECKPOINT_FRAMES as u64 * PAGE_BYTES as u64;
 
@@ -118,8 +120,8 @@ impl Space {
         if kept > self.ballast {
             return cut_ballast(&self.dir, self.ballast);
         }
-        let grown = (kept + SLICE_BYTES).min(self.ballast);
-        if grown == kept || !self.has_room_for(grown - kept + SLICE_BYTES) {
+        let grown = (kept + GROWTH_BYTES).min(self.ballast);
+        if grown == kept || !self.has_room_for(grown - kept + GROWTH_BYTES) {
             return Ok(());
         }
         grow_ballast(&self.dir, kept, grown)
@@ -199,7 +201,7 @@ mod tests {
     fn the_ballast_grows_by_slices_and_has_blocks_and_goes_by_slices() {
         let home = tempfile::tempdir().expect("a directory can be made");
         let dir = DataDir::new(home.path());
-        let space = Space::new(&dir, 1, 10 << 20);
+        let space = Space::new(&dir, 1, 7 << 20);
         assert!(!space.look().expect("there is a file system"));
         let sizes: Vec<u64> = (0..4)
             .map(|_| {
@@ -207,10 +209,11 @@ mod tests {
                 space.ballast_kept() >> 20
             })
             .collect();
-        assert_eq!(sizes, [4, 8, 10, 10]);
+        assert_eq!(sizes, [4, 7, 7, 7]);
         let blocks = std::fs::metadata(dir.ballast()).expect("it is there").blocks();
-        assert!(blocks * 512 >= 10 << 20, "{blocks} blocks");
-        assert_eq!([(); 4].map(|()| space.give_slice()), [true, true, true, false]);
+        assert!(blocks * 512 >= 7 << 20, "{blocks} blocks");
+        assert!([(); 7].into_iter().all(|()| space.give_slice()));
+        assert!(!space.give_slice());
         assert_eq!(space.ballast_kept(), 0);
     }
 

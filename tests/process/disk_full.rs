@@ -231,3 +231,34 @@ fn a_mark_above_what_is_free_refuses_uses_and_records_deletions() {
     assert!(matches!(outages[..], [(OutageCause::DiskFull, 4..)]), "{outages:?}");
     scene.run(&["verify"]).expect(0);
 }
+
+/// What the ballast promises, at its default size: each deletion a commit by itself, on a disk that stays full.
+///
+/// `cargo test --test process -- --ignored --nocapture ten_thousand_deletions`
+#[test]
+#[ignore = "takes half a minute"]
+fn ten_thousand_deletions_fit_the_ballast() {
+    for room in [Room::on_memory(192), Room::on_ext4(192)].into_iter().flatten() {
+        let scene = Scene::new();
+        let (data, tokens) = (room.data(), &scene.tokens);
+        scene.copy_to(&data);
+        let server = Server::start(&data, &[]);
+        let ids = create_tokens(server.address, tokens, 10_000);
+        while ballast(&room) < 32 << 20 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        room.fill();
+        let mut client = connect(server.address);
+        wait_for(&mut client, Ask::get("/readyz", ""), 503);
+        for (number, id) in ids.iter().enumerate() {
+            let path = format!("/v1/accounts/1/tokens/{id}");
+            client.ask(Ask::delete(&path, &tokens.operator)).unwrap().expect(204);
+            if number % 1_000 == 0 {
+                room.fill();
+            }
+        }
+        println!("{} KiB of the ballast are left", ballast(&room) >> 10);
+        server.terminate().expect(0);
+        run_on(&["verify"], &data).expect(0).says("Nothing is wrong");
+    }
+}
