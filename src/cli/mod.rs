@@ -6,9 +6,12 @@ mod control;
 mod demo;
 mod furnish;
 mod init;
+mod local;
 mod progress;
 mod replay;
+mod routes;
 mod serve;
+mod staff_token;
 mod verify;
 
 use crate::ledger::initialize::InitializeError;
@@ -53,6 +56,14 @@ enum Command {
     ///
     /// Example: token-ledger verify --data ./ledger
     Verify(verify::VerifyArguments),
+    /// Make a token of staff from the machine itself: through the running server, or while none runs.
+    ///
+    /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
+    StaffToken(staff_token::StaffTokenArguments),
+    /// Look at a scope map: which scope a method and path need.
+    ///
+    /// Example: token-ledger routes explain GET /v2/7/zones/example.com
+    Routes(routes::RoutesArguments),
 }
 
 /// Where the ledger is.
@@ -111,6 +122,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::StaffToken(arguments) => staff_token::run(&arguments),
+        Command::Routes(arguments) => routes::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
