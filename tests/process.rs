@@ -8,6 +8,8 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/disk_full.rs"]
+mod disk_full;
 #[path = "process/fault_init.rs"]
 mod fault_init;
 #[path = "process/fault_loops.rs"]
@@ -32,6 +34,8 @@ mod one_writer;
 mod program;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
+#[path = "process/room.rs"]
+mod room;
 #[path = "process/scene.rs"]
 mod scene;
 #[path = "process/shim.rs"]
