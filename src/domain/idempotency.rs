@@ -67,6 +67,8 @@ pub enum AnswerSubject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// As many tokens, numbered one after the other from this one on.
+    Tokens(TokenId, u64),
 }
 
 /// What is kept of a request that was carried out under a key.

@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, once, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -33,6 +33,8 @@ pub enum Subject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// So many tokens from this one on.
+    Tokens(TokenId, u64),
 }
 
 /// A change that was carried out.
@@ -205,11 +207,14 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
         // A key under a key: nobody sends such a thing; the inner key is not looked at.
         Change::Once { change, .. } => rule(deciding, change, texts),
+        Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
         | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
+        Change::Gateway(change) => gateway::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }

@@ -65,6 +65,7 @@ impl From<Subject> for AnswerSubject {
             Subject::Member(account, user) => Self::Member(account, user),
             Subject::Resource(resource) => Self::Resource(resource),
             Subject::Token(token) => Self::Token(token),
+            Subject::Tokens(first, count) => Self::Tokens(first, count),
         }
     }
 }
@@ -78,6 +79,7 @@ impl From<AnswerSubject> for Subject {
             AnswerSubject::Member(account, user) => Self::Member(account, user),
             AnswerSubject::Resource(resource) => Self::Resource(resource),
             AnswerSubject::Token(token) => Self::Token(token),
+            AnswerSubject::Tokens(first, count) => Self::Tokens(first, count),
         }
     }
 }

@@ -27,14 +27,27 @@ impl Key {
     }
 }
 
-/// Reads the body of a `POST`, and its key. A key that cannot be read is refused before the body is.
+/// The key's text: one that cannot be read is refused before the body is read.
+pub(super) struct SentKey(Option<PersonalText>);
+
+impl SentKey {
+    /// Reads it.
+    pub fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
+        let malformed = |fault| Box::new(Problem::malformed(format!("the Idempotency-Key {fault}")));
+        key(asked.headers()).map(Self).map_err(malformed)
+    }
+
+    /// With what was sent under it.
+    pub fn over(self, app: &App, asked: &Asked, body: &[u8]) -> Key {
+        Key(self.0.map(|key| (key, app.ledger.digest_request(asked.method(), asked.target(), body))))
+    }
+}
+
+/// Reads the body of a `POST`, and its key.
 pub(super) async fn posted(app: &App, asked: &Asked, body: Body) -> Result<(Fields, Key), Box<Problem>> {
-    let key =
-        key(asked.headers()).map_err(|fault| Box::new(Problem::malformed(format!("the Idempotency-Key {fault}"))))?;
+    let key = SentKey::read(asked)?;
     let bytes = super::body(asked, body).await?;
-    let fields = Fields::parse(&bytes)?;
-    let key = key.map(|key| (key, app.ledger.digest_request(asked.method(), asked.target(), &bytes)));
-    Ok((fields, Key(key)))
+    Ok((Fields::parse(&bytes)?, key.over(app, asked, &bytes)))
 }
 
 /// Says that an answer is that of an earlier request.
