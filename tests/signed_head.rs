@@ -11,7 +11,7 @@ use token_ledger::ledger::initialize::initialize;
 use token_ledger::ledger::{DataDir, Ledger, LogError, Settings};
 use token_ledger::log::note::{Checkpoint, Vkey};
 use token_ledger::log::reader::LogReader;
-use token_ledger::log::signed_head::{HeadFile, SignedHead, read_signed_head, root_at};
+use token_ledger::log::signed_head::{HeadFile, SignedHead, accept_missing, read_signed_head, root_at};
 
 fn new_ledger() -> (tempfile::TempDir, DataDir, Vkey) {
     let base = tempfile::tempdir().expect("a temporary directory");
@@ -102,6 +102,9 @@ async fn another_history_of_the_same_length_is_refused_and_found() {
         let _ = std::fs::remove_file(format!("{}{suffix}", head.display()));
     }
     copy(&older.join("ledger.db"), &dir.ledger());
+    let refused = start(&dir).expect_err("without a signed head");
+    assert!(matches!(refused, LogError::NoSignedHead { .. }), "{refused}");
+    assert!(accept_missing(&dir).expect("accepted").is_some());
     run(&dir, 9).await;
     std::fs::rename(base.path().join("head.db"), &head).expect("moved back");
     let refused = start(&dir).expect_err("a fork");

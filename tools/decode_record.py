@@ -299,6 +299,17 @@ TYPES = {
     ),
     (4, 1): ("RecordingStarted", struct(("after_clean_stop", boolean))),
     (5, 1): ("RecordingStopped", struct(("appended", u64))),
+    (8, 1): (
+        "LogContinued",
+        struct(
+            ("old_origin", string),
+            ("old_vkey", string),
+            ("last_checkpoint", string),
+            ("lost_through", u64),
+            ("origin", string),
+            ("log_vkey", string),
+        ),
+    ),
     (10, 1): (
         "UserCreated",
         struct(("user", user), ("email", text), ("name", text), ("hourly_limit", u64), by),

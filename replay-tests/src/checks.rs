@@ -160,6 +160,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::ScopeGroupDefined(_)
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
+        | Event::LogContinued(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)

@@ -14,7 +14,7 @@ use token_ledger::domain::command::{
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{ManagementOperation, Route};
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
@@ -29,7 +29,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -42,6 +42,7 @@ pub const KINDS: [&str; 27] = [
     "initialize",
     "start recording",
     "stop recording",
+    "continue log",
     "create user",
     "create account",
     "update account",
@@ -77,6 +78,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::Initialize { .. } => "initialize",
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
+            Change::ContinueLog { .. } => "continue log",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -406,7 +408,8 @@ impl Generator {
             0 => Change::Initialize { origin: "o".repeat(70_000), log_vkey: String::new() },
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
-            3..6 => Change::Look(ManagementOperation::ReadEvents),
+            3 => self.continuation(state),
+            4..6 => Change::Look(ManagementOperation::ReadEvents),
             6..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
@@ -425,6 +428,20 @@ impl Generator {
             }
             65..80 => self.some_new_token(state),
             _ => self.token_change(state),
+        }
+    }
+
+    /// Under a name of its own, or under one that the log has or had.
+    fn continuation(&mut self, state: &State) -> Change {
+        let name = match self.random.percent(70) {
+            true => format!("ledger.example/{}", self.random.number()),
+            false => state.former_logs.first().map_or(&state.origin, |former| &former.origin).clone(),
+        };
+        Change::ContinueLog {
+            last_checkpoint: String::new(),
+            lost_through: Position(if self.random.percent(50) { 0 } else { u64::MAX }),
+            log_vkey: format!("{name}+key"),
+            origin: name,
         }
     }
 

@@ -180,7 +180,8 @@ impl Words<'_> {
             | Event::ScopeGroupDefined(_)
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
-            | Event::RecordingStopped(_) => self.service_data(event),
+            | Event::RecordingStopped(_)
+            | Event::LogContinued(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
@@ -204,6 +205,11 @@ impl Words<'_> {
             }),
             Event::RecordingStarted(e) => json!({ "after_clean_stop": e.after_clean_stop }),
             Event::RecordingStopped(e) => json!({ "appended": e.appended }),
+            Event::LogContinued(e) => json!({
+                "old_origin": e.old_origin, "old_vkey": e.old_vkey, "last_checkpoint": e.last_checkpoint,
+                "lost_through": (!e.lost_through.is_none()).then_some(e.lost_through.0), "origin": e.origin,
+                "log_vkey": e.log_vkey,
+            }),
             _ => Value::Null,
         }
     }

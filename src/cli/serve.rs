@@ -6,6 +6,7 @@ use crate::entropy::Entropy;
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
 use crate::ledger::{DataDir, Health, Ledger, LogError, OpenLedger, Settings};
+use crate::log::signed_head;
 use clap::Args;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -46,6 +47,9 @@ pub struct ServeOptions {
     /// Records between two snapshots.
     #[arg(long, value_name = "N", default_value_t = 250_000)]
     pub snapshot_events: u64,
+    /// Make a lost head.db anew from the log as it is: once, after the last known checkpoint was held against it.
+    #[arg(long)]
+    pub accept_missing_head: bool,
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
@@ -109,6 +113,9 @@ async fn serve_until_stopped(
     let settings =
         Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events, wake_at: serving.wake_at };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
+    if options.accept_missing_head {
+        accept_missing_head(dir)?;
+    }
     let opened = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -126,6 +133,19 @@ async fn serve_until_stopped(
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
     control.abort();
     finish(ledger, report).await
+}
+
+/// Without its key nothing can be served, and so nothing is made.
+fn accept_missing_head(dir: &DataDir) -> Result<(), LogError> {
+    if dir.key().exists()
+        && let Some(position) = signed_head::accept_missing(dir)?
+    {
+        tracing::warn!(
+            position = position.0,
+            "the signed head was lost; the log as it is was taken for what was signed"
+        );
+    }
+    Ok(())
 }
 
 /// Resolves on SIGTERM, SIGINT, or once it is not known what is in the ledger file.

@@ -3,7 +3,7 @@
 use super::access::Level;
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, Route};
-use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
 use super::text::PersonalText;
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
@@ -129,6 +129,17 @@ pub enum Change {
         /// C2SP origin.
         origin: String,
         /// Verifier key of the log.
+        log_vkey: String,
+    },
+    /// Go on under another name and key: the first command of a restored copy that is behind what was signed.
+    ContinueLog {
+        /// The last checkpoint known of the log so far, empty if none is.
+        last_checkpoint: String,
+        /// The last position known of the log so far that is not here; none if none is known.
+        lost_through: Position,
+        /// C2SP origin from here on.
+        origin: String,
+        /// Verifier key from here on.
         log_vkey: String,
     },
     /// Recording begins.
@@ -278,7 +289,9 @@ impl Change {
     pub fn operation(&self) -> ManagementOperation {
         use ManagementOperation as Op;
         match self {
-            Self::Initialize { .. } | Self::StartRecording | Self::StopRecording { .. } => Op::ChangeStaffTokens,
+            Self::Initialize { .. } | Self::ContinueLog { .. } | Self::StartRecording | Self::StopRecording { .. } => {
+                Op::ChangeStaffTokens
+            }
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,
             Self::UpdateAccount { .. } => Op::UpdateAccount,

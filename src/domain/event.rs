@@ -7,7 +7,7 @@
 
 use super::access::{Access, GroupNumber, RequiredScope};
 use super::directory::{Plan, ResourceFacts};
-use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -44,6 +44,7 @@ macro_rules! with_event_types {
             3, 1, TextSeen;
             4, 1, RecordingStarted;
             5, 1, RecordingStopped;
+            8, 1, LogContinued;
             10, 1, UserCreated;
             11, 1, AccountCreated;
             12, 1, AccountRenamed;
@@ -168,6 +169,23 @@ payload! {
     RecordingStopped {
         /// Records appended by this run, this one included.
         appended: u64,
+    }
+
+    /// A restored copy goes on under another name and key. Every record before this one is the old log's; what that
+    /// log recorded from this position on is lost.
+    LogContinued {
+        /// Name of the log before.
+        old_origin: String,
+        /// Verifier key of the log before.
+        old_vkey: String,
+        /// The last checkpoint known of the log before, with that log's signature alone; empty if none is known.
+        last_checkpoint: String,
+        /// The last position that the log before is known to have had and that is not here; none if none is known.
+        lost_through: Position,
+        /// Name of the log from here on.
+        origin: String,
+        /// Verifier key from here on.
+        log_vkey: String,
     }
 
     /// A person became known.

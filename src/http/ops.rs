@@ -49,7 +49,10 @@ pub fn answer(app: &App, operation: Operation) -> Reply {
 
 fn ready(app: &App) -> Reply {
     let reason = match &*app.ledger.health().borrow() {
-        Health::Recording => return answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+        Health::Recording => {
+            let warnings: Vec<String> = app.ledger.warning().into_iter().collect();
+            return answer::json(StatusCode::OK, &json!({ "status": "ready", "warnings": warnings }));
+        }
         Health::Impaired(reason) | Health::Failed(reason) => reason.clone(),
     };
     let problem =

@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub unsigned: Unsigned,
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
+    /// Why the last head could not be signed, as long as that is so.
+    pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
@@ -121,6 +123,12 @@ impl Shared {
             tracing::info!("recording again");
             self.health.send_replace(Health::Recording);
         }
+    }
+
+    /// The file of the signed head failed: the next start has to look at it before anything more is signed.
+    pub fn note_failed_head(&self, error: &LogError) {
+        tracing::error!(%error, "the signed head could not be moved");
+        self.health.send_replace(Health::Failed(format!("the signed head could not be moved: {error}")));
     }
 
     pub fn note_failure(&self, error: &AppendError) {
@@ -198,6 +206,7 @@ impl OpenLedger {
             settings,
             unsigned: Unsigned::after(signed.size),
             checkpoint: RwLock::new(Some(checkpoint.into())),
+            unsigned_because: Mutex::new(None),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
@@ -317,6 +326,11 @@ impl Ledger {
     /// How it is now, and how it becomes.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared.health.subscribe()
+    }
+
+    /// What is wrong though it records: why no checkpoint is signed at the moment.
+    pub fn warning(&self) -> Option<String> {
+        self.shared.unsigned_because.lock().as_ref().map(|why| format!("no checkpoint is signed: {why}"))
     }
 
     /// Its directory.

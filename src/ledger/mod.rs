@@ -7,6 +7,7 @@
 //! folds what the writer committed into the read models and takes snapshots; the *signer* signs checkpoints of what
 //! is durable.
 
+pub mod continuation;
 pub mod core;
 mod handle;
 pub mod initialize;

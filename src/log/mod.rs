@@ -1,8 +1,9 @@
 //! The only place that knows the ledger file.
 //!
 //! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
-//! texts. Refuses to know: rules, read models, HTTP.
+//! texts, and whole copies of it all. Refuses to know: rules, read models, HTTP.
 
+pub mod backup;
 pub mod codec;
 pub mod data_dir;
 pub mod merkle;
@@ -10,6 +11,7 @@ pub mod note;
 pub mod personal;
 pub mod reader;
 pub mod signed_head;
+pub mod unfinished;
 pub mod writer;
 
 pub use data_dir::{DataDir, LogError};

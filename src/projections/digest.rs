@@ -72,7 +72,7 @@ pub fn entries(
     };
     match name {
         ProjectionName::Service => {
-            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey)))?;
+            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.former_logs)))?;
             put("counters".to_owned(), bytes(&(state.last_text, state.last_recorded_at, state.stopped_cleanly)))?;
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
             state.groups.iter().try_for_each(|row| put(format!("scope group {}", row.name), bytes(row)))

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope, Target, Verb, group};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -30,6 +30,7 @@ pub struct Sample {
 pub fn samples() -> Vec<Sample> {
     let mut samples = Samples::default();
     samples.service();
+    samples.continued();
     samples.directory();
     samples.members_and_resources();
     samples.tokens();
@@ -89,6 +90,25 @@ impl Samples {
         for appended in [0, 1].into_iter().chain(BOUNDARIES) {
             self.add(format!("recording_stopped_{appended}"), of_service(), RecordingStopped { appended });
         }
+    }
+
+    fn continued(&mut self) {
+        let name =
+            |number: u8| (format!("ledger.example/log/{number}"), format!("ledger.example/log/{number}+6d6a1b9c"));
+        let ((old_origin, old_vkey), (origin, log_vkey)) = (name(1), name(2));
+        let note = format!("{old_origin}\n70000\nAWq5Zb0c\n\n\u{2014} {old_origin} bWobnA\n");
+        let continued = LogContinued {
+            old_origin,
+            old_vkey,
+            last_checkpoint: note,
+            lost_through: Position(70_000),
+            origin,
+            log_vkey,
+        };
+        let nothing_known =
+            LogContinued { last_checkpoint: String::new(), lost_through: Position::NONE, ..continued.clone() };
+        self.add("log_continued", of_service(), continued);
+        self.add("log_continued_nothing_known", of_service(), nothing_known);
     }
 
     fn directory(&mut self) {
