@@ -6,8 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 #![allow(missing_docs, reason = "tests say what they mean by their names")]
 
+#[path = "process/backup.rs"]
+mod backup;
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/crash_points.rs"]
+mod crash_points;
 #[path = "process/faults.rs"]
 mod faults;
 #[path = "process/injector.rs"]
@@ -24,8 +28,12 @@ mod one_writer;
 mod program;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
+#[path = "process/restore.rs"]
+mod restore;
 #[path = "process/scene.rs"]
 mod scene;
+#[path = "process/signed_head.rs"]
+mod signed_head;
 #[path = "process/start_time.rs"]
 mod start_time;
 #[path = "process/stop.rs"]

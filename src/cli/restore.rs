@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::ledger::continuation::{Continued, LastKnown, continue_log};
 use crate::ledger::{DataDir, LogError, LogReader};
-use crate::log::backup::Manifest;
+use crate::log::backup::{Manifest, make_servable};
 use crate::log::note::Vkey;
 use crate::log::signed_head::{check_key, read_checkpoints, read_key};
 use crate::log::unfinished::Unfinished;
@@ -84,6 +84,7 @@ fn fill(arguments: &RestoreArguments, manifest: Manifest, copy: &DataDir) -> Res
             "the backup ends at position {ends}, but {signed} was signed: under its old name it would contradict that. Restore it with --new-log"
         )));
     }
+    make_servable(copy)?;
     let continued = match arguments.new_log {
         true => Some(go_on(arguments, last_known.as_ref(), copy)?),
         false => None,

@@ -14,11 +14,11 @@ use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
-use crate::log::signed_head::{HeadFile, SignedHead};
+use crate::log::signed_head::{HeadFile, SignedHead, check_before_start, check_key, read_key};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
-use crate::projections::rebuild::Loaded;
+use crate::projections::rebuild::{self, Loaded};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -178,6 +178,7 @@ pub struct OpenLedger {
 impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
+        check_before_start(dir).map_err(|error| deeper_cause(dir, error))?;
         let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
         for snapshot in &loaded.passed_over {
             tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
@@ -219,6 +220,19 @@ impl OpenLedger {
         let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
+    }
+}
+
+/// A refused start looks further, still changing nothing: a record that cannot be read, or a key of another log, says
+/// more than that what was signed is not there.
+fn deeper_cause(dir: &DataDir, error: LogError) -> LogError {
+    let state = match rebuild::load(dir) {
+        Ok(loaded) => loaded.projections.state,
+        Err(cause) => return cause,
+    };
+    match read_key(&dir.key(), &state.origin).map(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+        Ok(Err(cause)) => cause,
+        _ => error,
     }
 }
 

@@ -134,6 +134,16 @@ impl Manifest {
     }
 }
 
+/// Gives restored files the write-ahead logs that a server keeps them with, before anybody knows them.
+pub fn make_servable(copy: &DataDir) -> Result<(), LogError> {
+    for path in [copy.ledger(), copy.head()] {
+        let connection = Connection::open(path)?;
+        connection.execute_batch("PRAGMA journal_mode=WAL;")?;
+        connection.close().map_err(|(_, error)| LogError::Sqlite(error))?;
+    }
+    Ok(())
+}
+
 /// Copies ledger and signed head beside whoever writes them. The signed head first: what is signed is in the log, so
 /// the copy of the log, which is later, is never behind it. Tells bytes copied and to be copied.
 pub fn copy_ledger(from: &DataDir, into: &DataDir, progress: &mut dyn FnMut(u64, u64)) -> Result<(), LogError> {

@@ -61,21 +61,7 @@ impl HeadFile {
     /// Refuses a log that is shorter than the signed head, or that has another root there; also a log that was served
     /// before and of which nothing is signed, because a start signs before anything is recorded.
     pub fn check(&self, log: &LogReader) -> Result<(), LogError> {
-        let Some(signed) = self.signed_head()? else {
-            if was_served(log)? {
-                let what = "it holds no signed head, though this log was served before";
-                return Err(LogError::NoSignedHead { path: self.path.clone(), what });
-            }
-            return Ok(());
-        };
-        let head = log.head()?;
-        if head < signed.size {
-            return Err(LogError::BehindSignedHead { head, signed: signed.size });
-        }
-        if root_at(log, signed.size)? != signed.root {
-            return Err(LogError::OffSignedHead { signed: signed.size });
-        }
-        Ok(())
+        check_row(&self.connection, &self.path, log)
     }
 
     /// Moves the signed head to a durable head of the log and signs the checkpoint. A head that is signed already
@@ -127,6 +113,32 @@ impl HeadFile {
             self.connection.query_row("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1", [], |row| row.get(0));
         Ok(row.optional()?)
     }
+}
+
+/// Whether a ledger can be served, by a look that changes nothing: its key is there, and what was signed is in its log.
+/// A start looks again once it holds the lock.
+pub fn check_before_start(dir: &DataDir) -> Result<(), LogError> {
+    let log = LogReader::open(dir)?;
+    read_seed(&dir.key())?;
+    check_row(&open_to_read(dir)?, &dir.head(), &log)
+}
+
+fn check_row(connection: &Connection, path: &Path, log: &LogReader) -> Result<(), LogError> {
+    let Some(signed) = read_row(connection, path)? else {
+        if was_served(log)? {
+            let what = "it holds no signed head, though this log was served before";
+            return Err(LogError::NoSignedHead { path: path.to_owned(), what });
+        }
+        return Ok(());
+    };
+    let head = log.head()?;
+    if head < signed.size {
+        return Err(LogError::BehindSignedHead { head, signed: signed.size });
+    }
+    if root_at(log, signed.size)? != signed.root {
+        return Err(LogError::OffSignedHead { signed: signed.size });
+    }
+    Ok(())
 }
 
 /// Makes the file for a log that is about to begin. Refuses one of a log that has begun: its ledger file is elsewhere.
@@ -241,22 +253,28 @@ fn make(path: &Path) -> Result<(), LogError> {
         "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
         include_str!("../../schema/head/001_head.sql")
     ))?;
+    // From the start, for the reason that the ledger file has it from the start.
+    connection.execute_batch("PRAGMA journal_mode=WAL;")?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 
 /// The signing key in a file, under the name of its log.
 pub fn read_key(path: &Path, origin: &str) -> Result<LogKey, LogError> {
-    let path = path.to_owned();
-    let bad = |what: &str| LogError::BadFile { path: path.clone(), what: what.to_owned() };
-    let bytes = match std::fs::read(&path) {
+    let seed = read_seed(path)?;
+    LogKey::from_seed(origin, &seed)
+        .map_err(|error| LogError::BadFile { path: path.to_owned(), what: error.to_string() })
+}
+
+fn read_seed(path: &Path) -> Result<[u8; 32], LogError> {
+    let bad = |what: &str| LogError::BadFile { path: path.to_owned(), what: what.to_owned() };
+    let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(bad("the log's signing key is missing; put it back from its backup"));
         }
-        Err(source) => return Err(LogError::Io { path, source }),
+        Err(source) => return Err(LogError::Io { path: path.to_owned(), source }),
     };
-    let seed: [u8; 32] = bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))?;
-    LogKey::from_seed(origin, &seed).map_err(|error| bad(&error.to_string()))
+    bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))
 }
 
 /// Refuses a key that is not the one the log names; a log that names none takes any.

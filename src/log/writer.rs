@@ -218,7 +218,9 @@ fn is_io(error: &LogError) -> bool {
     }
 }
 
-/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
+/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway. It gets
+/// its name as a file with a write-ahead log: turning it into one later, a crash on the way would leave a journal that
+/// no reader may play back.
 fn write_empty_file(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
@@ -228,6 +230,7 @@ fn write_empty_file(path: &Path) -> Result<(), LogError> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;"
     ))?;
+    connection.execute_batch("PRAGMA journal_mode=WAL;")?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 

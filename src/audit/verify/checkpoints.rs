@@ -17,11 +17,10 @@ pub(super) struct Stored {
 
 /// All checkpoints of a directory and the one that was given, by size. What is no checkpoint is a finding at once.
 pub(super) fn list(dir: &DataDir, given: Option<String>, findings: &mut Findings) -> Result<Vec<Stored>, LogError> {
-    let rows = match readable(read_checkpoints(dir))? {
-        Ok(rows) => rows,
-        // The signed head is in the same file, and was found unreadable before.
-        Err(_) => Vec::new(),
-    };
+    let rows = readable(read_checkpoints(dir))?.unwrap_or_else(|reason| {
+        findings.add(None, Kind::Tree, format!("the checkpoints cannot be read: {reason}"));
+        Vec::new()
+    });
     let mut stored = Vec::with_capacity(rows.len());
     for (size, note) in rows {
         match read(note) {
