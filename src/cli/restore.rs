@@ -132,7 +132,13 @@ fn compare(from: &Path, manifest: &Manifest, verified: &Report) -> Result<(), Lo
 /// The last checkpoint: the one that was given, else the last in the backup. One of the same log and length that says
 /// other records is refused, whatever was asked for: then this is not the log that was signed.
 fn last_known(given: Option<&Path>, verified: &Report, copy: &DataDir) -> Result<Option<LastKnown>, Failure> {
-    let Ok(vkey) = verified.log_vkey.parse::<Vkey>() else { return Ok(None) };
+    let vkey = match (verified.log_vkey.parse::<Vkey>(), given) {
+        (Ok(vkey), _) => vkey,
+        (Err(_), None) => return Ok(None),
+        (Err(error), Some(_)) => {
+            return Err(Failure::Finding(format!("the log names no key to check it with: {error}")));
+        }
+    };
     let Some(path) = given else {
         // Of an earlier name of a log that was continued once already, and not signed since, there may be one, too.
         let stored = read_checkpoints(copy)?.pop();

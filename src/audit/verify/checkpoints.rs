@@ -78,16 +78,16 @@ impl Names {
 
     /// Checks every signature. A checkpoint of a name that the log had no longer at that size is a finding: the old
     /// log went on elsewhere, or the copy that was continued was behind it.
-    pub fn check(&self, checkpoints: &[Stored], findings: &mut Findings) {
+    pub fn check(&self, scope: &Scope, findings: &mut Findings) {
         let keys: Vec<Option<Vkey>> = self.had.iter().map(|(_, _, vkey)| vkey.parse().ok()).collect();
-        for stored in checkpoints {
-            if let Some(what) = self.fault(stored, &keys) {
+        for stored in &scope.checkpoints {
+            if let Some(what) = self.fault(stored, &keys, scope.head) {
                 findings.add(stored.head.size, Kind::Tree, what);
             }
         }
     }
 
-    fn fault(&self, stored: &Stored, keys: &[Option<Vkey>]) -> Option<String> {
+    fn fault(&self, stored: &Stored, keys: &[Option<Vkey>], log_ends: Position) -> Option<String> {
         let Stored { head, origin, note } = stored;
         let Some(at) = self.had.iter().position(|(_, name, _)| name == origin) else {
             return Some(format!("the checkpoint at size {} is of another log, {origin:?}", head.size));
@@ -101,6 +101,9 @@ impl Names {
                 "at size {} the log was no longer {origin:?}: position {until} continues it",
                 head.size
             ));
+        }
+        if head.size > log_ends {
+            return Some(format!("the log ends at {log_ends}, but {} was signed: this is an older copy", head.size));
         }
         // A log that names no key lets nobody check what it signs.
         let key = keys[at].as_ref()?;

@@ -56,7 +56,7 @@ pub(super) fn check(
     if readable(scanned)?.is_ok() {
         check.find_orphans(check.last_text, scope.last_text)?;
     }
-    check.names.check(&scope.checkpoints, &mut check.findings);
+    check.names.check(scope, &mut check.findings);
     reached.store(scope.head.0, Ordering::Relaxed);
     Ok(check.finish())
 }

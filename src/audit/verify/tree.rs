@@ -53,9 +53,9 @@ pub(super) fn check(dir: &DataDir, scope: &Scope, reached: &AtomicU64) -> Result
     if let Some(error) = check.failure.take() {
         return Err(error);
     }
-    let known = scope.signed.into_iter().chain(scope.checkpoints.iter().map(|stored| stored.head));
-    if let Some(signed) = known.map(|signed| signed.size).max().filter(|signed| *signed > scope.head) {
-        let what = format!("the log ends at {}, but {signed} was signed: an older copy took its place", scope.head);
+    if let Some(signed) = scope.signed.filter(|signed| signed.size > scope.head) {
+        let what =
+            format!("the log ends at {}, but {} was signed: an older copy took its place", scope.head, signed.size);
         check.findings.add(scope.head.next(), Kind::Tree, what);
     }
     check.finish(scope.head, readable(scanned)?)?;
