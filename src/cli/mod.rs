@@ -10,6 +10,7 @@ mod init;
 mod progress;
 mod replay;
 mod restore;
+mod routes;
 mod serve;
 mod verify;
 
@@ -69,6 +70,10 @@ enum Command {
     ///
     /// Example: token-ledger restore --from /backups/ledger-2026-03-01 --data ./restored --new-log
     Restore(restore::RestoreArguments),
+    /// Look at a scope map: which scope a method and path need.
+    ///
+    /// Example: token-ledger routes explain GET /v2/7/zones/example.com
+    Routes(routes::RoutesArguments),
 }
 
 /// Where the ledger is.
@@ -129,6 +134,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::Routes(arguments) => routes::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

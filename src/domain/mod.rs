@@ -15,6 +15,7 @@ pub mod event;
 pub mod ids;
 pub mod names;
 pub mod rejection;
+pub mod scope_map;
 pub mod state;
 pub mod table;
 pub mod text;
