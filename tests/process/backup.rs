@@ -1,9 +1,10 @@
 //! Backups: beside a server under load, whole or not at all, verified before they are reported.
 
 use crate::client::{Ask, Client};
+use crate::injector::start_stopped_at;
 use crate::live_views::change_record;
 use crate::load::{Book, Load, Logged, seed};
-use crate::program::{Ended, Server, run_on};
+use crate::program::{Ended, Lines, Server, run_on, send, wait_for_end};
 use crate::scene::{Fingerprint, Scene, fingerprint};
 use serde_json::Value;
 use std::fs;
@@ -94,6 +95,33 @@ fn a_backup_under_load_is_restored_elsewhere_served_and_verified() {
     };
     assert_eq!((event.old_origin.as_str(), event.lost_through.0), (signed.origin.as_str(), signed.size));
     assert!(event.last_checkpoint.starts_with(&signed.body()), "{event:?}");
+}
+
+/// A copy that stands still in the middle, with its moment held, keeps nobody from recording.
+#[test]
+fn a_backup_that_takes_long_holds_up_no_use() {
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let copy = scene.aside("backup");
+    let (data, to) = (scene.data(), copy.to_str().unwrap());
+    let arguments = ["backup", "--json", "--data", data.to_str().unwrap(), "--to", to];
+    let written = scene.aside(".backup.unfinished").join("ledger.db");
+    let mut child = start_stopped_at("pwrite64", &written, &arguments, &scene.aside("strace"));
+    let mut client = Client::connect(server.address).unwrap();
+    let mut receipts = (0..50).map(|_| {
+        let answer = client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);
+        answer.position().unwrap()
+    });
+    let first = receipts.next().unwrap();
+    assert_eq!(receipts.count(), 49);
+    assert!(!copy.exists(), "it is not there before it is whole");
+    send(child.id(), rustix::process::Signal::CONT);
+    let out = Lines::of(child.stdout.take().unwrap());
+    assert!(wait_for_end(&mut child, "the backup").success());
+    let taken: Value = serde_json::from_str(&out.all()).unwrap();
+    assert!(taken["position"].as_u64().unwrap() < first, "it is of one moment: {taken}");
+    server.terminate().expect(0);
+    scene.run(&["verify"]).expect(0).says("Nothing is wrong");
 }
 
 /// Read-only media and other users: nothing beside the files that it describes, and nothing for others.

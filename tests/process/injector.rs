@@ -74,6 +74,19 @@ pub fn run_killed_at(nth: u32, calls: &str, arguments: &[&str], report: &Path) -
     (status.signal() != Some(9)).then_some(ended)
 }
 
+/// A command that is our child and stands still at its first such call on a file, until it is sent SIGCONT.
+pub fn start_stopped_at(calls: &str, file: &Path, arguments: &[&str], report: &Path) -> Child {
+    let mut command = as_child(strace(calls, "signal=STOP:when=1", Some(file), report));
+    command.args(["-D", PROGRAM]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("strace is installed (apt-get install strace)");
+    let until = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(report).unwrap_or_default().contains("stopped by SIGSTOP") {
+        assert!(Instant::now() < until, "the command did not come to that call");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child
+}
+
 /// How many calls failed on purpose, by strace's own report.
 pub fn injected(report: &Path) -> usize {
     let report = std::fs::read_to_string(report).unwrap_or_default();
