@@ -22,6 +22,8 @@ mod kill;
 mod live_views;
 #[path = "process/load.rs"]
 mod load;
+#[path = "process/local_changes.rs"]
+mod local_changes;
 #[path = "process/one_writer.rs"]
 mod one_writer;
 #[path = "process/program.rs"]

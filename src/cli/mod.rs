@@ -7,11 +7,13 @@ mod control;
 mod demo;
 mod furnish;
 mod init;
+mod local;
 mod progress;
 mod replay;
 mod restore;
 mod routes;
 mod serve;
+mod staff_token;
 mod verify;
 
 use crate::ledger::initialize::InitializeError;
@@ -70,6 +72,10 @@ enum Command {
     ///
     /// Example: token-ledger restore --from /backups/ledger-2026-03-01 --data ./restored --new-log
     Restore(restore::RestoreArguments),
+    /// Make a token of staff from the machine itself: through the running server, or while none runs.
+    ///
+    /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
+    StaffToken(staff_token::StaffTokenArguments),
     /// Look at a scope map: which scope a method and path need.
     ///
     /// Example: token-ledger routes explain GET /v2/7/zones/example.com
@@ -134,6 +140,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::StaffToken(arguments) => staff_token::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
     };
     match result {

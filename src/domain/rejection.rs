@@ -20,6 +20,20 @@ pub enum Missing {
     Feature,
 }
 
+impl Missing {
+    /// Its word in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::User => "user",
+            Self::Member => "member",
+            Self::Resource => "resource",
+            Self::Token => "token",
+            Self::Feature => "feature",
+        }
+    }
+}
+
 /// What is wrong with one field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldFault {
@@ -75,6 +89,30 @@ pub enum Rejection {
     VersionMismatch(Version),
     /// A limit of the service is reached; the text names it and its number.
     LimitReached(&'static str),
+}
+
+/// For people at a terminal; answers over HTTP have their own forms.
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownToken => f.write_str("no token has this digest"),
+            Self::Closed(cause) | Self::Forbidden(cause) => write!(f, "the token may not do this ({})", cause.name()),
+            Self::NotFound(missing) => write!(f, "there is no such {}", missing.name()),
+            Self::Invalid(faults) => {
+                let told: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.fault)).collect();
+                f.write_str(&told.join("; "))
+            }
+            Self::PlanRequired => f.write_str("the account's plan has no grants"),
+            Self::Conflict(Conflict::GrantsExist { .. }) => {
+                f.write_str("tokens or members of the account carry grants")
+            }
+            Self::Conflict(Conflict::ResourceExists(id)) => write!(f, "the account has it already, as resource {id}"),
+            Self::Conflict(Conflict::DigestExists) => f.write_str("the digest belongs to a token already"),
+            Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
+            Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
+            Self::LimitReached(limit) => f.write_str(limit),
+        }
+    }
 }
 
 impl Rejection {

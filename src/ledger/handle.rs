@@ -192,6 +192,18 @@ impl OpenLedger {
         Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
     }
 
+    /// Carries out one command by itself, where no server runs, and signs the head that it leaves. A crash after the
+    /// commit leaves a log that is ahead of the signed head, as a crash of a server does; the next start signs it.
+    pub fn execute(mut self, command: Command, origin: Origin) -> Result<Reply, AppendError> {
+        let (reply, _) = self.core.execute(command, origin)?;
+        let signed = SignedHead { size: self.core.head(), root: self.core.log().root() };
+        if let Err(error) = self.head_file.sign(signed) {
+            tracing::warn!(%error, "the change is durable, its head is signed at the next start");
+        }
+        self.core.log().checkpoint_wal().map_err(AppendError::Unknown)?;
+        Ok(reply)
+    }
+
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {

@@ -17,7 +17,7 @@ use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
 use crate::domain::event::{Cause, ManagementOperation};
 use crate::domain::ids::{Position, Version};
-use crate::domain::rejection::{Conflict, Missing, Rejection};
+use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{Unavailable, View};
@@ -162,7 +162,7 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
         Rejection::UnknownToken | Rejection::Closed(_) => invalid_token(),
         Rejection::Forbidden(cause) => forbidden(cause),
-        Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", name_of(missing))),
+        Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", missing.name())),
         Rejection::Invalid(faults) => Problem::invalid(&faults),
         Rejection::PlanRequired => Problem::new(
             StatusCode::PRECONDITION_FAILED,
@@ -193,17 +193,6 @@ fn forbidden(cause: Cause) -> Problem {
         "this token may not do this; an operator token can (an auditor token can read)",
     )
     .with("cause", cause.name())
-}
-
-fn name_of(missing: Missing) -> &'static str {
-    match missing {
-        Missing::Account => "account",
-        Missing::User => "user",
-        Missing::Member => "member",
-        Missing::Resource => "resource",
-        Missing::Token => "token",
-        Missing::Feature => "feature",
-    }
 }
 
 async fn conflicting(app: &App, conflict: Conflict) -> Problem {
