@@ -237,6 +237,8 @@ operation = enum(
     "ReadStaffTokens",
 )
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
+gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report")
+gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
 domain_state = enum("DomainState", "Hosted", "Registered", "Expired")
 domain_facts = struct(
     ("registrant_id", option(u64)),
@@ -335,6 +337,7 @@ TYPES = {
             ("owner", owner),
             ("name", text),
             ("access", access),
+            ("gateway", option(gateway_reach)),
             ("secret", secret),
             ("expires_at", option(timestamp)),
             by,
@@ -348,6 +351,20 @@ TYPES = {
         struct(("secret", secret), ("ends", u32), ("ends_at", timestamp), by),
     ),
     (35, 1): ("TokenDeleted", struct(by)),
+    (36, 1): (
+        "TokenImported",
+        struct(
+            ("kind", token_kind),
+            ("owner", owner),
+            ("name", text),
+            ("access", access),
+            ("secret", secret),
+            ("created_at", option(timestamp)),
+            ("expires_at", option(timestamp)),
+            by,
+        ),
+    ),
+    (37, 1): ("GatewayRightsChanged", struct(("gateway", gateway_reach), by)),
     (40, 1): (
         "TokenUsed",
         struct(*shown, ("resource", resource), *client, ("general", u8), ("research", u8), ("outcome", outcome)),

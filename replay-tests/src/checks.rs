@@ -150,6 +150,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
             numbers
         }
         Event::TokenCreated(e) => std::iter::once(e.name).chain(of_access(&e.access)).collect(),
+        Event::TokenImported(e) => std::iter::once(e.name).chain(of_access(&e.access)).collect(),
         Event::TokenRenamed(e) => vec![e.name],
         Event::TokenAccessChanged(e) => of_access(&e.access),
         Event::TokenUsed(e) => std::iter::once(e.address).chain([e.agent]).chain(of_scope(e.scope)).collect(),
@@ -169,6 +170,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::ResourceRemoved(_)
         | Event::TokenExpiryChanged(_)
         | Event::TokenRotated(_)
+        | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
         | Event::QuotaRefusalsTotalled(_) => Vec::new(),
     }

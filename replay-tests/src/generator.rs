@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level};
 use token_ledger::domain::command::{
-    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GrantRequest, NewSecret,
-    Origin, ResourceRequest, Use,
+    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GatewayChange, GrantRequest,
+    ImportLine, NewImport, NewSecret, Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{ManagementOperation, Route};
+use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::rejection::FieldFault;
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
@@ -29,7 +31,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 28] = [
+pub const KINDS: [&str; 33] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -56,6 +58,11 @@ pub const KINDS: [&str; 28] = [
     "update token",
     "rotate token",
     "delete token",
+    "import tokens",
+    "create gateway token",
+    "update gateway token",
+    "rotate gateway token",
+    "delete gateway token",
     "look",
     "attempt",
 ];
@@ -92,6 +99,13 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::UpdateToken { .. } => "update token",
             Change::RotateToken { .. } => "rotate token",
             Change::DeleteToken { .. } => "delete token",
+            Change::ImportTokens { .. } => "import tokens",
+            Change::Gateway(ref change) => match change {
+                GatewayChange::Create { .. } => "create gateway token",
+                GatewayChange::Update { .. } => "update gateway token",
+                GatewayChange::Rotate { .. } => "rotate gateway token",
+                GatewayChange::Delete { .. } => "delete gateway token",
+            },
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -297,6 +311,9 @@ impl Generator {
     }
 
     fn target(&mut self, state: &State, route: Route) -> AskedTarget {
+        if self.random.percent(3) {
+            return AskedTarget::Unreadable;
+        }
         match route {
             Route::Whoami | Route::Accounts | Route::ResearchStatus => AskedTarget::None,
             Route::Domains | Route::Zones => AskedTarget::List,
@@ -426,7 +443,9 @@ impl Generator {
                 let account = self.account(state);
                 Change::RemoveResource { account, resource: self.resource(state, Some(account)) }
             }
-            65..80 => self.some_new_token(state),
+            65..76 => self.some_new_token(state),
+            76..80 => self.import(state),
+            80..86 => Change::Gateway(self.gateway_change(state)),
             _ => self.token_change(state),
         }
     }
@@ -491,7 +510,7 @@ impl Generator {
 
     fn some_new_token(&mut self, state: &State) -> Change {
         let (owner, kinds): (_, &[TokenKind]) = match self.random.below(10) {
-            0 => (Owner::Service, &[TokenKind::Operator, TokenKind::Auditor, TokenKind::Gateway]),
+            0 => (Owner::Service, &[TokenKind::Operator, TokenKind::Auditor]),
             1..7 => (Owner::Account(self.account(state)), &[TokenKind::Account, TokenKind::Account, TokenKind::OAuth]),
             _ => (Owner::User(self.user(state)), &[TokenKind::User, TokenKind::User, TokenKind::Session]),
         };
@@ -510,6 +529,70 @@ impl Generator {
             expires_at: state.and_then(|_| self.expires_at()),
             secret: self.secret(state),
         }
+    }
+
+    /// A few lines, now and then with one that could not be read or a digest that is there twice.
+    fn import(&mut self, state: &State) -> Change {
+        let account = self.account(state);
+        let count = self.random.below(4);
+        let mut lines: Vec<ImportLine> =
+            (1..=count).map(|line| ImportLine { line, token: Ok(self.new_import(state)) }).collect();
+        match self.random.below(12) {
+            0 => lines.push(ImportLine { line: 9, token: Err(vec![FieldFault::new("line", "is not JSON")]) }),
+            1 => lines.extend(lines.first().cloned().map(|line| ImportLine { line: 9, ..line })),
+            _ => {}
+        }
+        Change::ImportTokens { account, lines }
+    }
+
+    fn new_import(&mut self, state: &State) -> NewImport {
+        NewImport {
+            name: self.name(),
+            access: if self.random.percent(70) { AccessRequest::Full } else { self.access() },
+            secret: self.secret(Some(state)),
+            created_at: self.random.percent(50).then(|| Timestamp(self.now.0 - 1)),
+            expires_at: self.expires_at(),
+        }
+    }
+
+    fn gateway_change(&mut self, state: &State) -> GatewayChange {
+        let mut gateways = state
+            .service_tokens
+            .iter()
+            .filter(|id| state.token(**id).is_some_and(|token| token.kind == TokenKind::Gateway));
+        let known = gateways.next_back().copied().filter(|_| self.random.percent(85));
+        let token = known.unwrap_or_else(|| TokenId(self.number(state.tokens.len())));
+        let if_match = self.if_match(state.token(token).map_or(Version(1), |token| token.version));
+        match self.random.below(8) {
+            0..3 => GatewayChange::Create {
+                name: self.name(),
+                reach: GatewayReach::new(self.rights(), self.reached(state)),
+                expires_at: self.expires_at(),
+                secret: self.secret(Some(state)),
+            },
+            3..5 => GatewayChange::Update {
+                token,
+                name: self.random.percent(40).then(|| self.name()),
+                rights: self.random.percent(50).then(|| self.rights()),
+                accounts: self.random.percent(50).then(|| self.reached(state)),
+                expires_at: self.random.percent(30).then(|| self.expires_at()),
+                if_match,
+            },
+            5..7 => {
+                let overlap_seconds = *self.random.pick(&[0, 60, 86_400, u64::MAX]);
+                GatewayChange::Rotate { token, overlap_seconds, secret: self.secret(Some(state)), if_match }
+            }
+            _ => GatewayChange::Delete { token, if_match },
+        }
+    }
+
+    fn rights(&mut self) -> Vec<GatewayRight> {
+        GATEWAY_RIGHTS.into_iter().filter(|_| self.random.percent(60)).collect()
+    }
+
+    fn reached(&mut self, state: &State) -> Vec<AccountId> {
+        let count = self.random.below(4);
+        (0..count).map(|_| self.account(state)).collect()
     }
 
     fn expires_at(&mut self) -> Option<Timestamp> {

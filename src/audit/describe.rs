@@ -4,6 +4,7 @@
 use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeGroup, Target};
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{AccessSource, By, Event, Header, Route};
+use crate::domain::gateway::GatewayReach;
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
@@ -78,6 +79,13 @@ fn secret(secret: &Secret) -> Value {
         "hint": String::from_utf8_lossy(&secret.hint),
         "not_after": time_or_null(secret.not_after),
     })
+}
+
+/// Rights and accounts of a gateway token.
+fn gateway(reach: &GatewayReach) -> Value {
+    let rights: Vec<&str> = reach.rights.iter().map(|right| right.name()).collect();
+    let accounts: Vec<u64> = reach.accounts.iter().map(|account| account.0).collect();
+    json!({ "rights": rights, "accounts": accounts })
 }
 
 impl Words<'_> {
@@ -187,7 +195,9 @@ impl Words<'_> {
             | Event::TokenAccessChanged(_)
             | Event::TokenExpiryChanged(_)
             | Event::TokenRotated(_)
-            | Event::TokenDeleted(_) => self.token_data(event),
+            | Event::TokenDeleted(_)
+            | Event::TokenImported(_)
+            | Event::GatewayRightsChanged(_) => self.token_data(event),
             _ => self.directory_data(event),
         }
     }
@@ -218,9 +228,17 @@ impl Words<'_> {
         match event {
             Event::TokenCreated(e) => json!({
                 "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
-                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "access": self.access(&e.access), "gateway": e.gateway.as_ref().map(gateway),
+                "secret": secret(&e.secret),
                 "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
             }),
+            Event::TokenImported(e) => json!({
+                "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
+                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "created_at": time_or_null(e.created_at),
+                "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
+            }),
+            Event::GatewayRightsChanged(e) => json!({ "gateway": gateway(&e.gateway), "by": self.by(&e.by) }),
             Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "by": self.by(&e.by) }),
             Event::TokenAccessChanged(e) => {
                 json!({ "access": self.access(&e.access), "by": self.by(&e.by) })

@@ -3,7 +3,9 @@
 use super::access::Level;
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, Route};
+use super::gateway::{GatewayReach, GatewayRight};
 use super::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
+use super::rejection::FieldFault;
 use super::text::PersonalText;
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
@@ -31,6 +33,8 @@ pub enum AskedTarget {
     Name(PersonalText),
     /// A resource by its number.
     Number(u64),
+    /// Something that cannot be read, in path or query: only whether the token still works is judged.
+    Unreadable,
 }
 
 /// A request to the guarded API.
@@ -97,6 +101,90 @@ pub struct NewSecret {
     pub digest: TokenDigest,
     /// Its last four characters.
     pub hint: [u8; 4],
+}
+
+/// A token of another system, to be taken over.
+#[derive(Clone, Debug)]
+pub struct NewImport {
+    /// Its name.
+    pub name: PersonalText,
+    /// Its access.
+    pub access: AccessRequest,
+    /// Digest and hint of the text that its holder has already.
+    pub secret: NewSecret,
+    /// When the other system made it, if that is known.
+    pub created_at: Option<Timestamp>,
+    /// When it stops working by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// One line of an import. One that could not be read comes along with its faults, so that all are told together.
+#[derive(Clone, Debug)]
+pub struct ImportLine {
+    /// Its number in the body, from 1.
+    pub line: u64,
+    /// What it says.
+    pub token: Result<NewImport, Vec<FieldFault>>,
+}
+
+/// A change of gateway tokens.
+#[derive(Clone, Debug)]
+pub enum GatewayChange {
+    /// Create one.
+    Create {
+        /// Its name.
+        name: PersonalText,
+        /// Its rights and accounts.
+        reach: GatewayReach,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// Its first secret.
+        secret: NewSecret,
+    },
+    /// Edit one; what is absent stays.
+    Update {
+        /// Which.
+        token: TokenId,
+        /// Name.
+        name: Option<PersonalText>,
+        /// Rights.
+        rights: Option<Vec<GatewayRight>>,
+        /// Accounts.
+        accounts: Option<Vec<AccountId>>,
+        /// Expiry; `Some(None)` takes it away.
+        expires_at: Option<Option<Timestamp>>,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Give one a new secret.
+    Rotate {
+        /// Which.
+        token: TokenId,
+        /// How long the secret before goes on working.
+        overlap_seconds: u64,
+        /// The new secret.
+        secret: NewSecret,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Delete one.
+    Delete {
+        /// Which.
+        token: TokenId,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+}
+
+impl GatewayChange {
+    fn operation(&self) -> ManagementOperation {
+        match self {
+            Self::Create { .. } => ManagementOperation::CreateToken,
+            Self::Update { .. } => ManagementOperation::UpdateToken,
+            Self::Rotate { .. } => ManagementOperation::RotateToken,
+            Self::Delete { .. } => ManagementOperation::DeleteToken,
+        }
+    }
 }
 
 /// A certificate's texts on their way in, beside its other facts.
@@ -278,6 +366,15 @@ pub enum Change {
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
+    /// Take over tokens of another system, all or none.
+    ImportTokens {
+        /// Into which account.
+        account: AccountId,
+        /// The tokens.
+        lines: Vec<ImportLine>,
+    },
+    /// Change gateway tokens.
+    Gateway(GatewayChange),
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -301,7 +398,8 @@ impl Change {
             Self::CreateToken { owner: Owner::Service, .. } | Self::DeleteToken { owner: Owner::Service, .. } => {
                 Op::ChangeStaffTokens
             }
-            Self::CreateToken { .. } => Op::CreateToken,
+            Self::CreateToken { .. } | Self::ImportTokens { .. } => Op::CreateToken,
+            Self::Gateway(change) => change.operation(),
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,

@@ -7,12 +7,15 @@ mod access;
 mod consumer;
 mod directory;
 mod draft;
+mod gateway;
+mod imports;
 mod management;
 mod tokens;
 mod totals;
 
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
+pub use imports::IMPORT_LINES_MAX;
 pub use management::{Done, Subject as DoneSubject, may_read};
 pub use totals::{
     Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,

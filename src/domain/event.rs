@@ -7,6 +7,7 @@
 
 use super::access::{Access, GroupNumber, RequiredScope};
 use super::directory::{Plan, ResourceFacts};
+use super::gateway::GatewayReach;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
@@ -63,6 +64,8 @@ macro_rules! with_event_types {
             33, 1, TokenExpiryChanged;
             34, 1, TokenRotated;
             35, 1, TokenDeleted;
+            36, 1, TokenImported;
+            37, 1, GatewayRightsChanged;
             40, 1, TokenUsed;
             41, 1, TokenUseRefused;
             42, 1, RefusalsSummed;
@@ -318,6 +321,8 @@ payload! {
         name: TextNumber,
         /// Its own access.
         access: Access,
+        /// Rights and accounts of a gateway token; none for every other kind.
+        gateway: Option<GatewayReach>,
         /// Its first secret.
         secret: Secret,
         /// When it stops working by itself.
@@ -364,6 +369,34 @@ payload! {
 
     /// A token was deleted. Final.
     TokenDeleted {
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A token of another system was taken over by its digest. Its uses before are unknown.
+    TokenImported {
+        /// Its kind from here on.
+        kind: TokenKind,
+        /// Whose it is.
+        owner: Owner,
+        /// Its name.
+        name: TextNumber,
+        /// Its own access.
+        access: Access,
+        /// Its first secret: the text that it has already.
+        secret: Secret,
+        /// When the other system made it, as far as was told.
+        created_at: Option<Timestamp>,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A gateway token's rights or accounts were replaced.
+    GatewayRightsChanged {
+        /// Rights and accounts from here on, replacing all before.
+        gateway: GatewayReach,
         /// By what right, and from where.
         by: By,
     }

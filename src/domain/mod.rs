@@ -4,7 +4,7 @@
 //! resources), tokens, usage windows, commands, events, `decide` and `evolve`.
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
-//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`directory`], [`window`], [`event`],
+//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
 //! [`state`] (evolve), [`command`], [`decide`].
 
 pub mod access;
@@ -12,6 +12,7 @@ pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod event;
+pub mod gateway;
 pub mod ids;
 pub mod names;
 pub mod rejection;

@@ -94,16 +94,21 @@ impl Body {
     }
 
     /// Reads it whole.
-    pub async fn read(mut self, headers: &HeaderMap) -> Result<Bytes, Box<Problem>> {
+    pub async fn read(self, headers: &HeaderMap) -> Result<Bytes, Box<Problem>> {
+        self.read_up_to(BODY_BYTES_MAX, headers).await
+    }
+
+    /// Reads it whole, where an operation takes another size than most.
+    pub async fn read_up_to(mut self, bytes_max: usize, headers: &HeaderMap) -> Result<Bytes, Box<Problem>> {
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
-            return Err(Box::new(too_large()));
+        if announced.is_some_and(|length| length > bytes_max as u64) {
+            return Err(Box::new(too_large(bytes_max)));
         }
         let mut bytes = BytesMut::new();
         while let Some(part) = self.0.next().await {
             let part = part.map_err(|_| Box::new(Problem::malformed("the request body could not be read")))?;
-            if bytes.len() + part.len() > BODY_BYTES_MAX {
-                return Err(Box::new(too_large()));
+            if bytes.len() + part.len() > bytes_max {
+                return Err(Box::new(too_large(bytes_max)));
             }
             bytes.extend_from_slice(&part);
         }
@@ -111,8 +116,8 @@ impl Body {
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("a request body has at most {BODY_BYTES_MAX} bytes");
+fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("this body may have at most {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large", detail)
 }
 

@@ -23,12 +23,15 @@ impl Fields {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::of(Map::new(), ""));
         }
-        let malformed = |detail: String| Box::new(Problem::malformed(detail));
-        let value = strict_json::parse(body)
-            .map_err(|error| malformed(format!("the body is not JSON as it must be: {error}")))?;
-        match value {
-            Value::Object(object) => Ok(Self::of(object, "")),
-            _ => Err(malformed("the body must be a JSON object".to_owned())),
+        Self::parse_object(body).map_err(|fault| Box::new(Problem::malformed(format!("the body {fault}"))))
+    }
+
+    /// Parses one JSON object; else a sentence part that says what is wrong.
+    pub fn parse_object(text: &[u8]) -> Result<Self, String> {
+        match strict_json::parse(text) {
+            Ok(Value::Object(object)) => Ok(Self::of(object, "")),
+            Ok(_) => Err("must be a JSON object".to_owned()),
+            Err(error) => Err(format!("is not JSON as it must be: {error}")),
         }
     }
 
@@ -118,6 +121,11 @@ impl Fields {
         })
     }
 
+    /// A list of things that `read` reads.
+    pub fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+        self.take(name, wanted, |value| value.as_array()?.iter().map(read).collect())
+    }
+
     /// `"full"` or `{"grants": [...]}`.
     pub fn access(&mut self, name: &str) -> Option<AccessRequest> {
         let field = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };
@@ -185,7 +193,8 @@ impl Fields {
         }
     }
 
-    fn into_faults(mut self) -> Result<(), Vec<FieldFault>> {
+    /// Ends reading with what was at fault, fields nobody asked for too.
+    pub fn into_faults(mut self) -> Result<(), Vec<FieldFault>> {
         let unknown: Vec<String> = self.object.keys().cloned().collect();
         for name in unknown {
             self.fault(&name, "is not a field of this request");

@@ -5,6 +5,8 @@ mod harness;
 mod access;
 mod directory;
 mod doors;
+mod gateway;
+mod imports;
 mod management;
 mod order;
 mod recording;

@@ -12,6 +12,9 @@ use token_ledger::http::operations::{Found, OPERATIONS, find};
 /// Keywords that say nothing about validity here.
 const ANNOTATIONS: [&str; 6] = ["description", "title", "example", "examples", "default", "format"];
 
+/// One JSON value a line: the schema is each line's.
+pub const MANY: &str = "application/x-ndjson";
+
 /// Checks an answer of a documented operation; paths and methods beside them are no operation.
 #[track_caller]
 pub fn check(ask: &Ask, told: &Told) {
@@ -61,8 +64,14 @@ fn check_request(described: Described, ask: &Ask, told: &Told) -> Result<(), Str
     if ask.body.is_empty() {
         return Ok(());
     }
-    let sent: Value = serde_json::from_slice(&ask.body).map_err(|error| error.to_string())?;
-    validate(&resolve(body)["content"]["application/json"]["schema"], &sent, "request")
+    let is_many = ask.headers.iter().any(|(_, value)| value == MANY);
+    let schema = &resolve(body)["content"][if is_many { MANY } else { "application/json" }]["schema"];
+    let lines = if is_many { ask.body.split(|&byte| byte == b'\n').collect() } else { vec![&*ask.body] };
+    for line in lines.into_iter().filter(|line| !line.trim_ascii().is_empty()) {
+        let sent: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        validate(schema, &sent, "request")?;
+    }
+    Ok(())
 }
 
 /// Whether a value is as the schema says, with no member that the schema does not name.

@@ -204,7 +204,8 @@ async fn a_token_of_any_kind_may_know_itself_without_a_record() {
     let accounts: Vec<&Value> =
         user["accounts"].as_array().unwrap().iter().map(|account| &account["account_id"]).collect();
     assert_eq!(accounts, [&json!(house.teams), &json!(house.solo)]);
-    for (token, kind) in [(&house.operator, "operator"), (&house.auditor.text, "auditor"), (&house.gateway, "gateway")]
+    for (token, kind) in
+        [(&house.operator, "operator"), (&house.auditor.text, "auditor"), (&house.gateway.text, "gateway")]
     {
         assert_eq!(own(token).await["kind"], kind);
     }

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope, Target, Verb, group};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
+use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
@@ -161,9 +162,9 @@ impl Samples {
         let header = by_operator(of_token());
         for kind in variants() {
             let (owner, access, expires_at) = made_for(kind);
-            let secret = secret(1, None);
-            let created =
-                TokenCreated { kind, owner, name: TextNumber(14), access, secret, expires_at, by: operator() };
+            let (name, secret, by) = (TextNumber(14), secret(1, None), operator());
+            let gateway = (kind == TokenKind::Gateway).then(|| reach(variants()));
+            let created = TokenCreated { kind, owner, name, access, gateway, secret, expires_at, by };
             self.add(format!("token_created_{kind:?}"), header, created);
         }
         self.add("token_renamed", header, TokenRenamed { name: TextNumber(301), by: operator() });
@@ -181,6 +182,18 @@ impl Samples {
             self.add(format!("token_rotated_to_{word}"), header, rotated);
         }
         self.add("token_deleted", header, TokenDeleted { by: operator() });
+        for (word, access, time) in [("full", Access::Full, None), ("granted", zones_and_domains(), Some(NOW))] {
+            let (kind, owner) = (TokenKind::Account, Owner::Account(AccountId(7)));
+            let (name, secret, by) = (TextNumber(14), secret(1, None), operator());
+            let (created_at, expires_at) = (time, time.map(|at| at.plus_seconds(86_400)));
+            let imported = TokenImported { kind, owner, name, access, secret, created_at, expires_at, by };
+            self.add(format!("token_imported_{word}"), header, imported);
+        }
+        let of_service = Header { account: AccountId::NONE, account_number: 0, ..header };
+        for right in variants() {
+            let changed = GatewayRightsChanged { gateway: reach(vec![right]), by: operator() };
+            self.add(format!("gateway_rights_changed_to_{right:?}"), of_service, changed);
+        }
     }
 
     fn uses(&mut self) {
@@ -377,6 +390,10 @@ fn made_for(kind: TokenKind) -> (Owner, Access, Option<Timestamp>) {
         TokenKind::User | TokenKind::Session => (Owner::User(UserId(3)), nothing, Some(NOW.plus_seconds(3_600))),
         TokenKind::Gateway | TokenKind::Operator | TokenKind::Auditor => (Owner::Service, nothing, None),
     }
+}
+
+fn reach(rights: Vec<GatewayRight>) -> GatewayReach {
+    GatewayReach { rights, accounts: vec![AccountId(1), AccountId(251), AccountId(70_000)] }
 }
 
 fn secret(number: u32, not_after: Option<Timestamp>) -> Secret {

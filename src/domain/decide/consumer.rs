@@ -157,6 +157,9 @@ pub(super) fn decide_use(
     let Some((token, secret)) = known else {
         return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::UnknownToken), tally: None };
     };
+    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now).is_ok() {
+        return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::Unreadable), tally: None };
+    }
     let judging = Judging { state, context, asked, token, secret };
     let judged = judging.judge(texts);
     judging.write_down(&judged, texts)
@@ -225,7 +228,7 @@ impl<'a> Judging<'a> {
     /// What the path asks for, by number where the account knows it.
     fn target(&self, account: &Account, texts: &mut dyn Texts) -> Target {
         match &self.asked.target {
-            AskedTarget::None | AskedTarget::List => Target::List,
+            AskedTarget::None | AskedTarget::List | AskedTarget::Unreadable => Target::List,
             AskedTarget::Name(name) => {
                 let subject = Subject::Account(account.id);
                 Target::Name(texts.find(subject, TextKind::ResourceName, name.as_str()).unwrap_or_default())

@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -33,6 +33,8 @@ pub enum Subject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// So many tokens from this one on.
+    Tokens(TokenId, u64),
 }
 
 /// A change that was carried out.
@@ -204,6 +206,8 @@ fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Rule
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
         | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
+        Change::Gateway(change) => gateway::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }

@@ -17,9 +17,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
     let Answer::Use(used) = reply.answer else {
         // Unknown to the writer: deleted from no list we know, so it never was.
-        let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
-        reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
-        return reply;
+        return closed();
     };
     let mut answered = match &used.verdict {
         Verdict::Refused(refused) => refusal(question, &used, refused),
@@ -42,13 +40,16 @@ fn is_closed(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
 }
 
+/// 401: one face for whatever is the matter with a token.
+pub(super) fn closed() -> Reply {
+    let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+    reply
+}
+
 fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Reply {
     match refused.cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => {
-            let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
-            reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
-            reply
-        }
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => closed(),
         Cause::WrongKind => {
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
         }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use warp::http::StatusCode;
 
 /// How long the secret before a rotation goes on working, where nothing is said.
-const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
+pub(super) const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
@@ -100,16 +100,16 @@ fn owner(operation: Operation, variables: &[&str]) -> Result<Owner, Box<Problem>
     })
 }
 
-fn token_in_path(owner: Owner, variables: &[&str]) -> Result<TokenId, Box<Problem>> {
+pub(super) fn token_in_path(owner: Owner, variables: &[&str]) -> Result<TokenId, Box<Problem>> {
     let index = usize::from(owner != Owner::Service);
     path_number(variables, index, "token").map(TokenId)
 }
 
-fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
+pub(super) fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
     TokenSecret::from_random(kind, &app.entropy.lock().bytes_32())
 }
 
-fn new_secret(secret: &TokenSecret) -> NewSecret {
+pub(super) fn new_secret(secret: &TokenSecret) -> NewSecret {
     NewSecret { digest: secret.digest(), hint: secret.hint() }
 }
 
@@ -135,14 +135,14 @@ fn staff(mut fields: Fields) -> Result<(TokenKind, crate::domain::text::Personal
     kind.zip(name).ok_or_else(|| Box::new(Problem::malformed("role or name is missing")))
 }
 
-fn token_shape(view: &crate::ledger::View<'_>, subject: DoneSubject) -> Option<(Value, Option<u64>)> {
+pub(super) fn token_shape(view: &crate::ledger::View<'_>, subject: DoneSubject) -> Option<(Value, Option<u64>)> {
     let DoneSubject::Token(id) = subject else { return None };
     let token = view.projections.state.token(id)?;
     Some((shapes::token(view, token), Some(token.version.0)))
 }
 
 /// The one answer that holds the secret. Nothing between here and the client may keep it.
-async fn shown_once(app: &App, carried: super::Carried, secret: TokenSecret) -> Answered {
+pub(super) async fn shown_once(app: &App, carried: super::Carried, secret: TokenSecret) -> Answered {
     let shown = app.ledger.view(|view| token_shape(&view, carried.done.subject)).await;
     let Some((data, version)) = shown else {
         return Err(Box::new(Problem::not_found("the token is gone in the meantime")));
