@@ -21,6 +21,8 @@ mod events;
 mod gateway;
 #[path = "http/house.rs"]
 mod house;
+#[path = "http/idempotency.rs"]
+mod idempotency;
 #[path = "http/imports.rs"]
 mod imports;
 #[path = "http/limits.rs"]

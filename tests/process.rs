@@ -12,6 +12,12 @@ mod backup;
 mod client;
 #[path = "process/crash_points.rs"]
 mod crash_points;
+#[path = "process/fault_init.rs"]
+mod fault_init;
+#[path = "process/fault_loops.rs"]
+mod fault_loops;
+#[path = "process/fault_pairs.rs"]
+mod fault_pairs;
 #[path = "process/faults.rs"]
 mod faults;
 #[path = "process/injector.rs"]
@@ -34,6 +40,8 @@ mod refused_starts;
 mod restore;
 #[path = "process/scene.rs"]
 mod scene;
+#[path = "process/shim.rs"]
+mod shim;
 #[path = "process/signed_head.rs"]
 mod signed_head;
 #[path = "process/start_time.rs"]

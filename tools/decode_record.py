@@ -187,7 +187,7 @@ verb = enum("Verb", "Read", "Write")
 coverage = enum("Coverage", "All", ("Named", sequence(text)))
 grant = struct(("group", group), ("level", level), ("coverage", coverage))
 access = enum("Access", "Full", ("Granted", sequence(grant)))
-target = enum("Target", "List", ("Name", text), ("Number", u64))
+target = enum("Target", "List", ("Name", text), ("Number", u64), "All")
 scope = struct(("group", group), ("verb", verb), ("target", target))
 access_source = enum("AccessSource", ("Token", version), ("Membership", version), ("Identity", version))
 route = enum(
@@ -201,6 +201,17 @@ route = enum(
     "Certificates",
     "Certificate",
     "ResearchStatus",
+    ("Mapped", struct(("map", u32), ("line", u32))),
+)
+answer_subject = enum(
+    "AnswerSubject",
+    "Service",
+    ("Account", account),
+    ("User", user),
+    ("Member", pair(account, user)),
+    ("Resource", resource),
+    ("Token", token),
+    ("Tokens", pair(token, u64)),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
@@ -214,6 +225,7 @@ cause = enum(
     "MissingFeature",
     "QuotaExceeded",
     "MonthlyCapReached",
+    "NoAccount",
 )
 operation = enum(
     "ManagementOperation",
@@ -387,6 +399,11 @@ TYPES = {
         "ManagementRefused",
         struct(("operation", operation), ("secret", u32), *client, ("cause", cause)),
     ),
+    (45, 1): (
+        "IdempotencyKeyKept",
+        struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
+    ),
+    (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
 }
 
 

@@ -159,6 +159,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         Event::ManagementRefused(e) => vec![e.address, e.agent],
         Event::LedgerInitialized(_)
         | Event::ScopeGroupDefined(_)
+        | Event::ScopeMapDefined(_)
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
         | Event::LogContinued(_)
@@ -172,7 +173,8 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::TokenRotated(_)
         | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
-        | Event::QuotaRefusalsTotalled(_) => Vec::new(),
+        | Event::QuotaRefusalsTotalled(_)
+        | Event::IdempotencyKeyKept(_) => Vec::new(),
     }
 }
 
@@ -191,6 +193,6 @@ fn of_scope(scope: Option<RequiredScope>) -> Option<TextNumber> {
             assert!(!name.is_none(), "a recorded name has its number");
             Some(name)
         }
-        Target::List | Target::Number(_) => None,
+        Target::List | Target::All | Target::Number(_) => None,
     }
 }

@@ -6,17 +6,19 @@
 use crate::random::Random;
 use std::collections::BTreeMap;
 use token_ledger::clock::Clock;
-use token_ledger::domain::access::{BUILT_IN_GROUPS, Level};
+use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GatewayChange, GrantRequest,
-    ImportLine, NewImport, NewSecret, Origin, ResourceRequest, Use,
+    ImportLine, MapDefinition, NewImport, NewSecret, Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, Route};
+use token_ledger::domain::event::{ManagementOperation, MappedRoute, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
+use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
 use token_ledger::domain::rejection::FieldFault;
+use token_ledger::domain::scope_map::MapGroup;
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
@@ -31,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 33] = [
+pub const KINDS: [&str; 36] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -41,10 +43,12 @@ pub const KINDS: [&str; 33] = [
     "use certificates",
     "use certificate",
     "use research status",
+    "use mapped route",
     "initialize",
     "start recording",
     "stop recording",
     "continue log",
+    "define scope map",
     "create user",
     "create account",
     "update account",
@@ -63,6 +67,7 @@ pub const KINDS: [&str; 33] = [
     "update gateway token",
     "rotate gateway token",
     "delete gateway token",
+    "once",
     "look",
     "attempt",
 ];
@@ -80,12 +85,14 @@ pub fn kind_of(command: &Command) -> &'static str {
             Route::Certificates => "use certificates",
             Route::Certificate => "use certificate",
             Route::ResearchStatus => "use research status",
+            Route::Mapped(_) => "use mapped route",
         },
         Command::Manage(_, change) => match **change {
             Change::Initialize { .. } => "initialize",
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
             Change::ContinueLog { .. } => "continue log",
+            Change::DefineScopeMap(_) => "define scope map",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -106,6 +113,7 @@ pub fn kind_of(command: &Command) -> &'static str {
                 GatewayChange::Rotate { .. } => "rotate gateway token",
                 GatewayChange::Delete { .. } => "delete gateway token",
             },
+            Change::Once { .. } => "once",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -148,7 +156,7 @@ impl Outcomes {
 pub fn is_accepted(answer: &Answer) -> bool {
     match answer {
         Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
-        Answer::Done(_) => true,
+        Answer::Done(_) | Answer::Repeated(..) => true,
         Answer::Rejected(_) => false,
     }
 }
@@ -240,13 +248,22 @@ impl Generator {
         }
         let change = self.change(state);
         let actor = self.actor(state, &change);
+        let change = if self.random.percent(15) { self.once(change) } else { change };
         Command::Manage(actor, Box::new(change))
+    }
+
+    /// Under a key that soon comes again, mostly with what was sent before.
+    fn once(&mut self, change: Change) -> Change {
+        let key = PersonalText::new(format!("key {}", self.random.below(40)));
+        let request = RequestDigest([u8::from(self.random.percent(20)); 16]);
+        Change::Once { key, request, change: Box::new(change) }
     }
 
     fn actor(&mut self, state: &State, change: &Change) -> Actor {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
+            Change::DefineScopeMap(_) if self.random.percent(60) => return Actor::Init,
             Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
             _ => 15,
         };
@@ -287,14 +304,21 @@ impl Generator {
             Route::Certificates,
             Route::Certificate,
             Route::ResearchStatus,
+            Route::Mapped(MappedRoute { map: 1, line: 3 }),
         ]);
         let account = match route {
             Route::Whoami | Route::Accounts => None,
+            Route::Mapped(_) if self.random.percent(30) => None,
             _ => Some(self.account_of(state, token)),
         };
         let target = self.target(state, route);
         let certificate = (route == Route::Certificate).then(|| self.resource(state, account).0);
-        Use { digest, route, account, target, certificate, valid: self.random.percent(85) }
+        let mapped = matches!(route, Route::Mapped(_)) && self.random.percent(80);
+        let mapped = mapped.then(|| {
+            let verb = *self.random.pick(&[Verb::Read, Verb::Write]);
+            (1 + u16::try_from(self.random.below(14)).unwrap_or(0), verb)
+        });
+        Use { digest, route, account, target, mapped, certificate, valid: self.random.percent(85) }
     }
 
     /// Mostly an account that the token acts on.
@@ -317,6 +341,11 @@ impl Generator {
         match route {
             Route::Whoami | Route::Accounts | Route::ResearchStatus => AskedTarget::None,
             Route::Domains | Route::Zones => AskedTarget::List,
+            Route::Mapped(_) => match self.random.below(3) {
+                0 => AskedTarget::All,
+                1 => AskedTarget::List,
+                _ => AskedTarget::Name(self.domain_name()),
+            },
             Route::Domain | Route::Zone | Route::Certificates | Route::Certificate => match self.random.percent(60) {
                 true => AskedTarget::Name(self.domain_name()),
                 false => AskedTarget::Number(self.number(state.resources.len())),
@@ -420,13 +449,24 @@ impl Generator {
         NewSecret { digest, hint: *b"hint" }
     }
 
+    /// One of a few maps, of which one brings a group that is there with other properties.
+    fn scope_map(&mut self) -> Change {
+        let number = u8::try_from(self.random.below(4)).unwrap_or(0);
+        let own = MapGroup { name: format!("group{number}"), restrictable: number == 1, has_write: true };
+        let clashing = MapGroup { name: "billing".to_owned(), restrictable: true, has_write: true };
+        let groups = if number == 3 { vec![clashing] } else { vec![own] };
+        let name = format!("map{number}");
+        Change::DefineScopeMap(MapDefinition { name, hash: [number; 32], routes: 3, groups })
+    }
+
     fn change(&mut self, state: &State) -> Change {
         match self.random.below(100) {
             0 => Change::Initialize { origin: "o".repeat(70_000), log_vkey: String::new() },
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
-            3 => self.continuation(state),
-            4..6 => Change::Look(ManagementOperation::ReadEvents),
+            3 => self.scope_map(),
+            4 => self.continuation(state),
+            5 => Change::Look(ManagementOperation::ReadEvents),
             6..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),

@@ -114,7 +114,8 @@ fn told(reply: &Reply) -> Value {
             json!({ "done": Carried { subject: number_of(done), position: reply.position.map(|Position(at)| at) } })
         }
         Answer::Rejected(rejection) => json!({ "refused": rejection.to_string() }),
-        Answer::Use(_) => json!({ "refused": "the command was not a change" }),
+        // Local commands carry no idempotency key.
+        Answer::Repeated(..) | Answer::Use(_) => json!({ "refused": "the command was not a change" }),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Commands: requests to change, or to use, as they reach the writer.
 
-use super::access::Level;
+use super::access::{GroupNumber, Level, Verb};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, Route};
 use super::gateway::{GatewayReach, GatewayRight};
+use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
 use super::rejection::FieldFault;
+use super::scope_map::MapGroup;
 use super::text::PersonalText;
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
@@ -35,6 +37,8 @@ pub enum AskedTarget {
     Number(u64),
     /// Something that cannot be read, in path or query: only whether the token still works is judged.
     Unreadable,
+    /// Every resource of the scope's group.
+    All,
 }
 
 /// A request to the guarded API.
@@ -48,6 +52,8 @@ pub struct Use {
     pub account: Option<AccountId>,
     /// What of it.
     pub target: AskedTarget,
+    /// Scope group and verb, of a mapped route that needs a scope. The service's own routes say theirs themselves.
+    pub mapped: Option<(GroupNumber, Verb)>,
     /// Number of the certificate asked for.
     pub certificate: Option<u64>,
     /// Whether the question is valid; an invalid one is judged and drawn all the same, then answered 400.
@@ -187,6 +193,19 @@ impl GatewayChange {
     }
 }
 
+/// What the log keeps of a scope map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MapDefinition {
+    /// What it calls itself.
+    pub name: String,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
+    /// How many routes it has.
+    pub routes: u32,
+    /// Scope groups it brings.
+    pub groups: Vec<MapGroup>,
+}
+
 /// A certificate's texts on their way in, beside its other facts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CertificateTexts {
@@ -232,6 +251,8 @@ pub enum Change {
     },
     /// Recording begins.
     StartRecording,
+    /// A scope map is in force from here on. Only the service itself says so.
+    DefineScopeMap(MapDefinition),
     /// Recording ends, after this many records of the run.
     StopRecording {
         /// Records appended by the run so far.
@@ -375,6 +396,15 @@ pub enum Change {
     },
     /// Change gateway tokens.
     Gateway(GatewayChange),
+    /// Carry out a change once: sent again under its key, it is only answered again.
+    Once {
+        /// The idempotency key, as sent.
+        key: PersonalText,
+        /// What was sent.
+        request: RequestDigest,
+        /// The change.
+        change: Box<Change>,
+    },
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -386,9 +416,11 @@ impl Change {
     pub fn operation(&self) -> ManagementOperation {
         use ManagementOperation as Op;
         match self {
-            Self::Initialize { .. } | Self::ContinueLog { .. } | Self::StartRecording | Self::StopRecording { .. } => {
-                Op::ChangeStaffTokens
-            }
+            Self::Initialize { .. }
+            | Self::ContinueLog { .. }
+            | Self::StartRecording
+            | Self::StopRecording { .. }
+            | Self::DefineScopeMap(_) => Op::ChangeStaffTokens,
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,
             Self::UpdateAccount { .. } => Op::UpdateAccount,
@@ -403,6 +435,7 @@ impl Change {
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::Once { change, .. } => change.operation(),
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }

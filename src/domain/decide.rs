@@ -10,6 +10,8 @@ mod draft;
 mod gateway;
 mod imports;
 mod management;
+mod once;
+mod scope_map;
 mod tokens;
 mod totals;
 
@@ -22,6 +24,7 @@ pub use totals::{
 };
 
 use super::command::Command;
+use super::ids::Position;
 use super::rejection::Rejection;
 use super::state::{Digests, State};
 use super::text::Texts;
@@ -40,6 +43,8 @@ pub enum Answer {
     Use(Box<UseAnswer>),
     /// To a change that was carried out (also one that changed nothing).
     Done(Done),
+    /// To a change that was carried out before under the same idempotency key, with that answer's receipt.
+    Repeated(Done, Position),
     /// To anything that was not.
     Rejected(Rejection),
 }

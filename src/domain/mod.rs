@@ -5,7 +5,7 @@
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
 //! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
-//! [`state`] (evolve), [`command`], [`decide`].
+//! [`idempotency`], [`state`] (evolve), [`command`], [`decide`]; [`scope_map`] stands by itself.
 
 pub mod access;
 pub mod command;
@@ -13,6 +13,7 @@ pub mod decide;
 pub mod directory;
 pub mod event;
 pub mod gateway;
+pub mod idempotency;
 pub mod ids;
 pub mod names;
 pub mod rejection;

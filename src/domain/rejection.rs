@@ -120,6 +120,8 @@ pub enum Rejection {
     Conflict(Conflict),
     /// `If-Match` named another version than this.
     VersionMismatch(Version),
+    /// The idempotency key was sent with another request within 24 hours.
+    KeyReused,
     /// A limit of the service is reached; the text names it and its number.
     LimitReached(&'static str),
 }
@@ -152,6 +154,7 @@ impl std::fmt::Display for Rejection {
             }
             Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
             Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
+            Self::KeyReused => f.write_str("the idempotency key was sent with another request"),
             Self::LimitReached(limit) => f.write_str(limit),
         }
     }

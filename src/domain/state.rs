@@ -6,7 +6,8 @@ mod tokens;
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenUsed};
-use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::idempotency::KeptKeys;
+use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::table::Table;
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
@@ -48,12 +49,27 @@ pub struct State {
     pub tokens: Table<Token>,
     /// Tokens of the service itself that are not deleted.
     pub service_tokens: BTreeSet<TokenId>,
+    /// The scope map in force.
+    pub scope_map: Option<MapInForce>,
     /// Last text number given.
     pub last_text: TextNumber,
+    /// Position of the last record: positions have no gaps, so it is the count of all.
+    pub head: Position,
     /// Time of the last record.
     pub last_recorded_at: Timestamp,
     /// Whether the last start or stop of recording was a stop.
     pub stopped_cleanly: bool,
+    /// Idempotency keys of the last 24 hours.
+    pub kept_keys: KeptKeys,
+}
+
+/// The scope map that requests of gateways are read by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MapInForce {
+    /// Its number.
+    pub number: u32,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
 }
 
 impl State {
@@ -112,6 +128,7 @@ impl State {
             }
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
+            | Event::ScopeMapDefined(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
             | Event::LogContinued(_) => self.evolve_service(event),
@@ -124,11 +141,15 @@ impl State {
             | Event::TokenRotated(_)
             | Event::TokenDeleted(_) => self.evolve_token(header, event),
             Event::RefusalsSummed(_) | Event::QuotaRefusalsTotalled(_) => {}
+            Event::IdempotencyKeyKept(kept) => {
+                self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
+            }
             _ => self.evolve_account(header, event),
         }
     }
 
     fn note_header(&mut self, header: &Header) {
+        self.head = self.head.next();
         self.last_recorded_at = header.recorded_at;
         if let Some(account) = self.accounts.get_mut(header.account.0) {
             account.stream_number = header.account_number;
@@ -185,6 +206,9 @@ impl State {
                     needs_research: defined.needs_research,
                 },
             ),
+            Event::ScopeMapDefined(defined) => {
+                self.scope_map = Some(MapInForce { number: defined.map, hash: defined.hash });
+            }
             Event::RecordingStarted(_) => self.stopped_cleanly = false,
             Event::RecordingStopped(_) => self.stopped_cleanly = true,
             Event::LogContinued(continued) => {

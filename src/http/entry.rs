@@ -4,7 +4,7 @@ use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
-use super::{App, bearer, consumer, events, manage, ops, path, tlog};
+use super::{App, bearer, consumer, events, gateway, manage, ops, path, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
@@ -46,6 +46,21 @@ impl Asked {
     /// The raw path.
     pub fn path(&self) -> &str {
         self.head.uri.path()
+    }
+
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    /// The query as it came.
+    pub fn raw_query(&self) -> Option<&str> {
+        self.head.uri.query()
+    }
+
+    /// The raw path with its query.
+    pub fn target(&self) -> &str {
+        self.head.uri.path_and_query().map_or(self.path(), |target| target.as_str())
     }
 
     /// The headers.
@@ -156,6 +171,10 @@ pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
 }
 
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
+    // Before the table: some gateways ask by their client's method, and append their client's path.
+    if gateway::is_asked(asked.path()) {
+        return Box::pin(gateway::answer(app, asked)).await;
+    }
     match find(asked.path(), asked.head.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
         Found::OtherMethods(methods) => {
@@ -171,6 +190,9 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     use Operation as Op;
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
+        Op::ForwardAuthNginx | Op::ForwardAuthCaddy | Op::ForwardAuthTraefik | Op::ForwardAuthEnvoy => {
+            Box::pin(gateway::answer(app, asked)).await
+        }
         Op::Checkpoint => into_reply(tlog::checkpoint(app)),
         Op::ProblemPage => into_reply(problem::page(variables.first().copied().unwrap_or_default())),
         Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,

@@ -103,7 +103,8 @@ pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
                     }
                 }
                 Err(error) => {
-                    shared.note_failed_head(&error);
+                    tracing::error!(%error, "the signed head could not be moved");
+                    shared.note_unknown(&error);
                     return;
                 }
             }

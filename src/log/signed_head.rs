@@ -44,7 +44,11 @@ impl HeadFile {
         // The key first: without it nothing is touched.
         let key = read_key(&dir.key(), origin)?;
         let (connection, path) = (open_to_write(dir)?, dir.head());
-        Ok(Self { connection, path, key })
+        let file = Self { connection, path, key };
+        // Reading makes the write-ahead log; that its directory entry is durable, SQLite does not make sure of.
+        file.signed_head()?;
+        dir.sync()?;
+        Ok(file)
     }
 
     /// The signed head; none before the first.
@@ -65,9 +69,12 @@ impl HeadFile {
     }
 
     /// Moves the signed head to a durable head of the log and signs the checkpoint. A head that is signed already
-    /// gives its stored checkpoint again.
+    /// gives its checkpoint again, which a crash may have kept from being stored: it is the same bytes.
     pub fn sign(&mut self, head: SignedHead) -> Result<String, LogError> {
         let signed = self.signed_head()?;
+        if signed == Some(head) {
+            return self.store_note(head);
+        }
         if signed.is_some_and(|signed| signed.size >= head.size) {
             return self.latest()?.map_or_else(|| self.store_note(head), Ok);
         }
@@ -224,6 +231,8 @@ fn open_checked(dir: &DataDir, flags: OpenFlags) -> Result<Connection, LogError>
     match pragma("application_id").and_then(|id| Ok((id, pragma("user_version")?))) {
         Ok((APPLICATION_ID, SCHEMA_STEP)) => Ok(connection),
         Ok((APPLICATION_ID, found)) => Err(LogError::OtherSchema { path, found }),
+        // Storage that fails says nothing about whose file it is.
+        Err(error) if LogError::is_of_storage(&error) => Err(error.into()),
         _ => Err(LogError::Foreign(path)),
     }
 }
@@ -250,11 +259,9 @@ fn read_row(connection: &Connection, path: &Path) -> Result<Option<SignedHead>, 
 fn make(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
-        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT; PRAGMA journal_mode=WAL;",
         include_str!("../../schema/head/001_head.sql")
     ))?;
-    // From the start, for the reason that the ledger file has it from the start.
-    connection.execute_batch("PRAGMA journal_mode=WAL;")?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 
@@ -265,7 +272,8 @@ pub fn read_key(path: &Path, origin: &str) -> Result<LogKey, LogError> {
         .map_err(|error| LogError::BadFile { path: path.to_owned(), what: error.to_string() })
 }
 
-fn read_seed(path: &Path) -> Result<[u8; 32], LogError> {
+/// The seed that the log's keys follow from.
+pub(super) fn read_seed(path: &Path) -> Result<[u8; 32], LogError> {
     let bad = |what: &str| LogError::BadFile { path: path.to_owned(), what: what.to_owned() };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,

@@ -502,7 +502,7 @@ pub fn certificate() -> ResourceRequest {
 }
 
 fn asked(key: &Key, route: Route, account: Option<AccountId>, target: AskedTarget) -> Use {
-    Use { digest: key.digest, route, account, target, certificate: None, valid: true }
+    Use { digest: key.digest, route, account, target, mapped: None, certificate: None, valid: true }
 }
 
 pub fn whoami(key: &Key) -> Use {

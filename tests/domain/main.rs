@@ -6,6 +6,7 @@ mod access;
 mod directory;
 mod doors;
 mod gateway;
+mod idempotency;
 mod imports;
 mod management;
 mod order;

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use token_ledger::http::operations::{Found, OPERATIONS, find};
 
 /// Keywords that say nothing about validity here.
-const ANNOTATIONS: [&str; 6] = ["description", "title", "example", "examples", "default", "format"];
+/// Patterns and formats of what is sent are held by schemathesis, which makes its requests from them.
+const ANNOTATIONS: [&str; 7] = ["description", "title", "example", "examples", "default", "format", "pattern"];
 
 /// One JSON value a line: the schema is each line's.
 pub const MANY: &str = "application/x-ndjson";
@@ -38,7 +39,15 @@ fn check_answer(described: Described, told: &Told) -> Result<(), String> {
             return Err(format!("the header {name} is missing"));
         }
     }
-    for name in ["x-ledger-position", "x-ratelimit-limit", "etag", "retry-after", "www-authenticate", "allow"] {
+    for name in [
+        "x-ledger-position",
+        "x-ratelimit-limit",
+        "etag",
+        "retry-after",
+        "www-authenticate",
+        "allow",
+        "idempotent-replayed",
+    ] {
         let mut headers = response.get("headers").into_iter().flat_map(object);
         if told.header(name).is_some() && !headers.any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(format!("the header {name} is not described"));

@@ -5,6 +5,7 @@ use crate::wire::{self, Ask, Told};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 use token_ledger::clock::Clock;
 use token_ledger::domain::command::{AskedTarget, Command, Origin, Use};
@@ -13,6 +14,7 @@ use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::TokenKind;
 use token_ledger::domain::token_text::{TokenDigest, TokenSecret};
 use token_ledger::entropy::Entropy;
+use token_ledger::http::gateway::map_in_force::{CheckedMap, Gateway};
 use token_ledger::http::server::{ServerLimits, serve};
 use token_ledger::http::{App, entry};
 use token_ledger::ledger::initialize::initialize;
@@ -88,7 +90,9 @@ async fn open(dir: &DataDir, clock: &Clock, auth_failures_per_hour: u32) -> (Led
     let ledger = Ledger::start(dir, clock.clone(), Entropy::system(), Settings::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = App::new(ledger.clone(), Entropy::system(), auth_failures_per_hour);
+    let guard = Arc::new(Gateway::new(vec!["127.0.0.1/32".parse().unwrap()]));
+    guard.put_in_force(&ledger, &CheckedMap::built_in().unwrap()).await.unwrap();
+    let app = App::new(ledger.clone(), Entropy::system(), auth_failures_per_hour).with_gateway(guard);
     tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
     (ledger, address)
 }
@@ -346,7 +350,7 @@ impl House {
     fn whoami(&self) -> Command {
         let digest = TokenDigest::of(&self.adas.text);
         let (route, target) = (Route::Whoami, AskedTarget::None);
-        Command::Use(Use { digest, route, account: None, target, certificate: None, valid: true })
+        Command::Use(Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true })
     }
 
     /// Makes the log long, in batches, without a socket.

@@ -100,11 +100,23 @@ impl Spares {
                 Own => self.own.variable(template, variable),
                 Foreign => self.foreign.variable(template, variable),
                 Absent if ["{domain}", "{zone}"].contains(&variable) => "absent.example".to_owned(),
+                Absent if variable == "{path}" => "v2/999999/zones/example.com".to_owned(),
                 Absent => "999999".to_owned(),
             };
             path = path.replace(variable, &value);
         }
         if template.ends_with("research/status") { format!("{path}?domain=example.com") } else { path }
+    }
+
+    /// With what a gateway says of its client's request.
+    fn as_gateway(&self, ask: Ask, object: Object) -> Ask {
+        let target = match object {
+            Own => format!("/{}", self.own.guarded()),
+            Foreign => format!("/{}", self.foreign.guarded()),
+            Absent => "/v2/999999/zones/example.com".to_owned(),
+        };
+        let pairs = [("X-Original-Method", "X-Original-URI"), ("X-Forwarded-Method", "X-Forwarded-Uri")];
+        pairs.iter().fold(ask, |ask, (method, uri)| ask.header(method, "GET").header(uri, &target))
     }
 
     /// A body that is accepted, another one for each object.
@@ -132,11 +144,18 @@ impl Spares {
 }
 
 impl Values {
+    /// A path of the API behind a gateway.
+    fn guarded(&self) -> String {
+        format!("v2/{}/zones/example.com", self.account)
+    }
+
     fn variable(&self, template: &str, variable: &str) -> String {
         let number = match (variable, template) {
             ("{domain}", _) => return self.domain.to_owned(),
             ("{zone}", _) => return self.zone.to_owned(),
             ("{slug}", _) => return "not-found".to_owned(),
+            // As many segments as the client's path has.
+            ("{path}", _) => return self.guarded(),
             ("{account}", _) => self.account,
             ("{user}", template) if template.contains("/members/") => self.member,
             ("{user}", _) => self.user,
@@ -193,7 +212,7 @@ fn cause(asker: &str, status: u16) -> &'static str {
 
 /// What is wrong with the records that an answer left, interned texts apart.
 fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Value]) -> Option<&'static str> {
-    let guarded = ask.path.starts_with("/v2/");
+    let guarded = ask.path.starts_with("/v2/") || ask.path.starts_with("/forward-auth/");
     let reads_only = ask.method == "GET" && !guarded;
     match status {
         401 | 403 if ["none", "malformed", "unknown"].contains(&asker) => None,
@@ -211,7 +230,7 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
         404 if guarded => {
             let [event] = events else { return Some("a use or refusal is one record") };
             // The account in the path is named; an account that the token does not act on has nothing in its stream.
-            let asked_account = ask.path.split('/').nth(2).and_then(|text| text.parse::<u64>().ok());
+            let asked_account = asked_account(ask);
             let is_of_it = event["account_id"].as_u64() == asked_account;
             let is_use = event["type"] == "TokenUsed" && event["data"]["outcome"] == "not_found" && is_of_it;
             let is_refusal =
@@ -222,6 +241,13 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
         _ if reads_only => (!events.is_empty()).then_some("only looked at"),
         _ => events.is_empty().then_some("it is not recorded"),
     }
+}
+
+/// The account that the path names, of a gateway's question its client's path.
+fn asked_account(ask: &Ask) -> Option<u64> {
+    let told = ask.headers.iter().find(|(name, _)| name == "X-Original-URI").map(|(_, uri)| uri);
+    let path = if ask.path.starts_with("/forward-auth/") { told? } else { &ask.path };
+    path.split('/').nth(2).and_then(|text| text.parse().ok())
 }
 
 fn is_by(house: &House, event: &Value, asker: &str) -> bool {
@@ -241,6 +267,8 @@ async fn fault(house: &House, ask: Ask, asker: &str, status: u16) -> Option<Stri
         return Some(format!("{at}: nobody known asked, and the log grew"));
     }
     let events = house.events_after(head).await;
+    // nginx is told another status than the one decided, which stands beside it.
+    let status = told.header("x-auth-status").map_or(status, |decided| decided.parse().unwrap());
     record_fault(house, &ask, asker, status, &events).map(|fault| format!("{at}: {status}, {fault}: {events:?}"))
 }
 
@@ -261,6 +289,9 @@ async fn row_faults(house: &House, row: &Row, spares: &Spares, faults: &mut Vec<
         }
         if let Some(token) = credential(house, asker) {
             ask = ask.bearer(token);
+        }
+        if template.starts_with("/forward-auth/") {
+            ask = spares.as_gateway(ask, object);
         }
         faults.extend(fault(house, ask, asker, status).await);
     }
@@ -285,7 +316,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
 /// The objects that a path can name.
 fn objects(template: &str) -> Vec<Object> {
     match template {
-        template if !template.contains('{') => vec![Own],
+        template if !template.contains('{') && !template.starts_with("/forward-auth/") => vec![Own],
         // Nobody owns these pages.
         template if template.ends_with("{slug}") => vec![Own, Absent],
         _ => vec![Own, Foreign, Absent],

@@ -6,6 +6,7 @@ use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
 use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
+use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
@@ -37,6 +38,7 @@ pub fn samples() -> Vec<Sample> {
     samples.tokens();
     samples.uses();
     samples.refusals();
+    samples.idempotency();
     samples.headers();
     samples.0
 }
@@ -91,6 +93,8 @@ impl Samples {
         for appended in [0, 1].into_iter().chain(BOUNDARIES) {
             self.add(format!("recording_stopped_{appended}"), of_service(), RecordingStopped { appended });
         }
+        let map = ScopeMapDefined { map: 1, name: "dnsimple-v2".to_owned(), hash: counted_from(0x20), routes: 104 };
+        self.add("scope_map_defined", of_service(), map);
     }
 
     fn continued(&mut self) {
@@ -198,8 +202,12 @@ impl Samples {
 
     fn uses(&mut self) {
         for route in variants() {
-            self.add(format!("token_used_{route:?}"), of_token(), used(route, Outcome::Ok));
+            let name = format!("{route:?}");
+            let name = name.split('(').next().unwrap_or_default();
+            self.add(format!("token_used_{name}"), of_token(), used(route, Outcome::Ok));
         }
+        let mapped = Route::Mapped(MappedRoute { map: 251, line: 70_000 });
+        self.add("token_used_mapped_far", of_token(), used(mapped, Outcome::UnknownUpstream));
         for outcome in variants() {
             self.add(format!("token_used_{outcome:?}"), of_token(), used(Route::Zone, outcome));
         }
@@ -213,6 +221,7 @@ impl Samples {
             ("read_list", Verb::Read, Target::List),
             ("write_name", Verb::Write, Target::Name(TextNumber(21))),
             ("read_number", Verb::Read, Target::Number(u64::MAX)),
+            ("write_all", Verb::Write, Target::All),
         ] {
             let scope = Some(RequiredScope { group: group::DOMAINS, verb, target });
             let event = TokenUsed { scope, ..used(Route::Domain, Outcome::NotFound) };
@@ -232,7 +241,7 @@ impl Samples {
             self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
         }
         let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
-        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5]).collect();
+        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6]).collect();
         let addresses = (1..=8).map(TextNumber).collect();
         let (first, last) = (NOW, NOW.plus_seconds(59));
         self.add("refusals_summed", header, RefusalsSummed { counts, first, last, addresses });
@@ -250,6 +259,15 @@ impl Samples {
             let (secret, address, agent, cause) = (2, TextNumber(31), TextNumber(32), Cause::WrongKind);
             let refused = ManagementRefused { operation, secret, address, agent, cause };
             self.add(format!("management_refused_{operation:?}"), of_token(), refused);
+        }
+    }
+
+    fn idempotency(&mut self) {
+        for (subject, number) in variants::<AnswerSubject>().into_iter().zip(1..) {
+            let subject = with_numbers(subject, number);
+            let (key, request) = (KeyHash(counted_from(0x50)), RequestDigest(counted_from(0x60)));
+            let kept = IdempotencyKeyKept { key, request, status: 200 + u16::from(number % 2 == 0), subject };
+            self.add(format!("idempotency_key_kept_{}", word(&subject)), by_operator(of_token()), kept);
         }
     }
 
@@ -290,6 +308,19 @@ impl Samples {
 fn word(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     text.split('(').next().unwrap_or_default().to_lowercase()
+}
+
+fn with_numbers(subject: AnswerSubject, number: u8) -> AnswerSubject {
+    let number = u64::from(number);
+    match subject {
+        AnswerSubject::Service => AnswerSubject::Service,
+        AnswerSubject::Account(_) => AnswerSubject::Account(AccountId(number)),
+        AnswerSubject::User(_) => AnswerSubject::User(UserId(number)),
+        AnswerSubject::Member(..) => AnswerSubject::Member(AccountId(number), UserId(number + 70_000)),
+        AnswerSubject::Resource(_) => AnswerSubject::Resource(ResourceId(number)),
+        AnswerSubject::Token(_) => AnswerSubject::Token(TokenId(number)),
+        AnswerSubject::Tokens(..) => AnswerSubject::Tokens(TokenId(number), number + 70_000),
+    }
 }
 
 fn counted_from<const N: usize>(first: u8) -> [u8; N] {
@@ -419,6 +450,7 @@ fn used(route: Route, outcome: Outcome) -> TokenUsed {
         Route::Zone => Some((group::ZONES, named)),
         Route::Certificates | Route::Certificate => Some((group::CERTIFICATES, named)),
         Route::ResearchStatus => Some((group::DOMAIN_RESEARCH, Target::List)),
+        Route::Mapped(_) => Some((group::ZONES, Target::All)),
     };
     let found = outcome == Outcome::Ok && asked.is_some_and(|(_, target)| target != Target::List);
     TokenUsed {

@@ -54,7 +54,8 @@ fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Repl
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
         }
         Cause::ForeignAccount => message(StatusCode::NOT_FOUND, "Not Found"),
-        Cause::MissingScope => missing_scope(question),
+        // Only a gateway's route names no account where one is needed.
+        Cause::MissingScope | Cause::NoAccount => missing_scope(question),
         Cause::MissingFeature => {
             message(StatusCode::PRECONDITION_FAILED, "Domain Research is not active for this account")
         }
@@ -122,7 +123,8 @@ fn research(asked: &Asked, name: &str, errors: &[String]) -> Value {
 async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAnswer) -> Reply {
     let texts = app.ledger.texts();
     match question.route {
-        Route::Whoami => answer::json(StatusCode::OK, &whoami(app, used)),
+        // Mapped routes are asked about by gateways only; this API serves its own.
+        Route::Whoami | Route::Mapped(_) => answer::json(StatusCode::OK, &whoami(app, used)),
         Route::Accounts => {
             let accounts: Vec<_> = used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
             answer::json(StatusCode::OK, &shapes::Data { data: accounts })

@@ -38,6 +38,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         route: question.route,
         account: question.account,
         target: question.target.clone(),
+        mapped: None,
         certificate: question.certificate,
         valid: question.valid,
     };
@@ -59,7 +60,7 @@ async fn unreadable(
     if is_dead(app, digest).await {
         let account = variables.first().and_then(|raw| path::number(raw).ok()).map(AccountId);
         let (route, target) = (route_of(operation), AskedTarget::Unreadable);
-        let asked_for = Use { digest, route, account, target, certificate: None, valid: false };
+        let asked_for = Use { digest, route, account, target, mapped: None, certificate: None, valid: false };
         match app.ledger.submit(Command::Use(asked_for), asked.origin()).await {
             Err(unavailable) => return not_recorded(unavailable),
             Ok(reply) if matches!(reply.answer, Answer::Use(_)) => return judged::closed(),

@@ -1,5 +1,6 @@
 //! Changes of gateway tokens.
 
+use super::idempotency::posted;
 use super::tokens::{OVERLAP_SECONDS_DEFAULT, make_secret, new_secret, shown_once, token_in_path, token_shape};
 use super::{Answered, authorize_change, fields, gone, if_match, show, submit};
 use crate::domain::command::{Change, GatewayChange, NewSecret};
@@ -19,19 +20,21 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
     let submit = async |change| submit(app, asked, digest, Change::Gateway(change)).await;
     match operation {
         Op::CreateGatewayToken => {
-            let fields = fields(asked, body).await?;
+            let (fields, key) = posted(app, asked, body).await?;
             let secret = make_secret(app, TokenKind::Gateway);
-            let carried = submit(create(fields, new_secret(&secret))?).await?;
+            let change = Change::Gateway(create(fields, new_secret(&secret))?);
+            let carried = super::submit(app, asked, digest, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::RotateGatewayToken => {
             let token = token_in_path(Owner::Service, variables)?;
-            let mut fields = fields(asked, body).await?;
+            let (mut fields, key) = posted(app, asked, body).await?;
             let overlap_seconds = fields.number("overlap_seconds").unwrap_or(OVERLAP_SECONDS_DEFAULT);
             fields.finish()?;
             let secret = make_secret(app, TokenKind::Gateway);
             let (new, if_match) = (new_secret(&secret), if_match(asked)?);
-            let carried = submit(GatewayChange::Rotate { token, overlap_seconds, secret: new, if_match }).await?;
+            let change = Change::Gateway(GatewayChange::Rotate { token, overlap_seconds, secret: new, if_match });
+            let carried = super::submit(app, asked, digest, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::UpdateGatewayToken => {

@@ -1,7 +1,8 @@
 //! Taking over tokens of another system by their digests: one as JSON, or many as one JSON object a line.
 
+use super::idempotency::{Sent, mark_repeated, posted};
 use super::tokens::token_shape;
-use super::{Answered, Carried, authorize_change, fields, media_type, path_number, rejected, show, try_submit};
+use super::{Answered, Carried, authorize_change, media_type, path_number, rejected, show, try_submit};
 use crate::domain::command::{Change, ImportLine, NewImport, NewSecret};
 use crate::domain::decide::{DoneSubject, IMPORT_LINES_MAX};
 use crate::domain::event::ManagementOperation as Managed;
@@ -24,12 +25,16 @@ pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str], body: B
     let digest = authorize_change(app, asked, Managed::CreateToken).await?;
     let account = AccountId(path_number(variables, 0, "account")?);
     let is_many = media_type(asked).is_some_and(|kind| kind == MANY);
-    let lines = match is_many {
-        true => read_lines(&body.read_up_to(IMPORT_BYTES_MAX, asked.headers()).await?),
-        false => vec![ImportLine { line: 1, token: read_token(fields(asked, body).await?) }],
+    let (lines, key) = if is_many {
+        let sent = Sent::read(asked)?;
+        let bytes = body.read_up_to(IMPORT_BYTES_MAX, asked.headers()).await?;
+        (read_lines(&bytes), sent.of(app, asked, &bytes))
+    } else {
+        let (fields, key) = posted(app, asked, body).await?;
+        (vec![ImportLine { line: 1, token: read_token(fields) }], key)
     };
     let numbers: Vec<u64> = lines.iter().map(|line| line.line).collect();
-    match try_submit(app, asked, digest, Change::ImportTokens { account, lines }).await? {
+    match try_submit(app, asked, digest, key.guard(Change::ImportTokens { account, lines })).await? {
         Ok(carried) if is_many => Ok(shown_many(&carried, &numbers)),
         Ok(carried) => show(app, &carried, |view, subject| token_shape(view, alone(subject))).await,
         Err(rejection) if is_many => Err(Box::new(rejected(app, rejection).await)),
@@ -88,6 +93,9 @@ fn shown_many(carried: &Carried, lines: &[u64]) -> answer::Reply {
     let body = json!({ "data": { "imported": tokens.len(), "tokens": tokens } });
     let mut reply = answer::json(StatusCode::CREATED, &body);
     answer::add_position(&mut reply, carried.position);
+    if carried.repeated {
+        mark_repeated(&mut reply);
+    }
     reply
 }
 

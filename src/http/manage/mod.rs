@@ -4,6 +4,7 @@
 
 mod changes;
 mod gateway;
+mod idempotency;
 mod imports;
 mod reads;
 mod tokens;
@@ -23,6 +24,7 @@ use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{Unavailable, View};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use warp::http::{StatusCode, header};
 
@@ -153,6 +155,8 @@ async fn authorize_change(
 struct Carried {
     done: Done,
     position: Option<Position>,
+    /// Whether it was carried out by an earlier request under the same idempotency key.
+    repeated: bool,
 }
 
 async fn submit(app: &App, asked: &Asked, digest: TokenDigest, change: Change) -> Result<Carried, Box<Problem>> {
@@ -172,7 +176,8 @@ async fn try_submit(
     let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
     let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
     match reply.answer {
-        Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position })),
+        Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
+        Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
         Answer::Rejected(rejection) => Ok(Err(rejection)),
         Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
@@ -202,6 +207,12 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
             format!("If-Match names another version; the current one is {current}"),
         )
         .with("current_version", current.0),
+        Rejection::KeyReused => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "Idempotency key used again",
+            "this Idempotency-Key was sent with another request within 24 hours; a new request takes a new key",
+        ),
         Rejection::LimitReached(limit) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
         }
@@ -268,7 +279,12 @@ fn media_type(asked: &Asked) -> Option<String> {
     Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
+async fn fields(asked: &Asked, sent: Body) -> Result<Fields, Box<Problem>> {
+    Fields::parse(&body(asked, sent).await?)
+}
+
+/// The body of JSON, whole.
+async fn body(asked: &Asked, body: Body) -> Result<Bytes, Box<Problem>> {
     if media_type(asked).is_some_and(|kind| kind != "application/json" && !kind.ends_with("+json")) {
         return Err(Box::new(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -277,7 +293,7 @@ async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
             "send application/json",
         )));
     }
-    Fields::parse(&body.read(asked.headers()).await?)
+    body.read(asked.headers()).await
 }
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
@@ -315,6 +331,9 @@ async fn show(
     answer::add_position(&mut reply, carried.position);
     if let Some(version) = version {
         etag(&mut reply, version);
+    }
+    if carried.repeated {
+        idempotency::mark_repeated(&mut reply);
     }
     Ok(reply)
 }

@@ -11,6 +11,7 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::entry::Asked;
 use crate::http::operations::Operation;
+use crate::http::path;
 use crate::http::problem::Problem;
 use crate::http::shapes;
 use crate::ledger::View;
@@ -61,9 +62,9 @@ impl Page {
     fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
         let mut page = Self { number: 1, size: PER_PAGE.0 };
         for (key, value) in asked.query()? {
-            let number = || match value.parse::<usize>() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(Box::new(Problem::malformed(format!("{key} must be a number from 1 on")))),
+            let number = || match path::number(value) {
+                Ok(number) => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+                Err(_) => Err(Box::new(Problem::malformed(format!("{key} must be a number from 1 on")))),
             };
             match key.as_str() {
                 "page" => page.number = number()?,
