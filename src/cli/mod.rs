@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 good, 1 a finding or refused input, 2 wrong usage, 74 storage failed (EX_IOERR of sysexits.h).
 
+mod backup;
 mod control;
 mod demo;
 mod furnish;
@@ -9,6 +10,7 @@ mod init;
 mod local;
 mod progress;
 mod replay;
+mod restore;
 mod routes;
 mod serve;
 mod staff_token;
@@ -56,6 +58,20 @@ enum Command {
     ///
     /// Example: token-ledger verify --data ./ledger
     Verify(verify::VerifyArguments),
+    /// Copy a ledger whole, while it is served or not; the copy is verified before it is reported.
+    ///
+    /// Written under another name and moved to its place: a backup is there whole or not at all. Without --with-key the
+    /// copy can be read and verified, and goes on only with the key file.
+    ///
+    /// Example: token-ledger backup --data ./ledger --to /backups/ledger-2026-03-01
+    Backup(backup::BackupArguments),
+    /// Make a data directory out of a backup; it is verified before it is put in its place.
+    ///
+    /// Same name and key: only if nothing was recorded after the backup. Otherwise --new-log: the copy goes on under a
+    /// name and key of its own, and its first record says which log it continues and what is lost.
+    ///
+    /// Example: token-ledger restore --from /backups/ledger-2026-03-01 --data ./restored --new-log
+    Restore(restore::RestoreArguments),
     /// Make a token of staff from the machine itself: through the running server, or while none runs.
     ///
     /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
@@ -123,6 +139,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::StaffToken(arguments) => staff_token::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
     };
