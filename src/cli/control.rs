@@ -4,6 +4,7 @@
 use super::Failure;
 use super::local::{self, LocalChange};
 use crate::audit::compare::{EntryDigests, LiveDigests, entries_from_json, entries_to_json};
+use crate::audit::doctor::Socket;
 use crate::domain::ids::Position;
 use crate::ledger::{DataDir, Ledger, LogError};
 use crate::log::codec::CodecError;
@@ -155,16 +156,29 @@ pub(super) fn not_understood(answer: &Value) -> Failure {
     Failure::Finding(format!("the running server: {error}"))
 }
 
+/// Whether a server listens, without asking it anything.
+pub(super) fn knock(dir: &DataDir) -> Result<Socket, Failure> {
+    Ok(match (connect(dir)?, dir.socket().exists()) {
+        (Some(_), _) => Socket::Answered,
+        (None, true) => Socket::Stale,
+        (None, false) => Socket::None,
+    })
+}
+
+/// None if no server listens.
+fn connect(dir: &DataDir) -> Result<Option<BlockingStream>, Failure> {
+    use std::io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+    match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | ConnectionRefused) => Ok(None),
+        Err(source) => Err(LogError::Io { path: dir.socket(), source }.into()),
+    }
+}
+
 fn ask(dir: &DataDir, question: &Value) -> Result<Option<Value>, Failure> {
     let path = dir.socket();
     let io = |source| Failure::from(LogError::Io { path: path.clone(), source });
-    let mut stream = match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(io(error)),
-    };
+    let Some(mut stream) = connect(dir)? else { return Ok(None) };
     stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
     writeln!(stream, "{question}").map_err(io)?;
     let mut line = String::new();
