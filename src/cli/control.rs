@@ -45,6 +45,12 @@ pub(super) fn bind(dir: &DataDir) -> Result<UnixListener, Failure> {
     Ok(listener)
 }
 
+/// Takes the socket's file away at an orderly end, while the lock is still held: one that is there without a server
+/// was left by a crash.
+pub(super) fn unbind(dir: &DataDir) {
+    let _ = std::fs::remove_file(dir.socket());
+}
+
 /// A way to the socket that fits a socket address.
 struct Way {
     path: PathBuf,

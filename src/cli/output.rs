@@ -19,7 +19,7 @@ pub(super) fn write_table(
 ) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(columns);
-    table.add_rows(rows);
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(harmless).collect::<Vec<_>>()));
     if table.is_empty() {
         writeln!(out, "{title}: none")?;
         return Ok(());
@@ -30,4 +30,9 @@ pub(super) fn write_table(
         writeln!(out, " {}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// Texts come from clients: what would steer a terminal is shown as a blank.
+fn harmless(cell: String) -> String {
+    if cell.contains(char::is_control) { cell.replace(char::is_control, "\u{fffd}") } else { cell }
 }
