@@ -230,6 +230,7 @@ impl Core {
         self.state.evolve(header, event);
         let secret = match event {
             Event::TokenCreated(created) => created.secret,
+            Event::TokenImported(imported) => imported.secret,
             Event::TokenRotated(rotated) => rotated.secret,
             _ => return,
         };
