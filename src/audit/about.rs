@@ -122,6 +122,7 @@ impl About {
             Event::MemberAdded(added) => self.is_named_in(&added.access),
             Event::MemberAccessChanged(changed) => self.is_named_in(&changed.access),
             Event::TokenCreated(created) => self.is_named_in(&created.access),
+            Event::TokenImported(imported) => self.is_named_in(&imported.access),
             Event::TokenAccessChanged(changed) => self.is_named_in(&changed.access),
             _ => false,
         }

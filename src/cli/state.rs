@@ -245,6 +245,14 @@ fn word(value: &Value) -> String {
     }
 }
 
+fn list(values: &Value, between: &str) -> String {
+    values.as_array().map(|values| joined(values, between)).unwrap_or_default()
+}
+
+fn joined(values: &[Value], between: &str) -> String {
+    values.iter().map(word).collect::<Vec<_>>().join(between)
+}
+
 fn account_row(account: &Value) -> Vec<String> {
     let general = &account["usage"]["general"];
     let research = &account["usage"]["domain_research"];
@@ -264,9 +272,8 @@ fn member_row(member: &Value) -> Vec<String> {
 }
 
 fn user_row(user: &Value) -> Vec<String> {
-    let accounts: Vec<String> = user["accounts"].as_array().into_iter().flatten().map(word).collect();
     let [id, name, email] = ["id", "name", "email"].map(|key| word(&user[key]));
-    vec![id, name, email, accounts.join(", ")]
+    vec![id, name, email, list(&user["accounts"], ", ")]
 }
 
 fn token_row(token: &Value) -> Vec<String> {
@@ -279,9 +286,13 @@ fn token_row(token: &Value) -> Vec<String> {
         Value::Null => word(&token["last_used_status"]),
         at => word(at),
     };
+    let access = match token["rights"].as_array() {
+        Some(rights) => format!("{} on accounts {}", joined(rights, ", "), list(&token["accounts"], " ")),
+        None => access(&token["access"]),
+    };
     let [id, kind, name, hint, state, expires] =
         ["id", "kind", "name", "hint", "state", "expires_at"].map(|key| word(&token[key]));
-    vec![id, kind, owner, name, access(&token["access"]), format!("…{hint}"), state, last_used, expires]
+    vec![id, kind, owner, name, access, format!("…{hint}"), state, last_used, expires]
 }
 
 fn resource_row(resource: &Value) -> Vec<String> {
@@ -298,7 +309,7 @@ fn access(access: &Value) -> String {
         let resources = match grant["resources"].as_array() {
             None => word(&grant["resources"]),
             Some(names) if names.is_empty() => "none".to_owned(),
-            Some(names) => names.iter().map(word).collect::<Vec<_>>().join(" "),
+            Some(names) => joined(names, " "),
         };
         format!("{} {} on {resources}", word(&grant["group"]), word(&grant["level"]))
     };
