@@ -8,6 +8,8 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/disk_full.rs"]
+mod disk_full;
 #[path = "process/doctor.rs"]
 mod doctor;
 #[path = "process/fault_init.rs"]
@@ -38,6 +40,8 @@ mod past;
 mod program;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
+#[path = "process/room.rs"]
+mod room;
 #[path = "process/scene.rs"]
 mod scene;
 #[path = "process/shim.rs"]

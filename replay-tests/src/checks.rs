@@ -162,6 +162,8 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::ScopeMapDefined(_)
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
+        | Event::RecordingResumed(_)
+        | Event::ClockStepped(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)

@@ -13,7 +13,7 @@ use token_ledger::domain::command::{
 };
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, MappedRoute, Route};
+use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
@@ -33,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 35] = [
+pub const KINDS: [&str; 37] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -48,6 +48,8 @@ pub const KINDS: [&str; 35] = [
     "start recording",
     "stop recording",
     "define scope map",
+    "resume recording",
+    "step clock",
     "create user",
     "create account",
     "update account",
@@ -91,6 +93,8 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
             Change::DefineScopeMap(_) => "define scope map",
+            Change::ResumeRecording { .. } => "resume recording",
+            Change::StepClock { .. } => "step clock",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -262,7 +266,12 @@ impl Generator {
         let bearers = match change {
             Change::Initialize { .. } => 90,
             Change::DefineScopeMap(_) if self.random.percent(60) => return Actor::Init,
-            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            Change::Look(_)
+            | Change::Attempt(_)
+            | Change::StartRecording
+            | Change::StopRecording { .. }
+            | Change::ResumeRecording { .. }
+            | Change::StepClock { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -463,7 +472,8 @@ impl Generator {
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
             3 => self.scope_map(),
-            4..6 => Change::Look(ManagementOperation::ReadEvents),
+            4 => Change::Look(ManagementOperation::ReadEvents),
+            5 => self.outage_or_step(),
             6..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
@@ -485,6 +495,15 @@ impl Generator {
             80..86 => Change::Gateway(self.gateway_change(state)),
             _ => self.token_change(state),
         }
+    }
+
+    fn outage_or_step(&mut self) -> Change {
+        if self.random.percent(50) {
+            let cause = *self.random.pick(&[OutageCause::DiskFull, OutageCause::WriteFailed, OutageCause::ClockBehind]);
+            return Change::ResumeRecording { since: self.now, cause, turned_away: self.random.below(300) };
+        }
+        let wall = self.now.plus_seconds(self.random.below(4_000));
+        Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
     }
 
     fn new_account(&mut self) -> Change {

@@ -208,7 +208,9 @@ impl Words<'_> {
             | Event::ScopeMapDefined(_)
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
-            | Event::RecordingStopped(_) => self.service_data(event),
+            | Event::RecordingStopped(_)
+            | Event::RecordingResumed(_)
+            | Event::ClockStepped(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
@@ -237,6 +239,14 @@ impl Words<'_> {
             }),
             Event::RecordingStarted(e) => json!({ "after_clean_stop": e.after_clean_stop }),
             Event::RecordingStopped(e) => json!({ "appended": e.appended }),
+            Event::RecordingResumed(e) => json!({
+                "since": e.since.to_micros_text(), "cause": e.cause.name(), "turned_away": e.turned_away,
+            }),
+            Event::ClockStepped(e) => json!({
+                "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),
+                "wall": e.wall.to_micros_text(), "step_microseconds": e.wall.micros_since(e.kept),
+                "followed": e.followed, "by": e.by.as_ref().map(|by| self.by(by)),
+            }),
             _ => Value::Null,
         }
     }

@@ -7,7 +7,7 @@ const LEFT_OUT: [&str; 2] = ["commitment", "hashed_token"];
 
 /// One line of words: `secret 1, source token version 1, scope zones:example.com:read, …`.
 pub fn in_words(data: &Value) -> String {
-    data.as_object().map(|members| joined(members)).unwrap_or_default()
+    data.as_object().map(joined).unwrap_or_default()
 }
 
 fn joined(members: &Map<String, Value>) -> String {

@@ -46,6 +46,8 @@ macro_rules! with_event_types {
             3, 1, TextSeen;
             4, 1, RecordingStarted;
             5, 1, RecordingStopped;
+            6, 1, RecordingResumed;
+            7, 1, ClockStepped;
             10, 1, UserCreated;
             11, 1, AccountCreated;
             12, 1, AccountRenamed;
@@ -186,6 +188,31 @@ payload! {
     RecordingStopped {
         /// Records appended by this run, this one included.
         appended: u64,
+    }
+
+    /// Recording goes on after a time in which requests were refused unrecorded. Its own time is the end of that time.
+    RecordingResumed {
+        /// When the first of them was refused, or when it became clear that they would have to be.
+        since: Timestamp,
+        /// Why.
+        cause: OutageCause,
+        /// How many commands were turned away.
+        turned_away: u64,
+    }
+
+    /// The wall clock left the time that records are given, or is followed from here on.
+    ClockStepped {
+        /// When it was first seen, in the time that records are given.
+        seen_at: Timestamp,
+        /// The time that records are given, at the comparison.
+        kept: Timestamp,
+        /// What the wall clock said then.
+        wall: Timestamp,
+        /// Whether the wall clock is followed from here on. Times of records never go back: they stand still until it
+        /// has passed the last of them.
+        followed: bool,
+        /// By what right, and from where it was accepted; none where the service saw or followed it by itself.
+        by: Option<By>,
     }
 
     /// A person became known.
@@ -506,6 +533,28 @@ pub struct By {
     pub agent: TextNumber,
 }
 
+/// Why nothing could be recorded. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum OutageCause {
+    /// The disk was full, or nearly so. Deletions and narrower accesses may have been recorded all the same.
+    DiskFull,
+    /// The log could not be written.
+    WriteFailed,
+    /// The wall clock was behind the log. Deletions and narrower accesses may have been recorded all the same.
+    ClockBehind,
+}
+
+impl OutageCause {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DiskFull => "disk_full",
+            Self::WriteFailed => "write_failed",
+            Self::ClockBehind => "clock_behind",
+        }
+    }
+}
+
 /// Where the access of a request came from, with the version judged. Numbers are part of the record format: append
 /// only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -677,6 +726,8 @@ pub enum ManagementOperation {
     ChangeStaffTokens,
     /// Look at staff tokens.
     ReadStaffTokens,
+    /// Accept what the wall clock says.
+    AcceptClock,
 }
 
 impl ManagementOperation {
@@ -701,6 +752,7 @@ impl ManagementOperation {
             Self::ReadEvents => "read_events",
             Self::ChangeStaffTokens => "change_staff_tokens",
             Self::ReadStaffTokens => "read_staff_tokens",
+            Self::AcceptClock => "accept_clock",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::handle::Shared;
 use crate::domain::ids::Position;
+use crate::log::LogError;
 use crate::log::merkle::Hash;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use parking_lot::{Condvar, Mutex};
@@ -58,6 +59,17 @@ impl Unsigned {
         self.wake.notify_one();
     }
 
+    /// A head that could not be signed: tried again after a period, unless a later one has come meanwhile. False when
+    /// closed: this was the last try.
+    fn give_back(&self, head: SignedHead) -> bool {
+        let mut waiting = self.inner.lock();
+        if !waiting.closed {
+            self.wake.wait_for(&mut waiting, PERIOD);
+        }
+        waiting.head.get_or_insert(head);
+        !waiting.closed || waiting.head != Some(head)
+    }
+
     /// Waits for a head; none when closed and nothing is left.
     fn take(&self) -> Option<SignedHead> {
         let mut waiting = self.inner.lock();
@@ -80,7 +92,16 @@ pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
                 shared.note_unknown(&error);
                 return;
             }
-            Err(error) => tracing::warn!(%error, "no checkpoint was signed"),
+            Err(error) => {
+                warn(&error);
+                if !shared.unsigned.give_back(head) {
+                    return;
+                }
+            }
         }
     }
+}
+
+fn warn(error: &LogError) {
+    tracing::warn!(%error, "no checkpoint was signed");
 }

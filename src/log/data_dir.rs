@@ -150,6 +150,17 @@ impl LogError {
         }
     }
 
+    /// Whether there was no room left: what could not be written is known not to be there.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+
     /// A record that does not decode, at its place.
     pub fn undecodable(position: Position, error: &CodecError) -> Self {
         Self::Damaged { position, what: error.to_string() }
@@ -194,6 +205,11 @@ impl DataDir {
     /// There from before the first events until the first operator token was shown.
     fn unfinished(&self) -> PathBuf {
         self.0.join("init.unfinished")
+    }
+
+    /// Blocks kept so that they can be given up on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
     }
 
     /// Socket for commands from the same machine.
@@ -284,10 +300,15 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
         }
-        // What is written here only helps people: a crash before it, or a disk that does not take it, leaves an older
-        // name, or none, behind a lock that we hold.
-        let note = format!("process {}\n", std::process::id());
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
+        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold, and a
+        // full disk perhaps none.
+        let noted = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
+        if let Err(source) = noted {
+            tracing::warn!(%source, "the lock file does not say who holds it");
+        }
         Ok(DirLock { _file: file })
     }
 
@@ -356,7 +377,7 @@ impl DataDir {
         File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(|source| self.io(&self.0, source))
     }
 
-    fn io(&self, path: &Path, source: std::io::Error) -> LogError {
+    pub(super) fn io(&self, path: &Path, source: std::io::Error) -> LogError {
         LogError::Io { path: path.to_owned(), source }
     }
 }

@@ -1,7 +1,7 @@
 //! The only place that knows the ledger file.
 //!
 //! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
-//! texts. Refuses to know: rules, read models, HTTP.
+//! texts, room on the disk. Refuses to know: rules, read models, HTTP.
 
 pub mod codec;
 pub mod data_dir;
@@ -11,6 +11,7 @@ pub mod personal;
 pub mod reader;
 pub mod request_digest;
 pub mod signed_head;
+pub mod space;
 pub mod writer;
 
 pub use data_dir::{DataDir, LogError};

@@ -2,10 +2,9 @@
 
 use super::{Check, Socket};
 use crate::log::DataDir;
+use crate::log::space::LOW_WATER_BYTES;
 use std::os::unix::fs::MetadataExt;
 
-/// Under this, uses are refused: they could not be recorded for much longer.
-const LOW_BYTES: u64 = 64 << 20;
 /// Under this somebody should make room.
 const SCARCE_BYTES: u64 = 1 << 30;
 
@@ -90,11 +89,13 @@ pub(super) fn room(dir: &DataDir) -> Check {
         Err(error) => return Check::problem(name, format!("it cannot be asked for: {error}"), "look at the disk"),
     };
     let what = format!("{} free", in_bytes(free));
+    // Where a server refuses uses unless it was told another mark.
+    let mark = in_bytes(LOW_WATER_BYTES);
     match free {
-        ..LOW_BYTES => {
-            Check::problem(name, what, "make room: under 64 MiB uses are refused, because they could not be recorded")
+        ..LOW_WATER_BYTES => Check::problem(name, what, format!("make room: under {mark} uses are refused")),
+        LOW_WATER_BYTES..SCARCE_BYTES => {
+            Check::warning(name, what, format!("make room before it is under {mark}: then uses are refused"))
         }
-        ..SCARCE_BYTES => Check::warning(name, what, "make room before it is under 64 MiB: then uses are refused"),
         _ => Check::ok(name, what),
     }
 }
@@ -103,8 +104,8 @@ pub(super) fn room(dir: &DataDir) -> Check {
 pub(super) fn in_bytes(bytes: u64) -> String {
     match bytes {
         ..1_024 => format!("{bytes} bytes"),
-        ..1_048_576 => format!("{} KiB", bytes >> 10),
-        ..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        1_024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
         _ => format!("{} GiB", bytes >> 30),
     }
 }

@@ -169,7 +169,7 @@ fn clock(log: &LogReader, moment: Moment, now: Timestamp) -> Check {
     let what = format!("it is {}, the last record is of {}", now.to_seconds_text(), last.to_seconds_text());
     match behind {
         0 => Check::ok(name, what),
-        ..=CLOCK_BEHIND_SECONDS => {
+        1..=CLOCK_BEHIND_SECONDS => {
             Check::warning(name, format!("{what}: {behind} s behind"), "look at the machine's time service")
         }
         _ => Check::problem(
