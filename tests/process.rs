@@ -14,6 +14,8 @@ mod client;
 mod crash_points;
 #[path = "process/disk_full.rs"]
 mod disk_full;
+#[path = "process/doctor.rs"]
+mod doctor;
 #[path = "process/fault_init.rs"]
 mod fault_init;
 #[path = "process/fault_loops.rs"]
@@ -22,6 +24,8 @@ mod fault_loops;
 mod fault_pairs;
 #[path = "process/faults.rs"]
 mod faults;
+#[path = "process/history_and_export.rs"]
+mod history_and_export;
 #[path = "process/injector.rs"]
 mod injector;
 #[path = "process/kill.rs"]
@@ -34,6 +38,8 @@ mod load;
 mod local_changes;
 #[path = "process/one_writer.rs"]
 mod one_writer;
+#[path = "process/past.rs"]
+mod past;
 #[path = "process/program.rs"]
 mod program;
 #[path = "process/refused_starts.rs"]

@@ -4,6 +4,7 @@
 use super::Failure;
 use super::local::{self, LocalChange};
 use crate::audit::compare::{EntryDigests, LiveDigests, entries_from_json, entries_to_json};
+use crate::audit::doctor::Socket;
 use crate::domain::ids::Position;
 use crate::ledger::{DataDir, Ledger, LogError};
 use crate::log::codec::CodecError;
@@ -42,6 +43,12 @@ pub(super) fn bind(dir: &DataDir) -> Result<UnixListener, Failure> {
     let listener = reach(dir).and_then(|way| UnixListener::bind(way.path())).map_err(io)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
     Ok(listener)
+}
+
+/// Takes the socket's file away at an orderly end, while the lock is still held: one that is there without a server
+/// was left by a crash.
+pub(super) fn unbind(dir: &DataDir) {
+    let _ = std::fs::remove_file(dir.socket());
 }
 
 /// A way to the socket that fits a socket address.
@@ -155,16 +162,29 @@ pub(super) fn not_understood(answer: &Value) -> Failure {
     Failure::Finding(format!("the running server: {error}"))
 }
 
+/// Whether a server listens, without asking it anything.
+pub(super) fn knock(dir: &DataDir) -> Result<Socket, Failure> {
+    Ok(match (connect(dir)?, dir.socket().exists()) {
+        (Some(_), _) => Socket::Answered,
+        (None, true) => Socket::Stale,
+        (None, false) => Socket::None,
+    })
+}
+
+/// None if no server listens.
+fn connect(dir: &DataDir) -> Result<Option<BlockingStream>, Failure> {
+    use std::io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+    match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | ConnectionRefused) => Ok(None),
+        Err(source) => Err(LogError::Io { path: dir.socket(), source }.into()),
+    }
+}
+
 fn ask(dir: &DataDir, question: &Value) -> Result<Option<Value>, Failure> {
     let path = dir.socket();
     let io = |source| Failure::from(LogError::Io { path: path.clone(), source });
-    let mut stream = match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(io(error)),
-    };
+    let Some(mut stream) = connect(dir)? else { return Ok(None) };
     stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
     writeln!(stream, "{question}").map_err(io)?;
     let mut line = String::new();

@@ -177,6 +177,7 @@ async fn serve_until_stopped(
     let limits = ServerLimits::default();
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
     control.abort();
+    control::unbind(dir);
     finish(ledger, report).await
 }
 

@@ -262,3 +262,14 @@ pub fn window(window: &WindowView) -> Value {
         "resets_at": time(window.resets_at),
     })
 }
+
+/// How much of its window, and of its month's research, an account has used.
+pub fn usage(view: &View<'_>, account: &Account) -> Value {
+    let mut usage = json!({ "general": window(&account.window.view(account.hourly_limit, view.now)) });
+    if let Some(research) = account.research {
+        let used = account.research_month.used_at(view.now);
+        usage["domain_research"] =
+            json!({ "month": view.now.month().to_text(), "used": used, "cap": research.monthly_cap });
+    }
+    usage
+}

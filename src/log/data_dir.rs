@@ -341,6 +341,26 @@ impl DataDir {
         Ok(DirLock { _file: file })
     }
 
+    /// Who holds the writer's lock, by what the holder wrote of itself; none if nobody does. It is tried shared and let
+    /// go of at once: a start in that very instant would be told that the directory is in use.
+    pub fn lock_holder(&self) -> Result<Option<String>, LogError> {
+        let path = self.0.join("ledger.lock");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(self.io(&path, source)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                Ok(Some(if holder.is_empty() { "another process".to_owned() } else { holder.trim().to_owned() }))
+            }
+            Err(fs::TryLockError::Error(source)) => Err(self.io(&path, source)),
+        }
+    }
+
     /// Writes a small secret file (0600), whole or not at all, and makes it durable.
     pub fn write_secret_file(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
         self.put_in_place(path, |unfinished| {
@@ -431,6 +451,11 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> 
         SCHEMA_STEP => Ok(()),
         found => Err(LogError::OtherSchema { path: path.to_owned(), found }),
     }
+}
+
+/// Version of the SQLite library in this program.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
 }
 
 pub(super) fn check_sqlite_version() -> Result<(), LogError> {

@@ -3,7 +3,7 @@
 use super::Projections;
 use crate::domain::ids::Position;
 use crate::log::codec;
-use crate::log::merkle::leaf_hash;
+use crate::log::merkle::{Hash, leaf_hash};
 use crate::log::reader::LogReader;
 use crate::log::{DataDir, LogError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -181,6 +181,12 @@ impl Views {
 
     /// The snapshot at one position, if it is whole, of this fold version and of this log.
     pub fn load_at(&self, at: Position, log: &LogReader) -> Result<Result<Projections, Unusable>, LogError> {
+        self.load_of(at, log.record(at)?.map(|record| leaf_hash(&record)))
+    }
+
+    /// The snapshot at one position, if it is whole, of this fold version and of the log whose record there has this
+    /// leaf hash.
+    pub fn load_of(&self, at: Position, log_leaf: Option<Hash>) -> Result<Result<Projections, Unusable>, LogError> {
         let position = i64::try_from(at.0).unwrap_or(i64::MAX);
         let row = self.connection.query_row(
             "SELECT fold_version, leaf_hash, chunks, sha256 FROM snapshots WHERE position = ?1",
@@ -195,9 +201,8 @@ impl Views {
         if fold_version != FOLD_VERSION {
             return Ok(Err(Unusable::OtherFold(fold_version)));
         }
-        match log.record(at)? {
-            Some(record) if leaf_hash(&record)[..] == leaf[..] => {}
-            _ => return Ok(Err(Unusable::OtherLog)),
+        if log_leaf.is_none_or(|log_leaf| log_leaf[..] != leaf[..]) {
+            return Ok(Err(Unusable::OtherLog));
         }
         let bytes = self.read_chunks(position, chunks)?;
         if Sha256::digest(&bytes)[..] != sha256[..] {

@@ -125,7 +125,7 @@ fn look_at_account(view: &View<'_>, operation: Operation, account: &Account, pag
             state.resources.get(id.0).map_or(Value::Null, |resource| shapes::resource(view, resource))
         })),
         Op::ListAccountTokens => list(tokens(view, account.tokens.iter(), page)),
-        Op::GetUsage => list(json!({ "data": usage(view, account) })),
+        Op::GetUsage => list(json!({ "data": shapes::usage(view, account) })),
         _ => one(account, |account| (shapes::account(view, account), account.version.0)),
     }
 }
@@ -160,16 +160,6 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
         Some(token) => one(token, |token| (shapes::token(view, token), token.version.0)),
         None => Err(Box::new(Problem::not_found("token not found"))),
     }
-}
-
-fn usage(view: &View<'_>, account: &Account) -> Value {
-    let mut usage = json!({ "general": shapes::window(&account.window.view(account.hourly_limit, view.now)) });
-    if let Some(research) = account.research {
-        let used = account.research_month.used_at(view.now);
-        usage["domain_research"] =
-            json!({ "month": view.now.month().to_text(), "used": used, "cap": research.monthly_cap });
-    }
-    usage
 }
 
 /// What a token may know of itself, whatever its kind.
