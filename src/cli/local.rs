@@ -125,5 +125,6 @@ fn number_of(done: &Done) -> u64 {
         DoneSubject::User(user) | DoneSubject::Member(_, user) => user.0,
         DoneSubject::Resource(resource) => resource.0,
         DoneSubject::Token(token) => token.0,
+        DoneSubject::Texts { erased, .. } => erased,
     }
 }

@@ -3,8 +3,8 @@
 use super::access::Level;
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, Route};
-use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
-use super::text::PersonalText;
+use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
 use super::token_text::TokenDigest;
@@ -267,6 +267,25 @@ pub enum Change {
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
+    /// Erase the personal texts of a user.
+    EraseUserTexts {
+        /// Whose.
+        user: UserId,
+    },
+    /// Erase the personal texts of a token.
+    EraseTokenTexts {
+        /// Whose token it must be; absent: anybody's.
+        owner: Option<Owner>,
+        /// Which.
+        token: TokenId,
+    },
+    /// Erase texts that were erased before and came back with an older copy of the file.
+    EraseAgain {
+        /// Whose they are.
+        subject: Subject,
+        /// Which.
+        texts: Vec<TextNumber>,
+    },
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -292,6 +311,9 @@ impl Change {
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::EraseUserTexts { .. } | Self::EraseTokenTexts { .. } | Self::EraseAgain { .. } => {
+                Op::ErasePersonalTexts
+            }
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }

@@ -7,12 +7,14 @@ mod access;
 mod consumer;
 mod directory;
 mod draft;
+mod erasure;
 mod management;
 mod tokens;
 mod totals;
 
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
+pub use erasure::RANGES_A_RECORD;
 pub use management::{Done, Subject as DoneSubject, may_read};
 pub use totals::{
     Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,

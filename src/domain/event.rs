@@ -44,6 +44,7 @@ macro_rules! with_event_types {
             3, 1, TextSeen;
             4, 1, RecordingStarted;
             5, 1, RecordingStopped;
+            9, 1, PersonalDataErased;
             10, 1, UserCreated;
             11, 1, AccountCreated;
             12, 1, AccountRenamed;
@@ -168,6 +169,16 @@ payload! {
     RecordingStopped {
         /// Records appended by this run, this one included.
         appended: u64,
+    }
+
+    /// Personal texts were erased: their rows of the `personal` table are gone with this record.
+    PersonalDataErased {
+        /// Whose they were.
+        subject: Subject,
+        /// Their numbers, as ranges from the first to the last of each, sorted.
+        texts: Vec<(TextNumber, TextNumber)>,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A person became known.
@@ -602,6 +613,8 @@ pub enum ManagementOperation {
     ChangeStaffTokens,
     /// Look at staff tokens.
     ReadStaffTokens,
+    /// Erase personal texts.
+    ErasePersonalTexts,
 }
 
 impl ManagementOperation {
@@ -626,6 +639,7 @@ impl ManagementOperation {
             Self::ReadEvents => "read_events",
             Self::ChangeStaffTokens => "change_staff_tokens",
             Self::ReadStaffTokens => "read_staff_tokens",
+            Self::ErasePersonalTexts => "erase_personal_texts",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::log::signed_head::{HeadFile, SignedHead};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
-use crate::projections::rebuild::Loaded;
+use crate::projections::rebuild::{self, Loaded};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -76,6 +76,7 @@ pub(super) struct Shared {
     pub counters: Counters,
     pub settings: Settings,
     pub unsigned: Unsigned,
+    pub texts: TextReader,
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     digests: SharedDigests,
@@ -138,7 +139,6 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
-    texts: Arc<TextReader>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
     clock: Clock,
@@ -170,7 +170,7 @@ pub struct OpenLedger {
 impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
-        let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
+        let (mut core, mut loaded) = Core::open(dir, clock.clone(), entropy)?;
         for snapshot in &loaded.passed_over {
             tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
         }
@@ -180,6 +180,8 @@ impl OpenLedger {
         let head_file = HeadFile::open(dir, &core.state().origin)?;
         head_file.check_key(dir, &core.state().log_vkey)?;
         head_file.check(&LogReader::open(dir)?)?;
+        core.settle_erasures().map_err(AppendError::into_cause)?;
+        rebuild::replay_into(dir, &mut loaded.projections, core.head(), &mut |_| {})?;
         Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
     }
 
@@ -203,6 +205,7 @@ impl OpenLedger {
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let checkpoint = head_file.sign(signed)?;
         let (sender, receiver) = mpsc::unbounded_channel();
+        let texts = LogReader::texts(&dir)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
@@ -217,11 +220,11 @@ impl OpenLedger {
             health: watch::Sender::new(Health::Recording),
             impaired: AtomicBool::new(false),
             replies: sender,
+            texts,
         });
         tokio::spawn(wake_callers(receiver));
-        let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
-        Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
+        Ok(Ledger { shared, readers: Arc::default(), dir, clock, threads })
     }
 }
 
@@ -259,7 +262,7 @@ impl Ledger {
         self.catch_up().await;
         let projections = self.shared.projections.read();
         let now = self.clock.now().max(projections.state.last_recorded_at);
-        look(View { projections: &projections, texts: &self.texts, now })
+        look(View { projections: &projections, texts: &self.shared.texts, now })
     }
 
     /// Looks long at the read models, on a thread of its own. Folding waits meanwhile; recording does not.
@@ -318,7 +321,7 @@ impl Ledger {
 
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
-        &self.texts
+        &self.shared.texts
     }
 
     /// Counts of the writer.

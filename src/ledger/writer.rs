@@ -18,6 +18,9 @@ pub(super) const BATCH_MAX: usize = 1_024;
 /// How long the writer sleeps when nothing comes; counted refusals are recorded at least this often.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long an erasure that is tried again holds up the writer.
+const RESUMED_PATIENCE: Duration = Duration::from_millis(20);
+
 /// A command with the way back.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -49,9 +52,16 @@ pub(super) fn run(mut core: Core, shared: &Arc<Shared>) {
     let mut started = shared.commit_service(&mut core, Change::StartRecording);
     // One buffer for the whole run: it is swapped with the queue's, so that neither is ever allocated again.
     let mut requests = Vec::with_capacity(shared.settings.queue_max);
+    let mut tried_at = Instant::now();
     loop {
-        let patience = if shared.has_unsigned() { signer::PERIOD } else { PATIENCE };
-        match shared.queue.take(&mut requests, patience) {
+        let is_waiting = shared.has_unsigned() || core.erasure_is_unfinished();
+        let patience = if is_waiting { signer::PERIOD } else { PATIENCE };
+        let woken = shared.queue.take(&mut requests, patience);
+        if !shared.resume_erasure(&mut core, &mut tried_at) {
+            fail_all(shared, requests);
+            return;
+        }
+        match woken {
             Woken::Closed => break,
             Woken::Idle if started == Noted::Durable && !core.has_tally() => {
                 shared.offer_head(&core, false);
@@ -149,6 +159,22 @@ fn stop(core: &mut Core, shared: &Arc<Shared>) {
 }
 
 impl Shared {
+    /// Tries again, at most once a second, to finish an erasure that a reader held up. False: the log cannot be relied
+    /// on any more.
+    fn resume_erasure(&self, core: &mut Core, tried_at: &mut Instant) -> bool {
+        if !core.erasure_is_unfinished() || tried_at.elapsed() < signer::PERIOD {
+            return true;
+        }
+        *tried_at = Instant::now();
+        match core.finish_erasure(RESUMED_PATIENCE) {
+            Ok(_) => true,
+            Err(error) => {
+                self.note_failure(&error);
+                false
+            }
+        }
+    }
+
     /// Records something of the service itself.
     fn commit_service(self: &Arc<Self>, core: &mut Core, change: Change) -> Noted {
         let command = Command::Manage(Actor::Init, Box::new(change));
@@ -192,7 +218,10 @@ impl Shared {
     /// Makes a committed batch known: first to the projector, then the head, so that a reader who sees the head
     /// waits for a fold that is on its way.
     fn publish(self: &Arc<Self>, core: &Core, committed: Committed) -> Vec<Reply> {
-        let Committed { first, records, replies } = committed;
+        let Committed { first, records, replies, erased } = committed;
+        if erased {
+            self.texts.forget();
+        }
         if !records.is_empty() {
             self.counters.commits.fetch_add(1, Relaxed);
             self.counters.events.fetch_add(records.len() as u64, Relaxed);

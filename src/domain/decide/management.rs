@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -33,6 +33,15 @@ pub enum Subject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// Personal texts.
+    Texts {
+        /// How many were erased.
+        erased: u64,
+        /// How many stay because another live token bears them.
+        kept: u64,
+        /// Whether no byte of them is left in any file.
+        finished: bool,
+    },
 }
 
 /// A change that was carried out.
@@ -203,6 +212,9 @@ fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Rule
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
         | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        Change::EraseUserTexts { .. } | Change::EraseTokenTexts { .. } | Change::EraseAgain { .. } => {
+            erasure::rule(deciding, change, texts)
+        }
         _ => directory::rule(deciding, change, texts),
     }
 }

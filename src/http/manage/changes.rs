@@ -53,7 +53,7 @@ async fn shown(app: &App, carried: &Carried) -> Answered {
                 (shapes::member(view, user, member), Some(member.version.0))
             }
             DoneSubject::Resource(id) => (shapes::resource(view, state.resources.get(id.0)?), None),
-            DoneSubject::Service | DoneSubject::Token(_) => return None,
+            DoneSubject::Service | DoneSubject::Token(_) | DoneSubject::Texts { .. } => return None,
         })
     })
     .await
