@@ -8,6 +8,12 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/fault_init.rs"]
+mod fault_init;
+#[path = "process/fault_loops.rs"]
+mod fault_loops;
+#[path = "process/fault_pairs.rs"]
+mod fault_pairs;
 #[path = "process/faults.rs"]
 mod faults;
 #[path = "process/injector.rs"]
@@ -28,6 +34,8 @@ mod program;
 mod refused_starts;
 #[path = "process/scene.rs"]
 mod scene;
+#[path = "process/shim.rs"]
+mod shim;
 #[path = "process/start_time.rs"]
 mod start_time;
 #[path = "process/stop.rs"]

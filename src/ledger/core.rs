@@ -240,6 +240,7 @@ impl Core {
         }
         let secret = match event {
             Event::TokenCreated(created) => created.secret,
+            Event::TokenImported(imported) => imported.secret,
             Event::TokenRotated(rotated) => rotated.secret,
             _ => return,
         };
