@@ -247,6 +247,7 @@ operation = enum(
     "ReadEvents",
     "ChangeStaffTokens",
     "ReadStaffTokens",
+    "ErasePersonalTexts",
 )
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report")
@@ -313,6 +314,10 @@ TYPES = {
     ),
     (4, 1): ("RecordingStarted", struct(("after_clean_stop", boolean))),
     (5, 1): ("RecordingStopped", struct(("appended", u64))),
+    (9, 1): (
+        "PersonalDataErased",
+        struct(("subject", subject), ("texts", sequence(pair(text, text))), by),
+    ),
     (10, 1): (
         "UserCreated",
         struct(("user", user), ("email", text), ("name", text), ("hourly_limit", u64), by),

@@ -136,6 +136,7 @@ pub fn text_numbers(event: &Event) -> Vec<TextNumber> {
 fn payload_numbers(event: &Event) -> Vec<TextNumber> {
     match event {
         Event::TextSeen(e) => vec![e.number],
+        Event::PersonalDataErased(e) => e.texts.iter().flat_map(|&(first, last)| [first, last]).collect(),
         Event::UserCreated(e) => vec![e.email, e.name],
         Event::AccountCreated(e) => vec![e.name, e.email],
         Event::AccountRenamed(e) => vec![e.name, e.email],

@@ -16,11 +16,11 @@ use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneF
 use token_ledger::domain::event::{ManagementOperation, MappedRoute, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::FieldFault;
 use token_ledger::domain::scope_map::MapGroup;
 use token_ledger::domain::state::State;
-use token_ledger::domain::text::PersonalText;
+use token_ledger::domain::text::{PersonalText, Subject};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Owner, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
@@ -33,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 35] = [
+pub const KINDS: [&str; 38] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -67,6 +67,9 @@ pub const KINDS: [&str; 35] = [
     "rotate gateway token",
     "delete gateway token",
     "once",
+    "erase user texts",
+    "erase token texts",
+    "erase again",
     "look",
     "attempt",
 ];
@@ -112,6 +115,9 @@ pub fn kind_of(command: &Command) -> &'static str {
                 GatewayChange::Delete { .. } => "delete gateway token",
             },
             Change::Once { .. } => "once",
+            Change::EraseUserTexts { .. } => "erase user texts",
+            Change::EraseTokenTexts { .. } => "erase token texts",
+            Change::EraseAgain { .. } => "erase again",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -262,7 +268,11 @@ impl Generator {
         let bearers = match change {
             Change::Initialize { .. } => 90,
             Change::DefineScopeMap(_) if self.random.percent(60) => return Actor::Init,
-            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            Change::Look(_)
+            | Change::Attempt(_)
+            | Change::StartRecording
+            | Change::StopRecording { .. }
+            | Change::EraseAgain { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -482,8 +492,26 @@ impl Generator {
             }
             65..76 => self.some_new_token(state),
             76..80 => self.import(state),
-            80..86 => Change::Gateway(self.gateway_change(state)),
+            80..84 => Change::Gateway(self.gateway_change(state)),
+            84..87 => self.erasure(state),
             _ => self.token_change(state),
+        }
+    }
+
+    /// Rarely of a user, whose texts are many.
+    fn erasure(&mut self, state: &State) -> Change {
+        match self.random.below(4) {
+            0 => Change::EraseUserTexts { user: self.user(state) },
+            1 => Change::EraseAgain {
+                subject: Subject::User(self.user(state)),
+                texts: vec![TextNumber(self.random.below(state.last_text.0 + 3))],
+            },
+            _ => {
+                let token = self.random.pick_of(state.tokens.iter()).map(|token| (token.id, token.owner));
+                let (token, owner) = token.unwrap_or((TokenId(1), Owner::Service));
+                let owner = if self.random.percent(85) { owner } else { Owner::User(self.user(state)) };
+                Change::EraseTokenTexts { owner: self.random.percent(80).then_some(owner), token }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! The credential is judged before the body is read; the writer judges it again when it decides.
 
 mod changes;
+mod erasure;
 mod gateway;
 mod idempotency;
 mod imports;
@@ -60,6 +61,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::RotateUserToken
         | Op::CreateStaffToken
         | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
+        Op::EraseUserTexts | Op::EraseAccountTokenTexts | Op::EraseUserTokenTexts => {
+            erasure::answer(app, asked, operation, variables).await
+        }
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
