@@ -199,8 +199,9 @@ impl LogWriter {
             return Err(LogError::Damaged { position: first, what });
         }
         self.insert_records(first, batch)?;
-        personal::insert(&self.connection, texts)?;
+        // In this order: a text that went may have come again, under another number, with the same batch.
         erasures::take_away(&self.connection, erasing)?;
+        personal::insert(&self.connection, texts)?;
         self.store_tiles()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
