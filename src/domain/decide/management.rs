@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports, once, scope_map, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, gateway, imports, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -33,6 +33,15 @@ pub enum Subject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// Personal texts.
+    Texts {
+        /// How many were erased.
+        erased: u64,
+        /// How many stay because another live token bears them.
+        kept: u64,
+        /// Whether no byte of them is left in any file.
+        finished: bool,
+    },
     /// So many tokens from this one on.
     Tokens(TokenId, u64),
 }
@@ -221,6 +230,9 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
         | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        Change::EraseUserTexts { .. } | Change::EraseTokenTexts { .. } | Change::EraseAgain { .. } => {
+            erasure::rule(deciding, change, texts)
+        }
         Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
         Change::Gateway(change) => gateway::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),

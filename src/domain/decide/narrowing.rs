@@ -26,6 +26,9 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         Change::Once { change, .. } => change_narrows(state, change, texts),
         Change::Gateway(GatewayChange::Delete { .. })
         | Change::DefineScopeMap(_)
+        | Change::EraseUserTexts { .. }
+        | Change::EraseTokenTexts { .. }
+        | Change::EraseAgain { .. }
         | Change::StartRecording
         | Change::StopRecording { .. }
         | Change::ResumeRecording { .. }

@@ -4,6 +4,7 @@
 
 mod changes;
 mod clock;
+mod erasure;
 mod gateway;
 mod idempotency;
 mod imports;
@@ -62,6 +63,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::RotateUserToken
         | Op::CreateStaffToken
         | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
+        Op::EraseUserTexts | Op::EraseAccountTokenTexts | Op::EraseUserTokenTexts => {
+            erasure::answer(app, asked, operation, variables).await
+        }
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
