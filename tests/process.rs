@@ -8,6 +8,8 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/erasure.rs"]
+mod erasure;
 #[path = "process/fault_init.rs"]
 mod fault_init;
 #[path = "process/fault_loops.rs"]
