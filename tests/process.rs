@@ -10,6 +10,12 @@
 mod client;
 #[path = "process/disk_full.rs"]
 mod disk_full;
+#[path = "process/fault_init.rs"]
+mod fault_init;
+#[path = "process/fault_loops.rs"]
+mod fault_loops;
+#[path = "process/fault_pairs.rs"]
+mod fault_pairs;
 #[path = "process/faults.rs"]
 mod faults;
 #[path = "process/injector.rs"]
@@ -32,6 +38,8 @@ mod refused_starts;
 mod room;
 #[path = "process/scene.rs"]
 mod scene;
+#[path = "process/shim.rs"]
+mod shim;
 #[path = "process/start_time.rs"]
 mod start_time;
 #[path = "process/stop.rs"]

@@ -128,13 +128,18 @@ fn a_signed_head_whose_checkpoint_was_not_stored_is_signed_when_asked_again() {
     let log = LogReader::open(&dir).expect("readable");
     let size = log.head().expect("a head");
     let head = SignedHead { size, root: root_at(&log, size).expect("a root") };
+    let older = Position(size.0 - 1);
+    let older = SignedHead { size: older, root: root_at(&log, older).expect("a root") };
     let mut file = HeadFile::open(&dir, "ledger.example/log").expect("opened");
+    let before = file.sign(older).expect("signed");
     let first = file.sign(head).expect("signed");
-    // What a crash between the two steps leaves.
+    // What a crash between the two steps leaves, with a checkpoint before it and without.
     let connection = rusqlite::Connection::open(dir.head()).expect("opened");
-    connection.execute("DELETE FROM checkpoints", []).expect("gone");
-    assert_eq!(file.latest().expect("readable"), None);
-    assert_eq!(file.sign(head).expect("signed again"), first, "the same size is never signed with another text");
+    for (gone, left) in [(head.size.0, Some(before)), (0, None)] {
+        connection.execute("DELETE FROM checkpoints WHERE size >= ?1", [gone as i64]).expect("gone");
+        assert_eq!(file.latest().expect("readable"), left);
+        assert_eq!(file.sign(head).expect("signed again"), first, "the same size is never signed with another text");
+    }
     Checkpoint::verify(&first, &vkey).expect("it verifies");
 }
 

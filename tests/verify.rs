@@ -90,7 +90,7 @@ fn setting_up() -> Vec<Command> {
 fn use_of(token: &str, route: Route, target: AskedTarget) -> Command {
     let account = (route != Route::Whoami).then_some(ACCOUNT);
     let digest = TokenDigest::of(token);
-    Command::Use(Use { digest, route, account, target, certificate: None, valid: true })
+    Command::Use(Use { digest, route, account, target, mapped: None, certificate: None, valid: true })
 }
 
 fn nth_use(number: u64) -> Job {

@@ -150,6 +150,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
             numbers
         }
         Event::TokenCreated(e) => std::iter::once(e.name).chain(of_access(&e.access)).collect(),
+        Event::TokenImported(e) => std::iter::once(e.name).chain(of_access(&e.access)).collect(),
         Event::TokenRenamed(e) => vec![e.name],
         Event::TokenAccessChanged(e) => of_access(&e.access),
         Event::TokenUsed(e) => std::iter::once(e.address).chain([e.agent]).chain(of_scope(e.scope)).collect(),
@@ -158,6 +159,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         Event::ManagementRefused(e) => vec![e.address, e.agent],
         Event::LedgerInitialized(_)
         | Event::ScopeGroupDefined(_)
+        | Event::ScopeMapDefined(_)
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
         | Event::RecordingResumed(_)
@@ -170,8 +172,10 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::ResourceRemoved(_)
         | Event::TokenExpiryChanged(_)
         | Event::TokenRotated(_)
+        | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
-        | Event::QuotaRefusalsTotalled(_) => Vec::new(),
+        | Event::QuotaRefusalsTotalled(_)
+        | Event::IdempotencyKeyKept(_) => Vec::new(),
     }
 }
 
@@ -190,6 +194,6 @@ fn of_scope(scope: Option<RequiredScope>) -> Option<TextNumber> {
             assert!(!name.is_none(), "a recorded name has its number");
             Some(name)
         }
-        Target::List | Target::Number(_) => None,
+        Target::List | Target::All | Target::Number(_) => None,
     }
 }

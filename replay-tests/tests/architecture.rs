@@ -80,6 +80,21 @@ const SQL_BEGINNINGS: [&str; 17] = [
 const SQL_METHODS: [&str; 7] =
     ["execute", "execute_batch", "prepare", "prepare_cached", "prepare_with_flags", "query_row", "query_one"];
 
+/// The one crate that may use `unsafe`; no other may depend on it.
+const UNSAFE_CRATE: &str = "tools/fault_shim";
+
+/// Manifests of the workspace by directory, the root's first.
+fn manifests() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |directory: &str| std::fs::read_to_string(root.join(directory).join("Cargo.toml")).expect("a manifest");
+    let main = read(".");
+    let members = main.split_once("members = [").and_then(|(_, after)| after.split_once(']')).expect("members").0;
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.contains(&UNSAFE_CRATE), "{members:?}");
+    let others = members.into_iter().map(|directory| (directory.to_owned(), read(directory)));
+    std::iter::once((".".to_owned(), main.clone())).chain(others).collect()
+}
+
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src");
     let sources = read_sources(&root);
@@ -253,6 +268,17 @@ fn every_exception_for_sql_is_still_needed() {
         let source = sources.iter().find(|source| source.path == path);
         let found = source.is_some_and(|source| source.text.contains(&format!("\"{beginning}")));
         assert!(found, "no SQL in src/{path} begins with {beginning:?}");
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_the_fault_shim_alone() {
+    let manifests = manifests();
+    assert!(manifests[0].1.contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    for (directory, manifest) in manifests {
+        let has_the_lints = manifest.contains("\n[lints]\nworkspace = true\n");
+        assert_eq!(has_the_lints, directory != UNSAFE_CRATE, "{directory}/Cargo.toml");
+        assert!(!manifest.contains("\nfault_shim"), "{directory}/Cargo.toml depends on the fault shim");
     }
 }
 

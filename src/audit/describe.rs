@@ -4,6 +4,8 @@
 use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeGroup, Target};
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{AccessSource, By, Event, Header, Route};
+use crate::domain::gateway::GatewayReach;
+use crate::domain::idempotency::AnswerSubject;
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
@@ -67,6 +69,20 @@ fn subject(subject: Subject) -> Value {
     }
 }
 
+fn answer_subject(subject: AnswerSubject) -> Value {
+    match subject {
+        AnswerSubject::Service => json!({ "kind": "service" }),
+        AnswerSubject::Account(account) => json!({ "kind": "account", "id": account.0 }),
+        AnswerSubject::User(user) => json!({ "kind": "user", "id": user.0 }),
+        AnswerSubject::Member(account, user) => {
+            json!({ "kind": "member", "account_id": account.0, "user_id": user.0 })
+        }
+        AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
+        AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
+        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "first_id": first.0, "count": count }),
+    }
+}
+
 fn time_or_null(at: Option<Timestamp>) -> Option<String> {
     at.map(Timestamp::to_micros_text)
 }
@@ -78,6 +94,13 @@ fn secret(secret: &Secret) -> Value {
         "hint": String::from_utf8_lossy(&secret.hint),
         "not_after": time_or_null(secret.not_after),
     })
+}
+
+/// Rights and accounts of a gateway token.
+fn gateway(reach: &GatewayReach) -> Value {
+    let rights: Vec<&str> = reach.rights.iter().map(|right| right.name()).collect();
+    let accounts: Vec<u64> = reach.accounts.iter().map(|account| account.0).collect();
+    json!({ "rights": rights, "accounts": accounts })
 }
 
 impl Words<'_> {
@@ -93,7 +116,7 @@ impl Words<'_> {
     /// A scope as it is written: `zones:example.com:read`. An erased name is shown as its number.
     pub fn scope(&self, scope: RequiredScope) -> String {
         let name = match scope.target {
-            Target::List => "*".to_owned(),
+            Target::List | Target::All => "*".to_owned(),
             Target::Name(number) => self.text(number).unwrap_or_else(|| format!("#{number}")),
             Target::Number(number) => number.to_string(),
         };
@@ -149,13 +172,13 @@ impl Words<'_> {
         match event {
             Event::TokenUsed(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
+                "route": route(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
                 "address": self.text(e.address), "agent": self.text(e.agent),
                 "drawn": { "general": e.general, "research": e.research }, "outcome": e.outcome.name(),
             }),
             Event::TokenUseRefused(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route),
+                "route": route(e.route),
                 "asked_account_id": (!e.asked_account.is_none()).then_some(e.asked_account.0),
                 "address": self.text(e.address), "agent": self.text(e.agent),
                 "cause": e.cause.name(),
@@ -176,8 +199,13 @@ impl Words<'_> {
                 "operation": e.operation.name(), "secret": e.secret, "address": self.text(e.address),
                 "agent": self.text(e.agent), "cause": e.cause.name(),
             }),
+            Event::IdempotencyKeyKept(e) => json!({
+                "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),
+                "status": e.status, "subject": answer_subject(e.subject),
+            }),
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
+            | Event::ScopeMapDefined(_)
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
@@ -188,7 +216,9 @@ impl Words<'_> {
             | Event::TokenAccessChanged(_)
             | Event::TokenExpiryChanged(_)
             | Event::TokenRotated(_)
-            | Event::TokenDeleted(_) => self.token_data(event),
+            | Event::TokenDeleted(_)
+            | Event::TokenImported(_)
+            | Event::GatewayRightsChanged(_) => self.token_data(event),
             _ => self.directory_data(event),
         }
     }
@@ -199,6 +229,9 @@ impl Words<'_> {
             Event::ScopeGroupDefined(e) => json!({
                 "group": e.group, "name": e.name, "restrictable": e.restrictable, "has_write": e.has_write,
                 "needs_research": e.needs_research,
+            }),
+            Event::ScopeMapDefined(e) => json!({
+                "map": e.map, "name": e.name, "hash": STANDARD.encode(e.hash), "routes": e.routes,
             }),
             Event::TextSeen(e) => json!({
                 "number": e.number.0, "subject": subject(e.subject), "kind": e.kind.name(),
@@ -222,9 +255,17 @@ impl Words<'_> {
         match event {
             Event::TokenCreated(e) => json!({
                 "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
-                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "access": self.access(&e.access), "gateway": e.gateway.as_ref().map(gateway),
+                "secret": secret(&e.secret),
                 "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
             }),
+            Event::TokenImported(e) => json!({
+                "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
+                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "created_at": time_or_null(e.created_at),
+                "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
+            }),
+            Event::GatewayRightsChanged(e) => json!({ "gateway": gateway(&e.gateway), "by": self.by(&e.by) }),
             Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "by": self.by(&e.by) }),
             Event::TokenAccessChanged(e) => {
                 json!({ "access": self.access(&e.access), "by": self.by(&e.by) })
@@ -297,4 +338,12 @@ pub fn header_members(header: &Header) -> Vec<(&'static str, Value)> {
         ("credential", number(header.credential.0)),
         ("request_id", json!(header.request.to_string())),
     ]
+}
+
+/// A route as its template, or by its place in a scope map.
+fn route(route: Route) -> Value {
+    match route {
+        Route::Mapped(mapped) => json!({ "map": mapped.map, "line": mapped.line }),
+        route => json!(route.template()),
+    }
 }

@@ -114,7 +114,8 @@ fn told(reply: &Reply) -> Value {
             json!({ "done": Carried { subject: number_of(done), position: reply.position.map(|Position(at)| at) } })
         }
         Answer::Rejected(rejection) => json!({ "refused": rejection.to_string() }),
-        Answer::Use(_) => json!({ "refused": "the command was not a change" }),
+        // Local commands carry no idempotency key.
+        Answer::Repeated(..) | Answer::Use(_) => json!({ "refused": "the command was not a change" }),
     }
 }
 
@@ -124,6 +125,6 @@ fn number_of(done: &Done) -> u64 {
         DoneSubject::Account(account) => account.0,
         DoneSubject::User(user) | DoneSubject::Member(_, user) => user.0,
         DoneSubject::Resource(resource) => resource.0,
-        DoneSubject::Token(token) => token.0,
+        DoneSubject::Token(token) | DoneSubject::Tokens(token, _) => token.0,
     }
 }

@@ -99,6 +99,7 @@ impl From<InitializeError> for Failure {
         match error {
             InitializeError::Log(error) => Self::Log(error),
             InitializeError::Append(error) => Self::Storage(error.to_string()),
+            not_shown @ InitializeError::NotShown(_) => Self::Storage(not_shown.to_string()),
             refused => Self::Finding(refused.to_string()),
         }
     }

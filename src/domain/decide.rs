@@ -7,13 +7,18 @@ mod access;
 mod consumer;
 mod directory;
 mod draft;
+mod gateway;
+mod imports;
 mod management;
 mod narrowing;
+mod once;
+mod scope_map;
 mod tokens;
 mod totals;
 
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
+pub use imports::IMPORT_LINES_MAX;
 pub use management::{Done, Subject as DoneSubject, may_read};
 pub use narrowing::narrows;
 pub use totals::{
@@ -21,6 +26,7 @@ pub use totals::{
 };
 
 use super::command::Command;
+use super::ids::Position;
 use super::rejection::Rejection;
 use super::state::{Digests, State};
 use super::text::Texts;
@@ -39,6 +45,8 @@ pub enum Answer {
     Use(Box<UseAnswer>),
     /// To a change that was carried out (also one that changed nothing).
     Done(Done),
+    /// To a change that was carried out before under the same idempotency key, with that answer's receipt.
+    Repeated(Done, Position),
     /// To anything that was not.
     Rejected(Rejection),
 }

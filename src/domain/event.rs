@@ -7,6 +7,8 @@
 
 use super::access::{Access, GroupNumber, RequiredScope};
 use super::directory::{Plan, ResourceFacts};
+use super::gateway::GatewayReach;
+use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
@@ -64,11 +66,15 @@ macro_rules! with_event_types {
             33, 1, TokenExpiryChanged;
             34, 1, TokenRotated;
             35, 1, TokenDeleted;
+            36, 1, TokenImported;
+            37, 1, GatewayRightsChanged;
             40, 1, TokenUsed;
             41, 1, TokenUseRefused;
             42, 1, RefusalsSummed;
             43, 1, QuotaRefusalsTotalled;
             44, 1, ManagementRefused;
+            45, 1, IdempotencyKeyKept;
+            46, 1, ScopeMapDefined;
         }
     };
 }
@@ -146,6 +152,18 @@ payload! {
         has_write: bool,
         /// Whether it exists only with Domain Research.
         needs_research: bool,
+    }
+
+    /// A scope map is in force from here on: requests that gateways ask about are read by it.
+    ScopeMapDefined {
+        /// Its number: 1 for the first of the log, then counting up.
+        map: u32,
+        /// What it calls itself.
+        name: String,
+        /// SHA-256 of its text.
+        hash: [u8; 32],
+        /// How many routes it has.
+        routes: u32,
     }
 
     /// A personal text got its number. The text and salt are in the `personal` table, and can be erased there.
@@ -327,6 +345,8 @@ payload! {
         name: TextNumber,
         /// Its own access.
         access: Access,
+        /// Rights and accounts of a gateway token; none for every other kind.
+        gateway: Option<GatewayReach>,
         /// Its first secret.
         secret: Secret,
         /// When it stops working by itself.
@@ -373,6 +393,34 @@ payload! {
 
     /// A token was deleted. Final.
     TokenDeleted {
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A token of another system was taken over by its digest. Its uses before are unknown.
+    TokenImported {
+        /// Its kind from here on.
+        kind: TokenKind,
+        /// Whose it is.
+        owner: Owner,
+        /// Its name.
+        name: TextNumber,
+        /// Its own access.
+        access: Access,
+        /// Its first secret: the text that it has already.
+        secret: Secret,
+        /// When the other system made it, as far as was told.
+        created_at: Option<Timestamp>,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A gateway token's rights or accounts were replaced.
+    GatewayRightsChanged {
+        /// Rights and accounts from here on, replacing all before.
+        gateway: GatewayReach,
         /// By what right, and from where.
         by: By,
     }
@@ -458,6 +506,18 @@ payload! {
         /// Why.
         cause: Cause,
     }
+
+    /// A change was carried out under an idempotency key: right behind the change's own events.
+    IdempotencyKeyKept {
+        /// Which key, and whose.
+        key: KeyHash,
+        /// What was sent.
+        request: RequestDigest,
+        /// HTTP status of the answer.
+        status: u16,
+        /// What the answer showed.
+        subject: AnswerSubject,
+    }
 }
 
 /// By what right a change was made, with which secret, and from where: what a leaked token did is known by it.
@@ -528,10 +588,21 @@ pub enum Route {
     Certificate,
     /// `GET /v2/{account}/domains/research/status`.
     ResearchStatus,
+    /// A route of a scope map, asked about by a gateway.
+    Mapped(MappedRoute),
+}
+
+/// A route of a scope map.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct MappedRoute {
+    /// The map's number.
+    pub map: u32,
+    /// Line of its text where the route begins, from 1.
+    pub line: u32,
 }
 
 impl Route {
-    /// Path template in answers.
+    /// Path template of the service's own routes; a mapped route's stands in its map.
     pub fn template(self) -> &'static str {
         match self {
             Self::Whoami => "/v2/whoami",
@@ -543,6 +614,7 @@ impl Route {
             Self::Certificates => "/v2/{account}/domains/{domain}/certificates",
             Self::Certificate => "/v2/{account}/domains/{domain}/certificates/{certificate}",
             Self::ResearchStatus => "/v2/{account}/domains/research/status",
+            Self::Mapped(_) => "mapped",
         }
     }
 }
@@ -593,6 +665,8 @@ pub enum Cause {
     QuotaExceeded,
     /// The month's research cap is reached.
     MonthlyCapReached,
+    /// A gateway's route names no account, and the token acts on more than one.
+    NoAccount,
 }
 
 impl Cause {
@@ -608,6 +682,7 @@ impl Cause {
             Self::MissingFeature => "missing_feature",
             Self::QuotaExceeded => "quota_exceeded",
             Self::MonthlyCapReached => "monthly_cap_reached",
+            Self::NoAccount => "no_account",
         }
     }
 }

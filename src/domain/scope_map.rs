@@ -25,7 +25,7 @@ pub const MAP_GROUPS_MAX: usize = 100;
 pub const DNSIMPLE_V2: &str = include_str!("../../schema/scope-maps/dnsimple-v2.toml");
 
 /// A map that was read and checked.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ScopeMap {
     /// What it calls itself.
     pub name: String,

@@ -6,7 +6,7 @@ use crate::domain::decide::{AccountCard, UserCard};
 use crate::domain::directory::{
     Account, CertificateFacts, DomainFacts, Membership, Resource, ResourceFacts, User, ZoneFacts,
 };
-use crate::domain::ids::{TextNumber, TokenId, UserId};
+use crate::domain::ids::{TextNumber, UserId};
 use crate::domain::names::unicode_domain_name;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Token};
@@ -222,8 +222,13 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "version": token.version.0,
         "expires_at": seconds_or_null(token.expires_at),
         "last_used_at": used.map(|uses| seconds(uses.last_at)),
-        "last_used_status": last_used_status(view, token.id, token.imported),
+        "last_used_status": last_used_status(view, token),
+        "imported_at": seconds_or_null(token.imported_at),
     });
+    if let Some(reach) = &token.gateway {
+        shape["rights"] = reach.rights.iter().map(|right| right.name()).collect();
+        shape["accounts"] = reach.accounts.iter().map(|account| account.0).collect();
+    }
     let ending: Vec<Value> = token
         .secrets
         .iter()
@@ -237,11 +242,12 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
     shape
 }
 
-fn last_used_status(view: &View<'_>, token: TokenId, imported: bool) -> &'static str {
-    match (view.projections.last_used.token(token), imported) {
+/// Of a token taken over nobody here knows whether it was used before.
+fn last_used_status(view: &View<'_>, token: &Token) -> &'static str {
+    match (view.projections.last_used.token(token.id), token.imported_at) {
         (Some(_), _) => "used",
-        (None, false) => "never",
-        (None, true) => "unknown",
+        (None, None) => "never",
+        (None, Some(_)) => "unknown",
     }
 }
 

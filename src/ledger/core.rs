@@ -248,6 +248,7 @@ impl Core {
         self.state.evolve(header, event);
         let secret = match event {
             Event::TokenCreated(created) => created.secret,
+            Event::TokenImported(imported) => imported.secret,
             Event::TokenRotated(rotated) => rotated.secret,
             Event::ClockStepped(stepped) => {
                 self.follows_wall |= stepped.followed;

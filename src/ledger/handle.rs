@@ -10,12 +10,14 @@ use super::signer::{self, Unsigned};
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
+use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
+use crate::log::request_digest::RequestDigests;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
@@ -110,19 +112,44 @@ impl Shared {
     }
 
     pub fn note_recording(&self) {
-        if self.impaired.swap(false, Ordering::Relaxed) {
+        if !self.impaired.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        // What failed for good, in whatever thread, is not made good by a batch that was recorded.
+        let recovered = self.health.send_if_modified(|health| {
+            let is_impaired = matches!(health, Health::Impaired(_));
+            if is_impaired {
+                *health = Health::Recording;
+            }
+            is_impaired
+        });
+        if recovered {
             tracing::info!("recording again");
-            self.health.send_replace(Health::Recording);
         }
     }
 
     pub fn note_failure(&self, error: &AppendError) {
         tracing::error!(%error, "a batch was not recorded");
         self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+        match error {
+            AppendError::RolledBack(cause) => self.worsen(Health::Impaired(cause.to_string())),
+            AppendError::Unknown(cause) => self.note_unknown(cause),
+        }
+    }
+
+    /// It is not known what is in a file: nothing may be written after it by this process.
+    pub fn note_unknown(&self, cause: &LogError) {
+        self.worsen(Health::Failed(cause.to_string()));
+    }
+
+    fn worsen(&self, to: Health) {
         self.impaired.store(true, Ordering::Relaxed);
-        self.health.send_replace(match error {
-            AppendError::RolledBack(cause) => Health::Impaired(cause.to_string()),
-            AppendError::Unknown(cause) => Health::Failed(cause.to_string()),
+        self.health.send_if_modified(|health| {
+            let is_final = matches!(health, Health::Failed(_));
+            if !is_final {
+                *health = to;
+            }
+            !is_final
         });
     }
 }
@@ -131,7 +158,7 @@ impl Shared {
     /// The file cannot be relied on any more, though all that was committed is in the write-ahead log.
     pub fn note_unreliable(&self, error: &LogError) {
         tracing::error!(%error, "the write-ahead log was not moved into the ledger file");
-        self.health.send_replace(Health::Failed(error.to_string()));
+        self.note_unknown(error);
     }
 }
 
@@ -140,6 +167,7 @@ impl Shared {
 pub struct Ledger {
     shared: Arc<Shared>,
     texts: Arc<TextReader>,
+    requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
     clock: Clock,
@@ -164,6 +192,7 @@ pub struct OpenLedger {
     core: Core,
     loaded: Loaded,
     head_file: HeadFile,
+    requests: RequestDigests,
     dir: DataDir,
     clock: Clock,
 }
@@ -172,6 +201,8 @@ impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
         let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
+        // Under the lock, so that no `init` is at work.
+        dir.check_finished()?;
         for snapshot in &loaded.passed_over {
             tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
         }
@@ -181,7 +212,8 @@ impl OpenLedger {
         let head_file = HeadFile::open(dir, &core.state().origin)?;
         head_file.check_key(dir, &core.state().log_vkey)?;
         head_file.check(&LogReader::open(dir)?)?;
-        Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
+        let requests = RequestDigests::open(dir)?;
+        Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
     }
 
     /// Carries out one command by itself, where no server runs, and signs the head that it leaves. A crash after the
@@ -199,7 +231,7 @@ impl OpenLedger {
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, loaded, mut head_file, dir, clock } = self;
+        let Self { core, loaded, mut head_file, requests, dir, clock } = self;
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let (checkpoint, signed_size) = match head_file.sign(signed) {
@@ -234,7 +266,8 @@ impl OpenLedger {
         tokio::spawn(wake_callers(receiver));
         let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
-        Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
+        let requests = Arc::new(requests);
+        Ok(Ledger { shared, texts, requests, readers: Arc::default(), dir, clock, threads })
     }
 }
 
@@ -332,6 +365,11 @@ impl Ledger {
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
         &self.texts
+    }
+
+    /// Digest of what was sent under an idempotency key: its method, its path and query, its body.
+    pub fn digest_request(&self, method: &str, target: &str, body: &[u8]) -> RequestDigest {
+        self.requests.of(&[method.as_bytes(), target.as_bytes(), body])
     }
 
     /// Counts of the writer.

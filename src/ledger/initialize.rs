@@ -4,7 +4,9 @@ use super::core::Core;
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
 use crate::domain::decide::Answer;
+use crate::domain::ids::TokenId;
 use crate::domain::rejection::Rejection;
+use crate::domain::state::State;
 use crate::domain::text::PersonalText;
 use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenSecret;
@@ -32,6 +34,12 @@ pub enum InitializeError {
         /// What is wrong with it.
         error: NoteError,
     },
+    /// An interrupted try had given the log another name.
+    #[error("an interrupted `init` named this log {0:?}: leave out --origin, or start in another directory")]
+    Begun(String),
+    /// What is shown once could not be.
+    #[error("the operator token could not be shown ({0}); run `init` again, it gives another one")]
+    NotShown(std::io::Error),
     /// The first operator token.
     #[error("the first operator token was refused: {0:?}")]
     Refused(Rejection),
@@ -47,14 +55,28 @@ pub struct Initialized {
     pub origin: String,
 }
 
-/// Makes a ledger. In order: directory, empty ledger file, key, then one transaction with the first events. A crash
-/// on the way leaves a ledger without events, on which a next try simply goes on. One with events is not touched.
+/// Makes a ledger, and shows nobody its operator token but the caller. See [`initialize_and_show`].
 pub fn initialize(
     dir: &DataDir,
     origin: Option<&str>,
     operator: &str,
     clock: Clock,
+    entropy: Entropy,
+) -> Result<(Initialized, Core), InitializeError> {
+    initialize_and_show(dir, origin, operator, clock, entropy, |_| Ok(()))
+}
+
+/// Makes a ledger. In order: directory, empty ledger file, key, a note that the end is not reached yet, one transaction
+/// with the first events, what is shown once, and the note is taken away. A crash or a failure on the way leaves a
+/// ledger without events, or with the note, on which a next try goes on: with a new operator token in the second case,
+/// as it is not known whether anybody saw the first. One with events and without the note is not touched.
+pub fn initialize_and_show(
+    dir: &DataDir,
+    origin: Option<&str>,
+    operator: &str,
+    clock: Clock,
     mut entropy: Entropy,
+    show: impl FnOnce(&Initialized) -> std::io::Result<()>,
 ) -> Result<(Initialized, Core), InitializeError> {
     dir.prepare()?;
     refuse_begun(dir)?;
@@ -64,42 +86,59 @@ pub fn initialize(
         Some(seed) => seed,
         None => new_seed(dir, &mut entropy)?,
     };
-    let origin = match origin {
-        Some(origin) => origin.to_owned(),
-        None => default_origin(&mut entropy),
+    let origin = match (origin, core.state().origin.as_str()) {
+        (None, "") => default_origin(&mut entropy),
+        (None, begun) => begun.to_owned(),
+        (Some(asked), begun) if begun.is_empty() || asked == begun => asked.to_owned(),
+        (Some(_), begun) => return Err(InitializeError::Begun(begun.to_owned())),
     };
     let key =
         LogKey::from_seed(&origin, &seed).map_err(|error| InitializeError::Origin { origin: origin.clone(), error })?;
-    let vkey = key.vkey();
+    let log_vkey = key.vkey().to_string();
     let secret = TokenSecret::from_random(TokenKind::Operator, &entropy.bytes_32());
-    let commands = [
-        Change::Initialize { origin: origin.clone(), log_vkey: vkey.to_string() },
-        Change::CreateToken {
-            owner: Owner::Service,
-            kind: TokenKind::Operator,
-            name: PersonalText::new(operator),
-            access: None,
-            expires_at: None,
-            secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
-        },
-    ];
-    let jobs: Vec<_> = commands
-        .into_iter()
-        .map(|change| (Command::Manage(Actor::Init, Box::new(change)), Origin::default()))
-        .collect();
-    let committed = core.commit(&jobs)?;
-    for reply in committed.replies {
+    let changes = first_changes(core.state(), &origin, &log_vkey, operator, &secret);
+    dir.begin_init()?;
+    commit(&mut core, changes)?;
+    let initialized = Initialized { operator_token: secret.reveal_once(), log_vkey, origin };
+    show(&initialized).map_err(InitializeError::NotShown)?;
+    dir.finish_init()?;
+    Ok((initialized, core))
+}
+
+/// What a ledger begins with. An earlier try may have recorded that already: then the token that it made, the log's
+/// first, is replaced.
+fn first_changes(state: &State, origin: &str, log_vkey: &str, operator: &str, secret: &TokenSecret) -> Vec<Change> {
+    let create = Change::CreateToken {
+        owner: Owner::Service,
+        kind: TokenKind::Operator,
+        name: PersonalText::new(operator),
+        access: None,
+        expires_at: None,
+        secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
+    };
+    if state.origin.is_empty() {
+        let begin = Change::Initialize { origin: origin.to_owned(), log_vkey: log_vkey.to_owned() };
+        return vec![begin, create];
+    }
+    // The new one first: there always is an operator.
+    let delete = |&token: &TokenId| Change::DeleteToken { owner: Owner::Service, token, if_match: None };
+    std::iter::once(create).chain(state.service_tokens.iter().map(delete)).collect()
+}
+
+fn commit(core: &mut Core, changes: Vec<Change>) -> Result<(), InitializeError> {
+    let job = |change| (Command::Manage(Actor::Init, Box::new(change)), Origin::default());
+    let jobs: Vec<_> = changes.into_iter().map(job).collect();
+    for reply in core.commit(&jobs)?.replies {
         if let Answer::Rejected(rejection) = reply.answer {
             return Err(InitializeError::Refused(rejection));
         }
     }
-    let operator_token = secret.reveal_once();
-    Ok((Initialized { operator_token, log_vkey: vkey.to_string(), origin }, core))
+    Ok(())
 }
 
 /// Refuses a ledger that has records without taking its lock: a server may be running on it.
 fn refuse_begun(dir: &DataDir) -> Result<(), LogError> {
-    if !dir.ledger().exists() || LogReader::open(dir)?.head()?.is_none() {
+    if !dir.ledger().exists() || dir.is_unfinished() || LogReader::open(dir)?.head()?.is_none() {
         return Ok(());
     }
     Err(LogError::LedgerExists(dir.path().to_owned()))
@@ -111,7 +150,11 @@ fn begin(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Core, LogError
     }
     let (core, _) = Core::open(dir, clock, entropy)?;
     // Looked at again, now under the lock: another one may have been faster.
-    if core.head().is_none() { Ok(core) } else { Err(LogError::LedgerExists(dir.path().to_owned())) }
+    if core.head().is_none() || dir.is_unfinished() {
+        Ok(core)
+    } else {
+        Err(LogError::LedgerExists(dir.path().to_owned()))
+    }
 }
 
 /// The seed that an interrupted try left beside an empty log: it may have been shown already.

@@ -3,7 +3,6 @@
 
 use super::handle::Shared;
 use crate::domain::ids::Position;
-use crate::log::LogError;
 use crate::log::merkle::Hash;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use parking_lot::{Condvar, Mutex};
@@ -80,21 +79,24 @@ impl Unsigned {
     }
 }
 
-/// Runs until closed. A head that cannot be signed is only a checkpoint that comes later: the log is durable.
+/// Runs until closed. A head that cannot be signed is only a checkpoint that comes later: the log is durable. But after
+/// an I/O error it is unknown whether the file says what was signed, and a later sync that works would not tell: then
+/// the process ends, and a new start looks.
 pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
     while let Some(head) = shared.unsigned.take() {
         match file.sign(head) {
             Ok(note) => *shared.checkpoint.write() = Some(note.into()),
+            Err(error) if error.leaves_unknown() => {
+                tracing::error!(%error, "no checkpoint was signed");
+                shared.note_unknown(&error);
+                return;
+            }
             Err(error) => {
-                warn(&error);
+                tracing::warn!(%error, "no checkpoint was signed");
                 if !shared.unsigned.give_back(head) {
                     return;
                 }
             }
         }
     }
-}
-
-fn warn(error: &LogError) {
-    tracing::warn!(%error, "no checkpoint was signed");
 }

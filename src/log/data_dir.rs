@@ -26,6 +26,11 @@ pub enum LogError {
     /// There is one already.
     #[error("{0} already holds a ledger")]
     LedgerExists(PathBuf),
+    /// `init` did not come to its end.
+    #[error(
+        "`token-ledger init --data {0}` was interrupted before it showed the operator token: run it again, it goes on where it stopped"
+    )]
+    Unfinished(PathBuf),
     /// Others on the machine could read it.
     #[error("{path} can be read by others (mode {mode:04o}); make it 0700 with `chmod 700 {path}`")]
     ExposedDirectory {
@@ -114,11 +119,33 @@ impl LogError {
     pub fn is_storage(&self) -> bool {
         match self {
             Self::Io { .. } => true,
-            // Without a code it is not SQLite that failed but a value that has another type than its column.
-            Self::Sqlite(error) => !matches!(
+            Self::Sqlite(error) => Self::is_of_storage(error),
+            _ => false,
+        }
+    }
+
+    /// Whether SQLite's error is storage that failed.
+    pub(super) fn is_of_storage(error: &rusqlite::Error) -> bool {
+        // Without a code it is not SQLite that failed but a value that has another type than its column.
+        !matches!(
+            error.sqlite_error_code(),
+            None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+        )
+    }
+
+    /// Whether it is unknown what the failed write left in the file: nothing may be written to it after that. A full
+    /// disk is another case: what it did not take is known not to be there.
+    pub fn leaves_unknown(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(
                 error.sqlite_error_code(),
-                None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+                Some(
+                    rusqlite::ErrorCode::SystemIoFailure
+                        | rusqlite::ErrorCode::DatabaseCorrupt
+                        | rusqlite::ErrorCode::NotADatabase
+                )
             ),
+            Self::Damaged { .. } | Self::DamagedTree(_) => true,
             _ => false,
         }
     }
@@ -180,6 +207,11 @@ impl DataDir {
         self.0.join("ballast")
     }
 
+    /// There from before the first events until the first operator token was shown.
+    fn unfinished(&self) -> PathBuf {
+        self.0.join("init.unfinished")
+    }
+
     /// Socket for commands from the same machine.
     pub fn socket(&self) -> PathBuf {
         self.0.join("control.sock")
@@ -187,10 +219,48 @@ impl DataDir {
 
     /// Makes the directory (0700) if it is not there, and checks that nobody else can look into it.
     pub fn prepare(&self) -> Result<(), LogError> {
-        if !self.0.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|source| self.io(&self.0, source))?;
-        }
+        let missing: Vec<&Path> = self.0.ancestors().take_while(|path| !path.exists()).collect();
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|source| self.io(&self.0, source))?;
+        // Without its entry in the directory above, a power cut takes the whole ledger. Once more for one that is there
+        // already: an interrupted try may have made it.
+        missing.into_iter().try_for_each(|made| self.sync_above(made))?;
+        self.sync_above(&self.0)?;
         self.check_mode()
+    }
+
+    fn sync_above(&self, path: &Path) -> Result<(), LogError> {
+        let above = match path.parent() {
+            None => return Ok(()),
+            Some(above) if above.as_os_str().is_empty() => Path::new("."),
+            Some(above) => above,
+        };
+        match File::open(above) {
+            // Somebody else's directory, who made ours in it.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            opened => opened.and_then(|dir| dir.sync_all()).map_err(|source| self.io(above, source)),
+        }
+    }
+
+    /// Whether an `init` began to record here and did not come to its end.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished().exists()
+    }
+
+    /// Refuses a ledger whose first operator token was perhaps never shown.
+    pub fn check_finished(&self) -> Result<(), LogError> {
+        if self.is_unfinished() { Err(LogError::Unfinished(self.0.clone())) } else { Ok(()) }
+    }
+
+    /// Notes that an `init` records from now on. A crash after it leaves a ledger that only `init` takes.
+    pub fn begin_init(&self) -> Result<(), LogError> {
+        if self.is_unfinished() { Ok(()) } else { self.write_secret_file(&self.unfinished(), b"") }
+    }
+
+    /// Notes that an `init` came to its end. A crash before it is durable only lets a later `init` give another token.
+    pub fn finish_init(&self) -> Result<(), LogError> {
+        let path = self.unfinished();
+        fs::remove_file(&path).map_err(|source| self.io(&path, source))?;
+        self.sync()
     }
 
     /// Refuses a directory that others on the machine can enter.
@@ -230,15 +300,10 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
         }
-        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold, and a
-        // full disk perhaps none.
-        let noted = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "process {}", std::process::id()));
-        if let Err(source) = noted {
-            tracing::warn!(%source, "the lock file does not say who holds it");
-        }
+        // What is written here only helps people: a crash before it, or a disk that does not take it, leaves an older
+        // name, or none, behind a lock that we hold.
+        let note = format!("process {}\n", std::process::id());
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
         Ok(DirLock { _file: file })
     }
 
@@ -263,9 +328,16 @@ impl DataDir {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".new");
         let unfinished = PathBuf::from(unfinished);
-        match fs::remove_file(&unfinished) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
-            _ => {}
+        // With what SQLite may have left beside it.
+        for suffix in ["", "-wal", "-shm"] {
+            let mut left = unfinished.as_os_str().to_owned();
+            left.push(suffix);
+            match fs::remove_file(&left) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(self.io(Path::new(&left), source));
+                }
+                _ => {}
+            }
         }
         // SQLite gives its -wal and -shm files the mode of the database file.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);

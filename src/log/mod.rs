@@ -9,6 +9,7 @@ pub mod merkle;
 pub mod note;
 pub mod personal;
 pub mod reader;
+pub mod request_digest;
 pub mod signed_head;
 pub mod space;
 pub mod writer;

@@ -49,13 +49,19 @@ impl HeadFile {
         match identity {
             Ok((APPLICATION_ID, SCHEMA_STEP)) => {}
             Ok((APPLICATION_ID, found)) => return Err(LogError::OtherSchema { path, found }),
+            // Storage that fails says nothing about whose file it is.
+            Err(error) if LogError::is_of_storage(&error) => return Err(error.into()),
             _ => return Err(LogError::Foreign(path)),
         }
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF;",
         )?;
         let key = read_key(dir, origin)?;
-        Ok(Self { connection, path, key })
+        let file = Self { connection, path, key };
+        // Reading makes the write-ahead log; that its directory entry is durable, SQLite does not make sure of.
+        file.signed_head()?;
+        dir.sync()?;
+        Ok(file)
     }
 
     /// The signed head; none before the first.
@@ -87,9 +93,12 @@ impl HeadFile {
     }
 
     /// Moves the signed head to a durable head of the log and signs the checkpoint. A head that is signed already
-    /// gives its stored checkpoint again.
+    /// gives its checkpoint again, which a crash may have kept from being stored: it is the same bytes.
     pub fn sign(&mut self, head: SignedHead) -> Result<String, LogError> {
         let signed = self.signed_head()?;
+        if signed == Some(head) {
+            return self.store_note(head);
+        }
         if signed.is_some_and(|signed| signed.size >= head.size) {
             return self.latest()?.map_or_else(|| self.store_note(head), Ok);
         }
@@ -164,13 +173,19 @@ fn read_row(connection: &Connection, path: &Path) -> Result<Option<SignedHead>, 
 fn make(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
-        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT; PRAGMA journal_mode=WAL;",
         include_str!("../../schema/head/001_head.sql")
     ))?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 
 fn read_key(dir: &DataDir, origin: &str) -> Result<LogKey, LogError> {
+    let seed = read_seed(dir)?;
+    LogKey::from_seed(origin, &seed).map_err(|error| LogError::BadFile { path: dir.key(), what: error.to_string() })
+}
+
+/// The seed that the log's keys follow from.
+pub(super) fn read_seed(dir: &DataDir) -> Result<[u8; 32], LogError> {
     let path = dir.key();
     let bad = |what: &str| LogError::BadFile { path: path.clone(), what: what.to_owned() };
     let bytes = match std::fs::read(&path) {
@@ -180,8 +195,7 @@ fn read_key(dir: &DataDir, origin: &str) -> Result<LogKey, LogError> {
         }
         Err(source) => return Err(LogError::Io { path, source }),
     };
-    let seed: [u8; 32] = bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))?;
-    LogKey::from_seed(origin, &seed).map_err(|error| bad(&error.to_string()))
+    bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))
 }
 
 /// Root of the tree over the first `size` records, from the stored tiles and the records of the last one.

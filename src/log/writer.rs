@@ -159,6 +159,9 @@ impl LogWriter {
         set_up(&connection)?;
         let wal = Wal::of(&mut connection)?;
         let tree = restore_tree(&connection)?;
+        // The write-ahead log was made a moment ago. SQLite syncs the directory for it, but takes no notice if that
+        // fails: then a power cut could take the file with all its records.
+        dir.sync()?;
         Ok(Self { connection, tree, wal, _lock: lock })
     }
 
@@ -234,7 +237,7 @@ impl LogWriter {
     /// content unknown: pages may count as written that never reached the disk.
     fn recover(&mut self, error: LogError) -> AppendError {
         let rolled_back = self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
-        if !rolled_back || is_io(&error) {
+        if !rolled_back || error.leaves_unknown() {
             return AppendError::Unknown(error);
         }
         match restore_tree(&self.connection) {
@@ -270,18 +273,9 @@ impl LogWriter {
     }
 }
 
-fn is_io(error: &LogError) -> bool {
-    match error {
-        LogError::Sqlite(error) => matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        ),
-        LogError::Damaged { .. } | LogError::DamagedTree(_) => true,
-        _ => false,
-    }
-}
-
-/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
+/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway. The
+/// write-ahead log is switched on here too: later, a crash in the middle would leave a journal that readers, who may
+/// not write, cannot undo, so that none could open the file.
 fn write_empty_file(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
@@ -289,7 +283,8 @@ fn write_empty_file(path: &Path) -> Result<(), LogError> {
     ))?;
     let schema: String = SCHEMA_STEPS.concat();
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;"
+        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;
+         PRAGMA journal_mode=WAL;"
     ))?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
@@ -302,6 +297,15 @@ fn set_up(connection: &Connection) -> Result<(), LogError> {
          PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
          PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;",
     )?;
+    // What cannot be switched on is no error to SQLite, it says which mode is left.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        let path = connection.path().unwrap_or_default().into();
+        return Err(LogError::BadFile {
+            path,
+            what: format!("the write-ahead log cannot be used (it is in mode {mode})"),
+        });
+    }
     connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use token_ledger::domain::access::{Access, Level, Visible};
 use token_ledger::domain::command::{
-    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GrantRequest, NewSecret, Origin,
-    ResourceRequest, Use,
+    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayChange, GrantRequest, NewSecret,
+    Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::decide::{
     Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide,
@@ -12,6 +12,7 @@ use token_ledger::domain::decide::{
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, Route, TokenCreated};
+use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
 use token_ledger::domain::state::{Digests, State};
@@ -250,6 +251,9 @@ impl World {
         access: Option<AccessRequest>,
         expires_at: Option<Timestamp>,
     ) -> Key {
+        if kind == TokenKind::Gateway {
+            return self.gateway_token();
+        }
         let secret = self.new_secret();
         let change = Change::CreateToken { owner, kind, name: text("a token"), access, expires_at, secret };
         match self.manage(change).done().subject {
@@ -268,6 +272,24 @@ impl World {
 
     pub fn staff_token(&mut self, kind: TokenKind) -> Key {
         self.token(Owner::Service, kind, None)
+    }
+
+    /// A gateway token with every right over the first account, which is opened if there is none.
+    pub fn gateway_token(&mut self) -> Key {
+        if self.state.accounts.is_empty() {
+            self.account(Plan::Teams);
+        }
+        self.gateway(&GATEWAY_RIGHTS, &[AccountId(1)])
+    }
+
+    pub fn gateway(&mut self, rights: &[GatewayRight], accounts: &[AccountId]) -> Key {
+        let secret = self.new_secret();
+        let reach = GatewayReach { rights: rights.to_vec(), accounts: accounts.to_vec() };
+        let create = GatewayChange::Create { name: text("a gateway"), reach, expires_at: None, secret };
+        match self.manage(Change::Gateway(create)).done().subject {
+            DoneSubject::Token(token) => Key { token, owner: Owner::Service, digest: secret.digest },
+            other => panic!("a token was created, not {other:?}"),
+        }
     }
 
     /// An OAuth token as a log may hold one: no command makes it yet.
@@ -289,6 +311,7 @@ impl World {
             owner,
             name: TextNumber::NONE,
             access: Access::Full,
+            gateway: None,
             secret: Secret { number: 1, digest, hint: *b"hint", not_after: None },
             expires_at: None,
             by: by_local(),
@@ -306,7 +329,12 @@ impl World {
     }
 
     pub fn delete(&mut self, key: &Key) {
-        self.manage(Change::DeleteToken { owner: key.owner, token: key.token, if_match: None }).done();
+        let (owner, token, if_match) = (key.owner, key.token, None);
+        let change = match self.state.token(token).map(|token| token.kind) {
+            Some(TokenKind::Gateway) => Change::Gateway(GatewayChange::Delete { token, if_match }),
+            _ => Change::DeleteToken { owner, token, if_match },
+        };
+        self.manage(change).done();
     }
 
     pub fn resource(&mut self, account: AccountId, name: &str, resource: ResourceRequest) -> ResourceId {
@@ -474,7 +502,7 @@ pub fn certificate() -> ResourceRequest {
 }
 
 fn asked(key: &Key, route: Route, account: Option<AccountId>, target: AskedTarget) -> Use {
-    Use { digest: key.digest, route, account, target, certificate: None, valid: true }
+    Use { digest: key.digest, route, account, target, mapped: None, certificate: None, valid: true }
 }
 
 pub fn whoami(key: &Key) -> Use {

@@ -30,7 +30,10 @@ fn ends_and_loses_nothing(calls: &str, fault: &str, file: Option<&str>) {
     is_whole_after_a_new_start(&scene, book);
 }
 
-fn is_whole_after_a_new_start(scene: &Scene, book: Book) {
+/// The next start finds its way: every receipt is in the log once, tokens are what clients were told, nothing is wrong,
+/// and the next use works.
+#[track_caller]
+pub fn is_whole_after_a_new_start(scene: &Scene, book: Book) {
     let server = scene.serve(&[]);
     let mut client = Client::connect(server.address).unwrap();
     client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);

@@ -59,6 +59,12 @@ impl<'a> Draft<'a> {
         Self { state, context, texts, header, last_text: state.last_text, events: Vec::with_capacity(1) }
     }
 
+    /// Goes on about another token of the same account.
+    pub fn turn_to(&mut self, token: TokenId) {
+        self.header.token = token;
+        self.header.token_number = self.state.token(token).map_or(0, |kept| kept.stream_number(self.header.account));
+    }
+
     /// Writes down one event.
     pub fn record(&mut self, event: impl Into<Event>) {
         self.header.account_number += u64::from(!self.header.account.is_none());

@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -33,6 +33,8 @@ pub enum Subject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// So many tokens from this one on.
+    Tokens(TokenId, u64),
 }
 
 /// A change that was carried out.
@@ -150,8 +152,13 @@ pub(super) fn decide_change(
             }
         }
     };
-    match rule(&Deciding { state, digests, context, acting }, change, texts) {
-        Ok((events, done)) => Decision { events, answer: Answer::Done(done), tally: None },
+    let deciding = Deciding { state, digests, context, acting };
+    let decided = match change {
+        Change::Once { key, request, change } => once::decide(&deciding, key, *request, change, texts),
+        _ => rule(&deciding, change, texts).map(|(events, done)| (events, Answer::Done(done))),
+    };
+    match decided {
+        Ok((events, answer)) => Decision { events, answer, tally: None },
         Err(rejection) => nothing(Answer::Rejected(rejection)),
     }
 }
@@ -186,7 +193,7 @@ fn refuse(
     Decision { events: draft.finish(), answer, tally: None }
 }
 
-fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
+pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
     match change {
         // A log that has begun has its name and key for ever.
         Change::Initialize { .. } if !deciding.state.origin.is_empty() => {
@@ -205,11 +212,16 @@ fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Rule
         Change::StepClock { seen_at, kept, wall, followed } => {
             Ok(step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed))
         }
+        Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
+        // A key under a key: nobody sends such a thing; the inner key is not looked at.
+        Change::Once { change, .. } => rule(deciding, change, texts),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
         | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
+        Change::Gateway(change) => gateway::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }

@@ -4,6 +4,9 @@
 
 mod changes;
 mod clock;
+mod gateway;
+mod idempotency;
+mod imports;
 mod reads;
 mod tokens;
 
@@ -22,6 +25,7 @@ use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{Unavailable, View};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use warp::http::{StatusCode, header};
 
@@ -45,6 +49,8 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListUserTokens
         | Op::GetUserToken
         | Op::ListStaffTokens
+        | Op::ListGatewayTokens
+        | Op::GetGatewayToken
         | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
         Op::CreateAccountToken
         | Op::UpdateAccountToken
@@ -56,6 +62,10 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::RotateUserToken
         | Op::CreateStaffToken
         | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
+        Op::ImportTokens => imports::answer(app, asked, variables, body).await,
+        Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
+            gateway::answer(app, asked, operation, variables, body).await
+        }
         _ => changes::answer(app, asked, operation, variables, body).await,
     }
 }
@@ -147,14 +157,30 @@ async fn authorize_change(
 struct Carried {
     done: Done,
     position: Option<Position>,
+    /// Whether it was carried out by an earlier request under the same idempotency key.
+    repeated: bool,
 }
 
 async fn submit(app: &App, asked: &Asked, digest: TokenDigest, change: Change) -> Result<Carried, Box<Problem>> {
+    match try_submit(app, asked, digest, change).await? {
+        Ok(carried) => Ok(carried),
+        Err(rejection) => Err(Box::new(rejected(app, rejection).await)),
+    }
+}
+
+/// As [`submit`], for whoever has words of their own for a rejection.
+async fn try_submit(
+    app: &App,
+    asked: &Asked,
+    digest: TokenDigest,
+    change: Change,
+) -> Result<Result<Carried, Rejection>, Box<Problem>> {
     let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
     let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
     match reply.answer {
-        Answer::Done(done) => Ok(Carried { done, position: reply.position }),
-        Answer::Rejected(rejection) => Err(Box::new(rejected(app, rejection).await)),
+        Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
+        Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
+        Answer::Rejected(rejection) => Ok(Err(rejection)),
         Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
 }
@@ -166,6 +192,8 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
         Rejection::Forbidden(cause) => forbidden(cause),
         Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", missing.name())),
         Rejection::Invalid(faults) => Problem::invalid(&faults),
+        Rejection::InvalidLines(lines) => Problem::invalid_lines(&lines),
+        Rejection::Unreadable => Problem::malformed("the request could not be read"),
         Rejection::PlanRequired => Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "plan-required",
@@ -181,6 +209,12 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
             format!("If-Match names another version; the current one is {current}"),
         )
         .with("current_version", current.0),
+        Rejection::KeyReused => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "Idempotency key used again",
+            "this Idempotency-Key was sent with another request within 24 hours; a new request takes a new key",
+        ),
         Rejection::LimitReached(limit) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
         }
@@ -227,6 +261,7 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
                 .with("resource_id", id.0)
         }
         Conflict::DigestExists => problem("digest-exists", "this digest belongs to a token already".to_owned()),
+        Conflict::DigestsTaken(taken) => imports::duplicates(&taken),
         Conflict::LastOperator => problem(
             "last-operator",
             "this is the last operator token that works; create another one before deleting it".to_owned(),
@@ -240,22 +275,27 @@ fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<
     path::number(raw).map_err(|_| Box::new(Problem::malformed(format!("the {what} in the path is not a number"))))
 }
 
-async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
-    if let Some(kind) = asked.headers().get(header::CONTENT_TYPE) {
-        let is_json = kind.to_str().is_ok_and(|kind| {
-            let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            essence == "application/json" || essence.ends_with("+json")
-        });
-        if !is_json {
-            return Err(Box::new(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Unsupported media type",
-                "send application/json",
-            )));
-        }
+/// The announced media type without its parameters, in small letters; none where nothing is announced.
+fn media_type(asked: &Asked) -> Option<String> {
+    let kind = asked.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+async fn fields(asked: &Asked, sent: Body) -> Result<Fields, Box<Problem>> {
+    Fields::parse(&body(asked, sent).await?)
+}
+
+/// The body of JSON, whole.
+async fn body(asked: &Asked, body: Body) -> Result<Bytes, Box<Problem>> {
+    if media_type(asked).is_some_and(|kind| kind != "application/json" && !kind.ends_with("+json")) {
+        return Err(Box::new(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+            "send application/json",
+        )));
     }
-    Fields::parse(&body.read(asked.headers()).await?)
+    body.read(asked.headers()).await
 }
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
@@ -293,6 +333,9 @@ async fn show(
     answer::add_position(&mut reply, carried.position);
     if let Some(version) = version {
         etag(&mut reply, version);
+    }
+    if carried.repeated {
+        idempotency::mark_repeated(&mut reply);
     }
     Ok(reply)
 }

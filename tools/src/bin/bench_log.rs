@@ -187,8 +187,15 @@ fn use_by(random: &mut Random) -> Job {
         _ => (Route::Domain, AskedTarget::Name(text(&domain_of(account)))),
     };
     let account = Some(AccountId(account));
-    let command =
-        Command::Use(Use { digest: digest_of(token), route, account, target, certificate: None, valid: true });
+    let command = Command::Use(Use {
+        digest: digest_of(token),
+        route,
+        account,
+        target,
+        mapped: None,
+        certificate: None,
+        valid: true,
+    });
     let mut request = [0; 16];
     request[..8].copy_from_slice(&random.next().to_le_bytes());
     request[8..].copy_from_slice(&random.next().to_le_bytes());
