@@ -61,7 +61,7 @@ impl Left {
 
     async fn asks(&self, ledger: &Ledger) -> Result<Position, Unavailable> {
         let (digest, route, target) = (self.token.digest(), Route::Whoami, AskedTarget::None);
-        let asked = Use { digest, route, account: None, target, certificate: None, mapped: None, valid: true };
+        let asked = Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true };
         let reply = ledger.submit(Command::Use(asked), Origin::default()).await?;
         Ok(reply.position.expect("a use is recorded"))
     }

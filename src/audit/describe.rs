@@ -79,7 +79,7 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         }
         AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
-        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "first_id": first.0, "count": count }),
+        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
     }
 }
 

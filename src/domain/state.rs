@@ -370,9 +370,9 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::TokenExpiryChanged(e) => &e.by,
         Event::TokenRotated(e) => &e.by,
         Event::TokenDeleted(e) => &e.by,
-        Event::ClockStepped(e) => return e.by.as_ref(),
         Event::TokenImported(e) => &e.by,
         Event::GatewayRightsChanged(e) => &e.by,
+        Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })
 }

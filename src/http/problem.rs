@@ -214,10 +214,10 @@ mod tests {
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),
-            include_str!("manage/clock.rs"),
             include_str!("manage/gateway.rs"),
             include_str!("manage/imports.rs"),
             include_str!("manage/idempotency.rs"),
+            include_str!("manage/clock.rs"),
             include_str!("manage/reads.rs"),
             include_str!("manage/tokens.rs"),
         ];

@@ -3,6 +3,7 @@
 
 use super::handle::Shared;
 use crate::domain::ids::Position;
+use crate::log::LogError;
 use crate::log::merkle::Hash;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use parking_lot::{Condvar, Mutex};
@@ -92,11 +93,15 @@ pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
                 return;
             }
             Err(error) => {
-                tracing::warn!(%error, "no checkpoint was signed");
+                warn(&error);
                 if !shared.unsigned.give_back(head) {
                     return;
                 }
             }
         }
     }
+}
+
+fn warn(error: &LogError) {
+    tracing::warn!(%error, "no checkpoint was signed");
 }

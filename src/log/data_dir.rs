@@ -202,14 +202,14 @@ impl DataDir {
         self.0.join("log.key")
     }
 
-    /// Blocks kept so that they can be given up on a full disk.
-    pub fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
     /// There from before the first events until the first operator token was shown.
     fn unfinished(&self) -> PathBuf {
         self.0.join("init.unfinished")
+    }
+
+    /// Blocks kept so that they can be given up on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
     }
 
     /// Socket for commands from the same machine.
@@ -300,10 +300,15 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
         }
-        // What is written here only helps people: a crash before it, or a disk that does not take it, leaves an older
-        // name, or none, behind a lock that we hold.
-        let note = format!("process {}\n", std::process::id());
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
+        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold, and a
+        // full disk perhaps none.
+        let noted = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
+        if let Err(source) = noted {
+            tracing::warn!(%source, "the lock file does not say who holds it");
+        }
         Ok(DirLock { _file: file })
     }
 

@@ -205,6 +205,9 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
         }
         Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
+        Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
+        // A key under a key: nobody sends such a thing; the inner key is not looked at.
+        Change::Once { change, .. } => rule(deciding, change, texts),
         Change::ResumeRecording { since, cause, turned_away } => {
             let (since, cause, turned_away) = (*since, *cause, *turned_away);
             Ok(service(deciding, texts, RecordingResumed { since, cause, turned_away }))
@@ -212,9 +215,6 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::StepClock { seen_at, kept, wall, followed } => {
             step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed)
         }
-        Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
-        // A key under a key: nobody sends such a thing; the inner key is not looked at.
-        Change::Once { change, .. } => rule(deciding, change, texts),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }

@@ -17,15 +17,16 @@ use crate::domain::token::{Owner, Token};
 pub fn narrows(state: &State, command: &Command, texts: &mut dyn Texts) -> bool {
     match command {
         Command::Use(_) => false,
-        Command::Manage(_, change) => is_narrowing(state, change, texts),
+        Command::Manage(_, change) => change_narrows(state, change, texts),
     }
 }
 
-fn is_narrowing(state: &State, change: &Change, texts: &mut dyn Texts) -> bool {
+fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool {
     match change {
-        Change::Once { change, .. } => is_narrowing(state, change, texts),
+        Change::Once { change, .. } => change_narrows(state, change, texts),
         Change::Gateway(change) => is_narrower_gateway(state, change),
-        Change::StartRecording
+        Change::DefineScopeMap(_)
+        | Change::StartRecording
         | Change::StopRecording { .. }
         | Change::ResumeRecording { .. }
         | Change::StepClock { .. }
