@@ -9,6 +9,8 @@
 mod bodies;
 #[path = "http/challenges.rs"]
 mod challenges;
+#[path = "http/clock.rs"]
+mod clock;
 #[path = "http/continuity.rs"]
 mod continuity;
 #[path = "http/contract.rs"]

@@ -12,6 +12,8 @@ mod backup;
 mod client;
 #[path = "process/crash_points.rs"]
 mod crash_points;
+#[path = "process/disk_full.rs"]
+mod disk_full;
 #[path = "process/fault_init.rs"]
 mod fault_init;
 #[path = "process/fault_loops.rs"]
@@ -38,6 +40,8 @@ mod program;
 mod refused_starts;
 #[path = "process/restore.rs"]
 mod restore;
+#[path = "process/room.rs"]
+mod room;
 #[path = "process/scene.rs"]
 mod scene;
 #[path = "process/shim.rs"]

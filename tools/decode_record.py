@@ -247,7 +247,9 @@ operation = enum(
     "ReadEvents",
     "ChangeStaffTokens",
     "ReadStaffTokens",
+    "AcceptClock",
 )
+outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report")
 gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
@@ -313,6 +315,20 @@ TYPES = {
     ),
     (4, 1): ("RecordingStarted", struct(("after_clean_stop", boolean))),
     (5, 1): ("RecordingStopped", struct(("appended", u64))),
+    (6, 1): (
+        "RecordingResumed",
+        struct(("since", timestamp), ("cause", outage_cause), ("turned_away", u64)),
+    ),
+    (7, 1): (
+        "ClockStepped",
+        struct(
+            ("seen_at", timestamp),
+            ("kept", timestamp),
+            ("wall", timestamp),
+            ("followed", boolean),
+            ("by", option(by[1])),
+        ),
+    ),
     (8, 1): (
         "LogContinued",
         struct(

@@ -163,6 +163,8 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
         | Event::LogContinued(_)
+        | Event::RecordingResumed(_)
+        | Event::ClockStepped(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)

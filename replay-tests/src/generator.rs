@@ -13,7 +13,7 @@ use token_ledger::domain::command::{
 };
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, MappedRoute, Route};
+use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
@@ -33,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 36] = [
+pub const KINDS: [&str; 38] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -49,6 +49,8 @@ pub const KINDS: [&str; 36] = [
     "stop recording",
     "continue log",
     "define scope map",
+    "resume recording",
+    "step clock",
     "create user",
     "create account",
     "update account",
@@ -93,6 +95,8 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::StopRecording { .. } => "stop recording",
             Change::ContinueLog { .. } => "continue log",
             Change::DefineScopeMap(_) => "define scope map",
+            Change::ResumeRecording { .. } => "resume recording",
+            Change::StepClock { .. } => "step clock",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -264,7 +268,12 @@ impl Generator {
         let bearers = match change {
             Change::Initialize { .. } => 90,
             Change::DefineScopeMap(_) if self.random.percent(60) => return Actor::Init,
-            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            Change::Look(_)
+            | Change::Attempt(_)
+            | Change::StartRecording
+            | Change::StopRecording { .. }
+            | Change::ResumeRecording { .. }
+            | Change::StepClock { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -466,8 +475,9 @@ impl Generator {
             2 => Change::StopRecording { appended: self.random.below(100) },
             3 => self.scope_map(),
             4 => self.continuation(state),
-            5 => Change::Look(ManagementOperation::ReadEvents),
-            6..8 => Change::Attempt(ManagementOperation::CreateToken),
+            5 => self.outage_or_step(),
+            6 => Change::Look(ManagementOperation::ReadEvents),
+            7 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
             21..31 => self.account_edit(state),
@@ -502,6 +512,15 @@ impl Generator {
             log_vkey: format!("{name}+key"),
             origin: name,
         }
+    }
+
+    fn outage_or_step(&mut self) -> Change {
+        if self.random.percent(50) {
+            let cause = *self.random.pick(&[OutageCause::DiskFull, OutageCause::WriteFailed, OutageCause::ClockBehind]);
+            return Change::ResumeRecording { since: self.now, cause, turned_away: self.random.below(300) };
+        }
+        let wall = self.now.plus_seconds(self.random.below(4_000));
+        Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
     }
 
     fn new_account(&mut self) -> Change {

@@ -45,14 +45,13 @@ const WORDS: [(&str, &[&str]); 14] = [
 const IMPURE: [&str; 6] = ["env", "fs", "io", "net", "process", "thread"];
 
 /// SQL that is put together: the file and how the text begins. Only constants may go into it.
-const FORMATTED_SQL: [(&str, &str); 5] = [
+const FORMATTED_SQL: [(&str, &str); 4] = [
     (
         "log/signed_head.rs",
         "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id=",
     ),
     ("log/writer.rs", "PRAGMA page_size={PAGE_BYTES}; "),
     ("log/writer.rs", "BEGIN IMMEDIATE; {schema} PRAGMA application_id="),
-    ("log/writer.rs", "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "),
     ("projections/snapshot.rs", "BEGIN IMMEDIATE; {} PRAGMA application_id="),
 ];
 

@@ -79,7 +79,7 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         }
         AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
-        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "first_id": first.0, "count": count }),
+        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
     }
 }
 
@@ -209,6 +209,8 @@ impl Words<'_> {
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
+            | Event::RecordingResumed(_)
+            | Event::ClockStepped(_)
             | Event::LogContinued(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
@@ -242,6 +244,14 @@ impl Words<'_> {
                 "old_origin": e.old_origin, "old_vkey": e.old_vkey, "last_checkpoint": e.last_checkpoint,
                 "lost_through": (!e.lost_through.is_none()).then_some(e.lost_through.0), "origin": e.origin,
                 "log_vkey": e.log_vkey,
+            }),
+            Event::RecordingResumed(e) => json!({
+                "since": e.since.to_micros_text(), "cause": e.cause.name(), "turned_away": e.turned_away,
+            }),
+            Event::ClockStepped(e) => json!({
+                "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),
+                "wall": e.wall.to_micros_text(), "step_microseconds": e.wall.micros_since(e.kept),
+                "followed": e.followed, "by": e.by.as_ref().map(|by| self.by(by)),
             }),
             _ => Value::Null,
         }

@@ -6,7 +6,7 @@ use crate::entropy::Entropy;
 use crate::http::gateway::map_in_force::{CheckedMap, Gateway, MapError};
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
-use crate::ledger::{DataDir, Health, Ledger, LogError, OpenLedger, Settings};
+use crate::ledger::{BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, Settings};
 use crate::log::signed_head;
 use clap::Args;
 use ipnet::IpNet;
@@ -62,6 +62,13 @@ pub struct ServeOptions {
     /// Make a lost head.db anew from the log as it is: once, after the last known checkpoint was held against it.
     #[arg(long)]
     pub accept_missing_head: bool,
+    /// Free MiB on the disk below which uses and creations get 503, while deletions and narrower accesses are recorded;
+    /// at least 8; 0: only when nothing is free.
+    #[arg(long, value_name = "MIB", default_value_t = LOW_WATER_BYTES >> 20)]
+    pub low_water_mib: u64,
+    /// MiB of the file `ballast`, kept to be given up so that deletions can be recorded on a full disk; 0: none.
+    #[arg(long, value_name = "MIB", default_value_t = BALLAST_BYTES >> 20)]
+    pub ballast_mib: u64,
 }
 
 /// A network, or one address.
@@ -136,8 +143,13 @@ async fn serve_until_stopped(
     serving: &Serving,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
-    let settings =
-        Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events, wake_at: serving.wake_at };
+    let settings = Settings {
+        queue_max: options.queue_max,
+        snapshot_events: options.snapshot_events,
+        wake_at: serving.wake_at,
+        low_water_bytes: options.low_water_mib.saturating_mul(1 << 20),
+        ballast_bytes: options.ballast_mib.saturating_mul(1 << 20),
+    };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
     let map = scope_map(options.scope_map.as_deref())?;
     if options.accept_missing_head {

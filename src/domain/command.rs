@@ -2,7 +2,7 @@
 
 use super::access::{GroupNumber, Level, Verb};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use super::event::{ManagementOperation, Route};
+use super::event::{ManagementOperation, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
@@ -258,6 +258,26 @@ pub enum Change {
         /// Records appended by the run so far.
         appended: u64,
     },
+    /// Recording goes on after an outage.
+    ResumeRecording {
+        /// When it began.
+        since: Timestamp,
+        /// Why.
+        cause: OutageCause,
+        /// Commands turned away meanwhile.
+        turned_away: u64,
+    },
+    /// The wall clock left the time that records are given; with `followed` it is taken over from here on.
+    StepClock {
+        /// When it was first seen.
+        seen_at: Timestamp,
+        /// The time that records are given.
+        kept: Timestamp,
+        /// What the wall clock says.
+        wall: Timestamp,
+        /// Whether it is followed.
+        followed: bool,
+    },
     /// Make a person known.
     CreateUser {
         /// E-mail address.
@@ -420,7 +440,9 @@ impl Change {
             | Self::ContinueLog { .. }
             | Self::StartRecording
             | Self::StopRecording { .. }
+            | Self::ResumeRecording { .. }
             | Self::DefineScopeMap(_) => Op::ChangeStaffTokens,
+            Self::StepClock { .. } => Op::AcceptClock,
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,
             Self::UpdateAccount { .. } => Op::UpdateAccount,

@@ -10,6 +10,7 @@ mod draft;
 mod gateway;
 mod imports;
 mod management;
+mod narrowing;
 mod once;
 mod scope_map;
 mod tokens;
@@ -19,6 +20,7 @@ pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
 pub use imports::IMPORT_LINES_MAX;
 pub use management::{Done, Subject as DoneSubject, may_read};
+pub use narrowing::narrows;
 pub use totals::{
     Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,
 };

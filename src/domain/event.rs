@@ -46,6 +46,8 @@ macro_rules! with_event_types {
             3, 1, TextSeen;
             4, 1, RecordingStarted;
             5, 1, RecordingStopped;
+            6, 1, RecordingResumed;
+            7, 1, ClockStepped;
             8, 1, LogContinued;
             10, 1, UserCreated;
             11, 1, AccountCreated;
@@ -187,6 +189,31 @@ payload! {
     RecordingStopped {
         /// Records appended by this run, this one included.
         appended: u64,
+    }
+
+    /// Recording goes on after a time in which requests were refused unrecorded. Its own time is the end of that time.
+    RecordingResumed {
+        /// When the first of them was refused, or when it became clear that they would have to be.
+        since: Timestamp,
+        /// Why.
+        cause: OutageCause,
+        /// How many commands were turned away.
+        turned_away: u64,
+    }
+
+    /// The wall clock left the time that records are given, or is followed from here on.
+    ClockStepped {
+        /// When it was first seen, in the time that records are given.
+        seen_at: Timestamp,
+        /// The time that records are given, at the comparison.
+        kept: Timestamp,
+        /// What the wall clock said then.
+        wall: Timestamp,
+        /// Whether the wall clock is followed from here on. Times of records never go back: they stand still until it
+        /// has passed the last of them.
+        followed: bool,
+        /// By what right, and from where it was accepted; none where the service saw or followed it by itself.
+        by: Option<By>,
     }
 
     /// A restored copy goes on under another name and key. Every record before this one is the old log's; what that
@@ -524,6 +551,28 @@ pub struct By {
     pub agent: TextNumber,
 }
 
+/// Why nothing could be recorded. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum OutageCause {
+    /// The disk was full, or nearly so. Deletions and narrower accesses may have been recorded all the same.
+    DiskFull,
+    /// The log could not be written.
+    WriteFailed,
+    /// The wall clock was behind the log. Deletions and narrower accesses may have been recorded all the same.
+    ClockBehind,
+}
+
+impl OutageCause {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DiskFull => "disk_full",
+            Self::WriteFailed => "write_failed",
+            Self::ClockBehind => "clock_behind",
+        }
+    }
+}
+
 /// Where the access of a request came from, with the version judged. Numbers are part of the record format: append
 /// only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -695,6 +744,8 @@ pub enum ManagementOperation {
     ChangeStaffTokens,
     /// Look at staff tokens.
     ReadStaffTokens,
+    /// Accept what the wall clock says.
+    AcceptClock,
 }
 
 impl ManagementOperation {
@@ -719,6 +770,7 @@ impl ManagementOperation {
             Self::ReadEvents => "read_events",
             Self::ChangeStaffTokens => "change_staff_tokens",
             Self::ReadStaffTokens => "read_staff_tokens",
+            Self::AcceptClock => "accept_clock",
         }
     }
 }

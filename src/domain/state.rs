@@ -132,6 +132,7 @@ impl State {
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
             | Event::LogContinued(_) => self.evolve_service(event),
+            Event::RecordingResumed(_) | Event::ClockStepped(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
             Event::TokenRenamed(_)
@@ -389,6 +390,7 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::TokenDeleted(e) => &e.by,
         Event::TokenImported(e) => &e.by,
         Event::GatewayRightsChanged(e) => &e.by,
+        Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })
 }

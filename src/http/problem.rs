@@ -18,6 +18,7 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "digest-exists",
         "The digest belongs to a token already, which token_id names. Of an import of many, duplicates names each line whose digest a token or an earlier line has. Nothing was taken over.",
     ),
+    ("clock-as-expected", "The wall clock says what the service counts, within a minute: there is nothing to accept."),
     (
         "forbidden",
         "The token works, but may not do this. Operator tokens may change and read, auditor tokens may read.",
@@ -216,6 +217,7 @@ mod tests {
             include_str!("manage/gateway.rs"),
             include_str!("manage/imports.rs"),
             include_str!("manage/idempotency.rs"),
+            include_str!("manage/clock.rs"),
             include_str!("manage/reads.rs"),
             include_str!("manage/tokens.rs"),
         ];

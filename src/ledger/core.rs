@@ -5,8 +5,8 @@ use super::Reply;
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
 use crate::domain::decide::{
-    Answer, Context, Decision, Due, QUOTA_TOKENS_A_RECORD, Recorded, Tally, TallyNote, decide, record_quota_total,
-    record_refusal_sum,
+    Answer, Context, Decision, Due, QUOTA_TOKENS_A_RECORD, Recorded, Tally, TallyNote, decide, narrows,
+    record_quota_total, record_refusal_sum,
 };
 use crate::domain::event::Event;
 use crate::domain::ids::{Position, RequestId};
@@ -17,6 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::entropy::Entropy;
 use crate::log::codec::RECORD_BYTES_MAX;
 use crate::log::personal::TextNumbers;
+use crate::log::space::make_room_to_open;
 use crate::log::writer::{AppendError, Batch, LogWriter};
 use crate::log::{DataDir, LogError};
 use crate::projections::rebuild;
@@ -42,6 +43,8 @@ pub struct Core {
     entropy: Entropy,
     tally: Tally,
     clock: Clock,
+    /// The batch takes over what the wall clock says.
+    follows_wall: bool,
     batch: Batch,
 }
 
@@ -57,6 +60,8 @@ pub struct Committed {
     pub records: Vec<Recorded>,
     /// A reply for each command, in order.
     pub replies: Vec<Reply>,
+    /// Whether the clock follows the wall clock from here on.
+    pub clock_followed: bool,
 }
 
 /// What is being written down for one batch.
@@ -96,6 +101,7 @@ impl Core {
             entropy,
             tally: Tally::default(),
             clock,
+            follows_wall: false,
             batch: Batch::default(),
         }
     }
@@ -128,6 +134,18 @@ impl Core {
     /// Whether counted refusals wait to be recorded.
     pub fn has_tally(&self) -> bool {
         !self.tally.is_empty()
+    }
+
+    /// Whether a command only takes something away; false also where that cannot be told now.
+    pub fn narrows(&mut self, command: &Command) -> bool {
+        let mut texts = self.texts.lookup(self.log.connection());
+        let narrows = narrows(&self.state, command, &mut texts);
+        narrows && texts.take_failure().is_none()
+    }
+
+    /// Moves the write-ahead log into the file if it is long enough (see [`LogWriter::move_wal_if_due`]).
+    pub fn move_wal_if_due(&mut self) -> Result<(), LogError> {
+        self.log.move_wal_if_due()
     }
 
     /// Carries out one command by itself.
@@ -232,6 +250,10 @@ impl Core {
             Event::TokenCreated(created) => created.secret,
             Event::TokenImported(imported) => imported.secret,
             Event::TokenRotated(rotated) => rotated.secret,
+            Event::ClockStepped(stepped) => {
+                self.follows_wall |= stepped.followed;
+                return;
+            }
             _ => return,
         };
         self.digests.write().insert(secret.digest, (header.token, secret.number));
@@ -282,13 +304,17 @@ impl Core {
     fn conclude(&mut self, decided: Result<(), LogError>, progress: Progress) -> Result<Committed, AppendError> {
         let Progress { records, replies, notes, due } = progress;
         let appended = decided.map_err(AppendError::RolledBack).and_then(|()| self.append());
+        let clock_followed = std::mem::take(&mut self.follows_wall);
         match appended {
             Ok(first) => {
+                if clock_followed {
+                    self.clock.follow_wall();
+                }
                 notes.into_iter().for_each(|note| self.tally.add(note));
                 let position = |index: usize| Position(first.0 + index as u64);
                 let replies =
                     replies.into_iter().map(|(answer, last)| Reply { answer, position: last.map(position) }).collect();
-                Ok(Committed { first, records, replies })
+                Ok(Committed { first, records, replies, clock_followed })
             }
             Err(error) => {
                 self.tally.give_back(due);
@@ -312,6 +338,10 @@ impl Core {
         self.batch.clear();
         self.texts.forget();
         let AppendError::RolledBack(cause) = error else { return error };
+        if cause.is_disk_full() {
+            // To read the views may take a new file beside them.
+            make_room_to_open(&self.dir);
+        }
         match rebuild::load(&self.dir) {
             Ok(loaded) => {
                 self.state = loaded.projections.state;

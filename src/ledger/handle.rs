@@ -1,7 +1,9 @@
 //! The handle: what HTTP, the local socket and the command line hold of a running ledger.
 
 use super::Reply;
+use super::condition::{ClockState, Health, Readiness, Unavailable};
 use super::core::{Core, SharedDigests};
+use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
 use super::signer::{self, Unsigned};
@@ -17,6 +19,7 @@ use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::request_digest::RequestDigests;
 use crate::log::signed_head::{HeadFile, SignedHead, check_before_start, check_key, read_key};
+use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
@@ -25,7 +28,6 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What may be set.
@@ -39,34 +41,22 @@ pub struct Settings {
     /// [`Ledger::hand_over`] whenever it has nothing else to do: then a burst of requests is one commit, not one
     /// commit for its first and another for its rest, and nobody waits for a timer.
     pub wake_at: usize,
+    /// Free bytes on the disk below which uses and creations are refused; 0: never.
+    pub low_water_bytes: u64,
+    /// Bytes of the ballast that is kept for deletions on a full disk; 0: none. `serve` sets it.
+    pub ballast_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue_max: 1_024, snapshot_events: 250_000, wake_at: 1 }
+        Self {
+            queue_max: 1_024,
+            snapshot_events: 250_000,
+            wake_at: 1,
+            low_water_bytes: LOW_WATER_BYTES,
+            ballast_bytes: 0,
+        }
     }
-}
-
-/// Why a command was not carried out: at most once, and the caller may try again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum Unavailable {
-    /// The queue to the writer is full.
-    #[error("too many requests are waiting to be recorded")]
-    Busy,
-    /// The log cannot be written now.
-    #[error("nothing can be recorded at the moment")]
-    NotRecording,
-}
-
-/// How the ledger is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Health {
-    /// Records.
-    Recording,
-    /// The last batch could not be recorded; it is tried again with the next.
-    Impaired(String),
-    /// It is not known what is in the file: the process must end, and a new start look.
-    Failed(String),
 }
 
 /// What all threads of a ledger share.
@@ -82,6 +72,9 @@ pub(super) struct Shared {
     pub checkpoint: RwLock<Option<Arc<str>>>,
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
+    pub space: Space,
+    pub closing: Closing,
+    pub clock_state: Mutex<ClockState>,
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
@@ -163,6 +156,14 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The file cannot be relied on any more, though all that was committed is in the write-ahead log.
+    pub fn note_unreliable(&self, error: &LogError) {
+        tracing::error!(%error, "the write-ahead log was not moved into the ledger file");
+        self.health.send_replace(Health::Failed(error.to_string()));
+    }
+}
+
 /// A running ledger. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -236,15 +237,27 @@ impl OpenLedger {
         let Self { core, loaded, mut head_file, requests, dir, clock } = self;
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
-        let checkpoint = head_file.sign(signed)?;
+        let (checkpoint, signed_size) = match head_file.sign(signed) {
+            Ok(checkpoint) => (Some(checkpoint), signed.size),
+            // It is signed when there is room again. The first head of a log is not put off: once something is recorded, a
+            // log without a signed head would be taken for one that lost it.
+            Err(error) if error.is_disk_full() && head_file.signed_head()?.is_some() => {
+                tracing::warn!(%error, "the disk is full: the head is not signed yet");
+                (head_file.latest()?, Position(0))
+            }
+            Err(error) => return Err(error),
+        };
         let (sender, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
             counters: Counters::default(),
             settings,
-            unsigned: Unsigned::after(signed.size),
-            checkpoint: RwLock::new(Some(checkpoint.into())),
+            unsigned: Unsigned::after(signed_size),
+            checkpoint: RwLock::new(checkpoint.map(Into::into)),
+            space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
+            closing: Closing::default(),
+            clock_state: Mutex::default(),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
@@ -254,6 +267,7 @@ impl OpenLedger {
             impaired: AtomicBool::new(false),
             replies: sender,
         });
+        shared.look_at_space_first();
         tokio::spawn(wake_callers(receiver));
         let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
@@ -386,9 +400,27 @@ impl Ledger {
         self.shared.health.subscribe()
     }
 
-    /// What is wrong though it records: why no checkpoint is signed at the moment.
-    pub fn warning(&self) -> Option<String> {
-        self.shared.unsigned_because.lock().as_ref().map(|why| format!("no checkpoint is signed: {why}"))
+    /// Whether it can do all of its work, and what somebody should look at.
+    pub fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness::default();
+        readiness.note_health(&self.shared.health.borrow());
+        readiness.note_space(&self.shared.space);
+        let last_recorded_at = self.shared.projections.read().state.last_recorded_at;
+        readiness.note_clock(self.clock_state(), self.clock.now(), last_recorded_at);
+        if let Some(why) = &*self.shared.unsigned_because.lock() {
+            readiness.warnings.push(format!("no checkpoint is signed: {why}"));
+        }
+        readiness
+    }
+
+    /// What the writer thinks of the clock.
+    pub fn clock_state(&self) -> ClockState {
+        *self.shared.clock_state.lock()
+    }
+
+    /// The room that its disk has.
+    pub fn space(&self) -> &Space {
+        &self.shared.space
     }
 
     /// Its directory.
@@ -410,6 +442,7 @@ impl Ledger {
             match index {
                 1 => self.shared.feed.close(),
                 2 => self.shared.unsigned.close(),
+                3 => self.shared.closing.close(),
                 _ => {}
             }
             if thread.join().is_err() {
@@ -419,7 +452,7 @@ impl Ledger {
     }
 }
 
-/// Writer first, then projector and signer: [`Ledger::stop`] ends them in this order.
+/// Writer first, then projector, signer and keeper: [`Ledger::stop`] ends them in this order.
 fn spawn_threads(
     dir: &DataDir,
     core: Core,
@@ -432,12 +465,13 @@ fn spawn_threads(
             .spawn(run)
             .map_err(|source| LogError::Io { path: dir.path().to_owned(), source })
     };
-    let (writing, folding, signing) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+    let [writing, folding, signing, keeping] = [(); 4].map(|()| Arc::clone(shared));
     let folding_dir = dir.clone();
     let writer = spawn("writer", Box::new(move || writer::run(core, &writing)))?;
     let projector = spawn("projector", Box::new(move || projector::run(&folding_dir, &folding)))?;
     let signer = spawn("signer", Box::new(move || signer::run(head_file, &signing)))?;
-    Ok(vec![writer, projector, signer])
+    let keeper = spawn("keeper", Box::new(move || keeper::run(&keeping)))?;
+    Ok(vec![writer, projector, signer, keeper])
 }
 
 async fn wake_callers(mut receiver: mpsc::UnboundedReceiver<Replies>) {

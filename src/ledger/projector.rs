@@ -16,6 +16,8 @@ use std::time::Duration;
 const FOLD_EVENTS: usize = 4_096;
 /// Events that may wait before the projector is woken for them, if nobody reads.
 const WAITING_EVENTS: usize = 4_096;
+/// How often a snapshot that failed is tried again before the next one would be due.
+const RETRIES_A_SNAPSHOT: u64 = 8;
 /// How long events wait at most before they are folded, if nobody reads.
 const TICK: Duration = Duration::from_millis(25);
 
@@ -105,15 +107,20 @@ fn fold(shared: &Shared, first: Position, records: &[Recorded]) {
 struct Snapshots {
     dir: DataDir,
     last: Position,
+    /// Nothing is tried before this one, after a try that failed.
+    not_before: Position,
 }
 
 impl Snapshots {
     fn new(dir: &DataDir, last: Position) -> Self {
-        Self { dir: dir.clone(), last }
+        Self { dir: dir.clone(), last, not_before: last }
     }
 
     fn take_if_due(&mut self, shared: &Shared) {
-        if shared.folded().0.saturating_sub(self.last.0) >= shared.settings.snapshot_events {
+        let folded = shared.folded();
+        let is_due = folded.0.saturating_sub(self.last.0) >= shared.settings.snapshot_events;
+        // While the disk has no room it stays due, and is taken when there is some.
+        if is_due && folded >= self.not_before && !shared.space.is_low() {
             self.take(shared);
         }
     }
@@ -124,19 +131,36 @@ impl Snapshots {
             return;
         }
         match self.try_take(shared) {
-            Ok(()) => tracing::debug!(position = self.last.0, "snapshot taken"),
-            Err(error) => tracing::warn!(%error, "no snapshot was taken"),
+            Ok(true) => tracing::debug!(position = self.last.0, "snapshot taken"),
+            Ok(false) => {
+                tracing::warn!(free = shared.space.free(), "no snapshot was taken: the disk has no room for one");
+                self.put_off(shared);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot was taken");
+                self.put_off(shared);
+            }
         }
     }
 
-    fn try_take(&mut self, shared: &Shared) -> Result<(), LogError> {
+    fn put_off(&mut self, shared: &Shared) {
+        self.not_before = Position(shared.folded().0 + shared.settings.snapshot_events / RETRIES_A_SNAPSHOT);
+    }
+
+    /// False if the disk has no room: half a snapshot would take what is left for deletions.
+    fn try_take(&mut self, shared: &Shared) -> Result<bool, LogError> {
         let (position, bytes) = {
             let projections = shared.projections.read();
             (projections.position, snapshot::encode(&projections)?)
         };
-        self.last = position;
+        // In the write-ahead log first, then in the file.
+        if !shared.space.has_room_for(2 * bytes.len() as u64) {
+            return Ok(false);
+        }
         let missing = || LogError::Damaged { position, what: "the record is missing".to_owned() };
         let leaf = leaf_hash(&LogReader::open(&self.dir)?.record(position)?.ok_or_else(missing)?);
-        Views::keep(&self.dir, position, leaf, &bytes)
+        Views::keep(&self.dir, position, leaf, &bytes)?;
+        self.last = position;
+        Ok(true)
     }
 }

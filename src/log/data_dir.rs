@@ -171,12 +171,24 @@ impl LogError {
         }
     }
 
-    /// Whether the same may work later without anything being doubtful: the disk is full, or someone else has the file
-    /// for a moment. What could not be written is known not to be there.
+    /// Whether there was no room left: what could not be written is known not to be there.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+
+    /// Whether the same may work later without anything being doubtful: there is no room, or someone else has the file
+    /// for a moment.
     pub fn is_passing(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
-        matches!(self, Self::Sqlite(error)
-            if matches!(error.sqlite_error_code(), Some(DiskFull | DatabaseBusy | DatabaseLocked)))
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        let is_held = matches!(self, Self::Sqlite(error)
+            if matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)));
+        is_held || self.is_disk_full()
     }
 
     /// A record that does not decode, at its place.
@@ -223,6 +235,11 @@ impl DataDir {
     /// There from before the first events until the first operator token was shown.
     fn unfinished(&self) -> PathBuf {
         self.0.join("init.unfinished")
+    }
+
+    /// Blocks kept so that they can be given up on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
     }
 
     /// Socket for commands from the same machine.
@@ -313,10 +330,15 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
         }
-        // What is written here only helps people: a crash before it, or a disk that does not take it, leaves an older
-        // name, or none, behind a lock that we hold.
-        let note = format!("process {}\n", std::process::id());
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
+        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold, and a
+        // full disk perhaps none.
+        let noted = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
+        if let Err(source) = noted {
+            tracing::warn!(%source, "the lock file does not say who holds it");
+        }
         Ok(DirLock { _file: file })
     }
 
@@ -365,7 +387,7 @@ impl DataDir {
         File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(|source| self.io(&self.0, source))
     }
 
-    fn io(&self, path: &Path, source: std::io::Error) -> LogError {
+    pub(super) fn io(&self, path: &Path, source: std::io::Error) -> LogError {
         LogError::Io { path: path.to_owned(), source }
     }
 }

@@ -1,7 +1,7 @@
 //! The only place that knows the ledger file.
 //!
 //! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
-//! texts, and whole copies of it all. Refuses to know: rules, read models, HTTP.
+//! texts, room on the disk, and whole copies of it all. Refuses to know: rules, read models, HTTP.
 
 pub mod backup;
 pub mod codec;
@@ -12,6 +12,7 @@ pub mod personal;
 pub mod reader;
 pub mod request_digest;
 pub mod signed_head;
+pub mod space;
 pub mod unfinished;
 pub mod writer;
 

@@ -6,17 +6,23 @@ use super::merkle::{self, TileId, Tree};
 use super::personal::{self, PersonalRow};
 use super::reader::{read_head, read_tile};
 use super::signed_head;
+use super::space;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use thiserror::Error;
 
-/// Frames after which a commit also moves the WAL into the file. Small enough that the WAL is overwritten in place
-/// and never grows: growing a file costs an fsync nearly twice.
-const CHECKPOINT_FRAMES: u32 = 1_000;
+/// Frames after which the WAL is moved into the file. Small enough that the WAL is overwritten in place and never grows:
+/// growing a file costs an fsync nearly twice.
+pub(super) const CHECKPOINT_FRAMES: u32 = 1_000;
+/// Further frames after which it is tried again, where a reader or a full disk kept some in the WAL.
+const CHECKPOINT_AGAIN_FRAMES: u32 = 250;
 /// Every commit writes the last page again, and SQLite sums it: half the page is half of that.
-const PAGE_BYTES: u32 = 4_096;
+pub(super) const PAGE_BYTES: u32 = 4_096;
 const TILE_WIDTH: u64 = merkle::TILE_WIDTH as u64;
 
 const SCHEMA_STEPS: [&str; SCHEMA_STEP as usize] = [include_str!("../../schema/ledger/001_ledger.sql")];
@@ -86,7 +92,42 @@ pub enum AppendError {
 pub struct LogWriter {
     connection: Connection,
     tree: Tree,
+    wal: Wal,
     _lock: DirLock,
+}
+
+/// How long the WAL is, and when it is to be moved into the file.
+#[derive(Debug)]
+struct Wal {
+    /// Frames in it after the last commit.
+    frames: Arc<AtomicU32>,
+    /// Frames in it at the last look.
+    seen: u32,
+    due_at: u32,
+}
+
+impl Wal {
+    /// Has the connection tell the length after each commit; it then no longer moves the WAL by itself, which it would do
+    /// without telling of a failure.
+    fn of(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let frames = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&frames);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            told.store(u32::try_from(pages).unwrap_or(0), Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { frames, seen: 0, due_at: CHECKPOINT_FRAMES })
+    }
+
+    fn is_due(&mut self) -> bool {
+        let frames = self.frames.load(Relaxed);
+        if frames < self.seen {
+            // It was begun anew.
+            self.due_at = CHECKPOINT_FRAMES;
+        }
+        self.seen = frames;
+        frames >= self.due_at
+    }
 }
 
 impl LogWriter {
@@ -116,13 +157,15 @@ impl LogWriter {
     }
 
     fn open_locked(dir: &DataDir, lock: DirLock) -> Result<Self, LogError> {
-        let connection = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        space::make_room_to_open(dir);
+        let mut connection = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         set_up(&connection)?;
+        let wal = Wal::of(&mut connection)?;
         let tree = restore_tree(&connection)?;
         // The write-ahead log was made a moment ago. SQLite syncs the directory for it, but takes no notice if that
         // fails: then a power cut could take the file with all its records.
         dir.sync()?;
-        Ok(Self { connection, tree, _lock: lock })
+        Ok(Self { connection, tree, wal, _lock: lock })
     }
 
     /// The last durable position.
@@ -144,6 +187,11 @@ impl LogWriter {
     ///
     /// A crash before COMMIT returns leaves either all of the batch or nothing of it; after it, all.
     pub fn append(&mut self, batch: &Batch, texts: &[PersonalRow]) -> Result<Position, AppendError> {
+        // Only for those who append without ever calling it themselves. A full disk is no reason yet: the batch may fit.
+        match self.move_wal_if_due() {
+            Err(error) if !error.is_disk_full() => return Err(AppendError::Unknown(error)),
+            _ => {}
+        }
         let first = self.head().next();
         match self.try_append(first, batch, texts) {
             Ok(()) => Ok(first),
@@ -204,6 +252,24 @@ impl LogWriter {
         }
     }
 
+    /// Moves the WAL into the file once it is long enough: not inside a commit, so that nobody's answer waits for it. What
+    /// was committed is durable in the WAL, whatever comes of this.
+    ///
+    /// After an error other than a full disk nothing may be appended any more: pages of the file may count as written that
+    /// never reached the disk. A crash in here leaves the WAL whole; it is moved again from its beginning.
+    pub fn move_wal_if_due(&mut self) -> Result<(), LogError> {
+        if !self.wal.is_due() {
+            return Ok(());
+        }
+        self.wal.due_at = self.wal.seen + CHECKPOINT_AGAIN_FRAMES;
+        match self.connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
+            Ok(_) => Ok(()),
+            // A reader or another program's checkpoint; there will be another time.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Moves the WAL into the file, at an orderly end.
     pub fn checkpoint_wal(&self) -> Result<(), LogError> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
@@ -229,11 +295,11 @@ fn write_empty_file(path: &Path) -> Result<(), LogError> {
 fn set_up(connection: &Connection) -> Result<(), LogError> {
     connection.set_prepared_statement_cache_capacity(32);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.execute_batch(&format!(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={CHECKPOINT_FRAMES};
+    connection.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;
          PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
-         PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
-    ))?;
+         PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;",
+    )?;
     // What cannot be switched on is no error to SQLite, it says which mode is left.
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {

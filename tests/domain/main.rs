@@ -9,6 +9,7 @@ mod gateway;
 mod idempotency;
 mod imports;
 mod management;
+mod narrowing;
 mod order;
 mod recording;
 mod research;

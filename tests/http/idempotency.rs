@@ -34,6 +34,10 @@ fn slug(told: &Told) -> String {
     told.json()["type"].as_str().unwrap().to_owned()
 }
 
+fn imported(digit: &str) -> Value {
+    json!({ "name": "old", "access": "full", "digest": digit.repeat(64) })
+}
+
 async fn other_operator(house: &House) -> Token {
     house.token("/v1/staff-tokens", json!({ "role": "operator", "name": "other" })).await
 }
@@ -43,6 +47,7 @@ async fn every_post_takes_a_key_and_is_carried_out_once_under_it() {
     let house = House::new().await;
     let account = format!("/v1/accounts/{}", house.teams);
     let zones = grants(&[("zones", "read_only", json!(["example.com"]))]);
+    let gateway = json!({ "name": "t", "rights": ["authorize"], "accounts": [house.teams] });
     let rows = [
         ("/v1/users".to_owned(), json!({ "name": "New", "email": "new@example.com" }), "UserCreated"),
         ("/v1/accounts".to_owned(), json!({ "name": "N", "email": "n@example.com", "plan": "solo" }), "AccountCreated"),
@@ -52,6 +57,9 @@ async fn every_post_takes_a_key_and_is_carried_out_once_under_it() {
         (format!("/v1/users/{}/tokens", house.ada), json!({ "name": "t" }), "TokenCreated"),
         (format!("{}/rotate", house.adas.path), json!({}), "TokenRotated"),
         ("/v1/staff-tokens".to_owned(), json!({ "role": "auditor", "name": "t" }), "TokenCreated"),
+        ("/v1/gateway-tokens".to_owned(), gateway, "TokenCreated"),
+        (format!("{}/rotate", house.gateway.path), json!({}), "TokenRotated"),
+        (format!("{account}/tokens/import"), imported("a"), "TokenImported"),
     ];
     for (number, (path, body, event)) in rows.iter().enumerate() {
         let (key, head) = (format!("key-{number}"), house.head());
@@ -68,6 +76,20 @@ async fn every_post_takes_a_key_and_is_carried_out_once_under_it() {
         assert_repeated(&first, &post(&house, path, &key, body).await);
         assert_eq!(house.head(), head, "{path}: nothing was recorded");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_of_many_is_repeated_line_by_line() {
+    let house = House::new().await;
+    let lines = format!("{}\n\n{}\n", imported("a"), imported("b"));
+    let ask = || {
+        let ask = Ask::new("POST", format!("/v1/accounts/{}/tokens/import", house.teams)).bearer(&house.operator);
+        ask.header("Content-Type", "application/x-ndjson").header("Idempotency-Key", "k").bytes(lines.clone())
+    };
+    let first = house.ask(ask()).await.expect(201);
+    let head = house.head();
+    assert_repeated(&first, &house.ask(ask()).await);
+    assert_eq!((house.head(), &first.data()["imported"]), (head, &json!(2)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,7 +237,7 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
                 event["type"] == "TokenUseRefused" && event["data"]["cause"] == cause(asker, status) && !is_of_it;
             (!(is_use || is_refusal) || !is_by(house, event, asker)).then_some("the record says something else")
         }
-        404 => (!events.is_empty()).then_some("nothing was changed"),
+        404 | 409 => (!events.is_empty()).then_some("nothing was changed"),
         _ if reads_only => (!events.is_empty()).then_some("only looked at"),
         _ => events.is_empty().then_some("it is not recorded"),
     }

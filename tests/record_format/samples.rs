@@ -95,6 +95,22 @@ impl Samples {
         }
         let map = ScopeMapDefined { map: 1, name: "dnsimple-v2".to_owned(), hash: counted_from(0x20), routes: 104 };
         self.add("scope_map_defined", of_service(), map);
+        self.outages_and_clock();
+    }
+
+    fn outages_and_clock(&mut self) {
+        for (cause, turned_away) in variants::<OutageCause>().into_iter().zip([0, 251, 65_536]) {
+            let resumed = RecordingResumed { since: Timestamp(NOW.0 - 90_000_000), cause, turned_away };
+            self.add(format!("recording_resumed_{cause:?}"), of_service(), resumed);
+        }
+        let (seen_at, wall) = (Timestamp(NOW.0 - 600_000_000), NOW.plus_seconds(3_600));
+        let seen = ClockStepped { seen_at: NOW, kept: NOW, wall, followed: false, by: None };
+        self.add("clock_stepped_forward", of_service(), seen);
+        let back = Timestamp(NOW.0 - 3_600_000_000);
+        let lasted = ClockStepped { seen_at, kept: NOW, wall: back, followed: true, by: None };
+        self.add("clock_stepped_back_followed", of_service(), lasted);
+        let accepted = ClockStepped { seen_at, kept: NOW, wall, followed: true, by: Some(operator()) };
+        self.add("clock_stepped_accepted", by_operator(of_service()), accepted);
     }
 
     fn continued(&mut self) {

@@ -49,6 +49,8 @@ REASONS = [
         r'resources must be "all" for \w+',
         r"type is not an event type",
         r"name is not a domain of this account",
+        r"accounts \d+ is not an account",
+        r"created_at .*future",
     )
 ]
 

@@ -7,8 +7,8 @@ use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
-    By, Cause, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused, RecordingStarted,
-    RecordingStopped, ScopeGroupDefined,
+    By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
+    RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::Rejection;
@@ -209,6 +209,13 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
         // A key under a key: nobody sends such a thing; the inner key is not looked at.
         Change::Once { change, .. } => rule(deciding, change, texts),
+        Change::ResumeRecording { since, cause, turned_away } => {
+            let (since, cause, turned_away) = (*since, *cause, *turned_away);
+            Ok(service(deciding, texts, RecordingResumed { since, cause, turned_away }))
+        }
+        Change::StepClock { seen_at, kept, wall, followed } => {
+            Ok(step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed))
+        }
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
@@ -251,6 +258,20 @@ fn continue_log(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Change)
         log_vkey: log_vkey.clone(),
     };
     Ok(service(deciding, texts, continued))
+}
+
+/// The service sees a step by itself; whoever accepts one says by what right.
+fn step_clock(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    (seen_at, kept, wall): (Timestamp, Timestamp, Timestamp),
+    followed: bool,
+) -> (Vec<Recorded>, Done) {
+    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
+    let is_service = matches!(deciding.acting.principal, Principal::Service);
+    let by = if is_service { None } else { Some(deciding.by(&mut draft)) };
+    draft.record(ClockStepped { seen_at, kept, wall, followed, by });
+    (draft.finish(), Done { subject: Subject::Service, created: false })
 }
 
 fn initialize(deciding: &Deciding<'_>, texts: &mut dyn Texts, origin: &str, log_vkey: &str) -> (Vec<Recorded>, Done) {

@@ -239,6 +239,6 @@ async fn with_rate_limit(app: &App, digest: TokenDigest, mut reply: Reply) -> Re
 
 fn not_recorded(unavailable: Unavailable) -> Reply {
     let mut reply = message(StatusCode::SERVICE_UNAVAILABLE, &unavailable.to_string());
-    answer::add_retry_after(&mut reply, answer::RETRY_SECONDS);
+    answer::add_retry_after(&mut reply, unavailable.retry_seconds());
     reply
 }

@@ -3,6 +3,7 @@
 //! The credential is judged before the body is read; the writer judges it again when it decides.
 
 mod changes;
+mod clock;
 mod gateway;
 mod idempotency;
 mod imports;
@@ -36,6 +37,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
     use Operation as Op;
     match operation {
         Op::GetSelf => reads::own_token(app, asked).await,
+        Op::AcceptClock => clock::accept(app, asked).await,
         Op::ListUsers
         | Op::GetUser
         | Op::ListManagedAccounts
@@ -114,7 +116,7 @@ pub fn unavailable(unavailable: Unavailable) -> Box<Problem> {
         "The ledger cannot record",
         unavailable.to_string(),
     );
-    Box::new(problem.with_retry_after(answer::RETRY_SECONDS))
+    Box::new(problem.with_retry_after(unavailable.retry_seconds()))
 }
 
 /// Lets staff look; a refused attempt is recorded before it is answered.
