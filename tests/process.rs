@@ -6,8 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 #![allow(missing_docs, reason = "tests say what they mean by their names")]
 
+#[path = "process/backup.rs"]
+mod backup;
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/crash_points.rs"]
+mod crash_points;
 #[path = "process/disk_full.rs"]
 mod disk_full;
 #[path = "process/doctor.rs"]
@@ -40,12 +44,16 @@ mod past;
 mod program;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
+#[path = "process/restore.rs"]
+mod restore;
 #[path = "process/room.rs"]
 mod room;
 #[path = "process/scene.rs"]
 mod scene;
 #[path = "process/shim.rs"]
 mod shim;
+#[path = "process/signed_head.rs"]
+mod signed_head;
 #[path = "process/start_time.rs"]
 mod start_time;
 #[path = "process/stop.rs"]

@@ -329,6 +329,17 @@ TYPES = {
             ("by", option(by[1])),
         ),
     ),
+    (8, 1): (
+        "LogContinued",
+        struct(
+            ("old_origin", string),
+            ("old_vkey", string),
+            ("last_checkpoint", string),
+            ("lost_through", u64),
+            ("origin", string),
+            ("log_vkey", string),
+        ),
+    ),
     (10, 1): (
         "UserCreated",
         struct(("user", user), ("email", text), ("name", text), ("hourly_limit", u64), by),

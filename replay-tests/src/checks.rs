@@ -164,6 +164,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::RecordingStopped(_)
         | Event::RecordingResumed(_)
         | Event::ClockStepped(_)
+        | Event::LogContinued(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)

@@ -16,7 +16,7 @@ use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneF
 use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
 use token_ledger::domain::rejection::FieldFault;
 use token_ledger::domain::scope_map::MapGroup;
 use token_ledger::domain::state::State;
@@ -33,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 37] = [
+pub const KINDS: [&str; 38] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -47,6 +47,7 @@ pub const KINDS: [&str; 37] = [
     "initialize",
     "start recording",
     "stop recording",
+    "continue log",
     "define scope map",
     "resume recording",
     "step clock",
@@ -92,6 +93,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::Initialize { .. } => "initialize",
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
+            Change::ContinueLog { .. } => "continue log",
             Change::DefineScopeMap(_) => "define scope map",
             Change::ResumeRecording { .. } => "resume recording",
             Change::StepClock { .. } => "step clock",
@@ -474,7 +476,8 @@ impl Generator {
             3 => self.scope_map(),
             4 => Change::Look(ManagementOperation::ReadEvents),
             5 => self.outage_or_step(),
-            6..8 => Change::Attempt(ManagementOperation::CreateToken),
+            6 => self.continuation(state),
+            7..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
             21..31 => self.account_edit(state),
@@ -504,6 +507,20 @@ impl Generator {
         }
         let wall = self.now.plus_seconds(self.random.below(4_000));
         Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
+    }
+
+    /// Under a name of its own, or under one that the log has or had.
+    fn continuation(&mut self, state: &State) -> Change {
+        let name = match self.random.percent(70) {
+            true => format!("ledger.example/{}", self.random.number()),
+            false => state.former_logs.first().map_or(&state.origin, |former| &former.origin).clone(),
+        };
+        Change::ContinueLog {
+            last_checkpoint: String::new(),
+            lost_through: Position(if self.random.percent(50) { 0 } else { u64::MAX }),
+            log_vkey: format!("{name}+key"),
+            origin: name,
+        }
     }
 
     fn new_account(&mut self) -> Change {

@@ -79,7 +79,7 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         }
         AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
-        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "first_id": first.0, "count": count }),
+        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
     }
 }
 
@@ -210,7 +210,8 @@ impl Words<'_> {
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
             | Event::RecordingResumed(_)
-            | Event::ClockStepped(_) => self.service_data(event),
+            | Event::ClockStepped(_)
+            | Event::LogContinued(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
@@ -246,6 +247,11 @@ impl Words<'_> {
                 "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),
                 "wall": e.wall.to_micros_text(), "step_microseconds": e.wall.micros_since(e.kept),
                 "followed": e.followed, "by": e.by.as_ref().map(|by| self.by(by)),
+            }),
+            Event::LogContinued(e) => json!({
+                "old_origin": e.old_origin, "old_vkey": e.old_vkey, "last_checkpoint": e.last_checkpoint,
+                "lost_through": (!e.lost_through.is_none()).then_some(e.lost_through.0), "origin": e.origin,
+                "log_vkey": e.log_vkey,
             }),
             _ => Value::Null,
         }

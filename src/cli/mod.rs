@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 good, 1 a finding or refused input, 2 wrong usage, 74 storage failed (EX_IOERR of sysexits.h).
 
+mod backup;
 mod control;
 mod demo;
 mod doctor;
@@ -13,6 +14,7 @@ mod local;
 mod output;
 mod progress;
 mod replay;
+mod restore;
 mod routes;
 mod serve;
 mod staff_token;
@@ -68,6 +70,20 @@ enum Command {
     ///
     /// Example: token-ledger verify --data ./ledger
     Verify(verify::VerifyArguments),
+    /// Copy a ledger whole, while it is served or not; the copy is verified before it is reported.
+    ///
+    /// Written under another name and moved to its place: a backup is there whole or not at all. Without --with-key the
+    /// copy can be read and verified, and goes on only with the key file.
+    ///
+    /// Example: token-ledger backup --data ./ledger --to /backups/ledger-2026-03-01
+    Backup(backup::BackupArguments),
+    /// Make a data directory out of a backup; it is verified before it is put in its place.
+    ///
+    /// Same name and key: only if nothing was recorded after the backup. Otherwise --new-log: the copy goes on under a
+    /// name and key of its own, and its first record says which log it continues and what is lost.
+    ///
+    /// Example: token-ledger restore --from /backups/ledger-2026-03-01 --data ./restored --new-log
+    Restore(restore::RestoreArguments),
     /// Show accounts, members, users and tokens as they are, or were. Changes nothing.
     ///
     /// A time means the last record up to then, judged at that time; a position is judged at its own time.
@@ -186,6 +202,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::State(arguments) => state::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -7,6 +7,7 @@ use crate::http::gateway::map_in_force::{CheckedMap, Gateway, MapError};
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
 use crate::ledger::{BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, Settings};
+use crate::log::signed_head;
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -65,6 +66,9 @@ pub struct ServeOptions {
     /// MiB of the file `ballast`, kept to be given up so that deletions can be recorded on a full disk; 0: none.
     #[arg(long, value_name = "MIB", default_value_t = BALLAST_BYTES >> 20)]
     pub ballast_mib: u64,
+    /// Make a lost head.db anew from the log as it is: once, after the last known checkpoint was held against it.
+    #[arg(long)]
+    pub accept_missing_head: bool,
 }
 
 /// A network, or one address.
@@ -148,6 +152,9 @@ async fn serve_until_stopped(
     };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
     let map = scope_map(options.scope_map.as_deref())?;
+    if options.accept_missing_head {
+        accept_missing_head(dir)?;
+    }
     let opened = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -172,6 +179,19 @@ async fn serve_until_stopped(
     control.abort();
     control::unbind(dir);
     finish(ledger, report).await
+}
+
+/// Without its key nothing can be served, and so nothing is made.
+fn accept_missing_head(dir: &DataDir) -> Result<(), LogError> {
+    if dir.key().exists()
+        && let Some(position) = signed_head::accept_missing(dir)?
+    {
+        tracing::warn!(
+            position = position.0,
+            "the signed head was lost; the log as it is was taken for what was signed"
+        );
+    }
+    Ok(())
 }
 
 /// Puts the scope map in force. While nothing can be recorded the service starts all the same: gateways are told 503

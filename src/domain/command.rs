@@ -5,7 +5,7 @@ use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
-use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
 use super::rejection::FieldFault;
 use super::scope_map::MapGroup;
 use super::text::PersonalText;
@@ -238,6 +238,17 @@ pub enum Change {
         /// Verifier key of the log.
         log_vkey: String,
     },
+    /// Go on under another name and key: the first command of a restored copy that is behind what was signed.
+    ContinueLog {
+        /// The last checkpoint known of the log so far, empty if none is.
+        last_checkpoint: String,
+        /// The last position known of the log so far that is not here; none if none is known.
+        lost_through: Position,
+        /// C2SP origin from here on.
+        origin: String,
+        /// Verifier key from here on.
+        log_vkey: String,
+    },
     /// Recording begins.
     StartRecording,
     /// A scope map is in force from here on. Only the service itself says so.
@@ -426,6 +437,7 @@ impl Change {
         use ManagementOperation as Op;
         match self {
             Self::Initialize { .. }
+            | Self::ContinueLog { .. }
             | Self::StartRecording
             | Self::StopRecording { .. }
             | Self::ResumeRecording { .. }

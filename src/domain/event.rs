@@ -9,7 +9,7 @@ use super::access::{Access, GroupNumber, RequiredScope};
 use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
-use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -48,6 +48,7 @@ macro_rules! with_event_types {
             5, 1, RecordingStopped;
             6, 1, RecordingResumed;
             7, 1, ClockStepped;
+            8, 1, LogContinued;
             10, 1, UserCreated;
             11, 1, AccountCreated;
             12, 1, AccountRenamed;
@@ -213,6 +214,23 @@ payload! {
         followed: bool,
         /// By what right, and from where it was accepted; none where the service saw or followed it by itself.
         by: Option<By>,
+    }
+
+    /// A restored copy goes on under another name and key. Every record before this one is the old log's; what that
+    /// log recorded from this position on is lost.
+    LogContinued {
+        /// Name of the log before.
+        old_origin: String,
+        /// Verifier key of the log before.
+        old_vkey: String,
+        /// The last checkpoint known of the log before, with that log's signature alone; empty if none is known.
+        last_checkpoint: String,
+        /// The last position that the log before is known to have had and that is not here; none if none is known.
+        lost_through: Position,
+        /// Name of the log from here on.
+        origin: String,
+        /// Verifier key from here on.
+        log_vkey: String,
     }
 
     /// A person became known.

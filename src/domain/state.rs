@@ -19,6 +19,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Which secret a digest is.
 pub type Digests = HashMap<TokenDigest, (TokenId, u32), foldhash::fast::RandomState>;
 
+/// What a restored copy was called before it went on under another name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FormerLog {
+    /// Name.
+    pub origin: String,
+    /// Verifier key.
+    pub log_vkey: String,
+}
+
 /// Everything that decisions depend on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
@@ -26,6 +35,8 @@ pub struct State {
     pub origin: String,
     /// Its verifier key.
     pub log_vkey: String,
+    /// Names and verifier keys that it had before, oldest first: what was signed with them stays signed.
+    pub former_logs: Vec<FormerLog>,
     /// Scope groups by number.
     pub groups: Table<ScopeGroup>,
     /// Accounts by number.
@@ -119,7 +130,8 @@ impl State {
             | Event::ScopeGroupDefined(_)
             | Event::ScopeMapDefined(_)
             | Event::RecordingStarted(_)
-            | Event::RecordingStopped(_) => self.evolve_service(event),
+            | Event::RecordingStopped(_)
+            | Event::LogContinued(_) => self.evolve_service(event),
             Event::RecordingResumed(_) | Event::ClockStepped(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
@@ -200,6 +212,12 @@ impl State {
             }
             Event::RecordingStarted(_) => self.stopped_cleanly = false,
             Event::RecordingStopped(_) => self.stopped_cleanly = true,
+            Event::LogContinued(continued) => {
+                self.former_logs
+                    .push(FormerLog { origin: continued.old_origin.clone(), log_vkey: continued.old_vkey.clone() });
+                self.origin.clone_from(&continued.origin);
+                self.log_vkey.clone_from(&continued.log_vkey);
+            }
             _ => {}
         }
     }

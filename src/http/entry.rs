@@ -172,7 +172,7 @@ pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
 
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
     // Before the table: some gateways ask by their client's method, and append their client's path.
-    if gateway::is_asked(asked.path()) {
+    if gateway::is_asked(asked.method(), asked.path()) {
         return Box::pin(gateway::answer(app, asked)).await;
     }
     match find(asked.path(), asked.head.method.as_str()) {

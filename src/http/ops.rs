@@ -50,10 +50,7 @@ pub fn answer(app: &App, operation: Operation) -> Reply {
 fn ready(app: &App) -> Reply {
     let Readiness { refusals, warnings } = app.ledger.readiness();
     if refusals.is_empty() {
-        return match warnings.is_empty() {
-            true => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
-            false => answer::json(StatusCode::OK, &json!({ "status": "ready", "warnings": warnings })),
-        };
+        return answer::json(StatusCode::OK, &json!({ "status": "ready", "warnings": warnings }));
     }
     let reason = refusals.join("; ");
     let problem =

@@ -18,12 +18,12 @@ use crate::entropy::Entropy;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::request_digest::RequestDigests;
-use crate::log::signed_head::{HeadFile, SignedHead};
+use crate::log::signed_head::{HeadFile, SignedHead, check_before_start, check_key, read_key};
 use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
-use crate::projections::rebuild::Loaded;
+use crate::projections::rebuild::{self, Loaded};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -73,6 +73,8 @@ pub(super) struct Shared {
     pub space: Space,
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
+    /// Why the last head could not be signed, as long as that is so.
+    pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
@@ -200,6 +202,7 @@ pub struct OpenLedger {
 impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
+        check_before_start(dir).map_err(|error| deeper_cause(dir, error))?;
         let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
         // Under the lock, so that no `init` is at work.
         dir.check_finished()?;
@@ -254,6 +257,7 @@ impl OpenLedger {
             space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
             closing: Closing::default(),
             clock_state: Mutex::default(),
+            unsigned_because: Mutex::new(None),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
@@ -268,6 +272,19 @@ impl OpenLedger {
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         let requests = Arc::new(requests);
         Ok(Ledger { shared, texts, requests, readers: Arc::default(), dir, clock, threads })
+    }
+}
+
+/// A refused start looks further, still changing nothing: a record that cannot be read, or a key of another log, says
+/// more than that what was signed is not there.
+fn deeper_cause(dir: &DataDir, error: LogError) -> LogError {
+    let state = match rebuild::load(dir) {
+        Ok(loaded) => loaded.projections.state,
+        Err(cause) => return cause,
+    };
+    match read_key(&dir.key(), &state.origin).map(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+        Ok(Err(cause)) => cause,
+        _ => error,
     }
 }
 
@@ -389,6 +406,7 @@ impl Ledger {
         readiness.note_space(&self.shared.space);
         let last_recorded_at = self.shared.projections.read().state.last_recorded_at;
         readiness.note_clock(self.clock_state(), self.clock.now(), last_recorded_at);
+        readiness.warnings.extend(self.warning());
         readiness
     }
 
@@ -400,6 +418,11 @@ impl Ledger {
     /// The room that its disk has.
     pub fn space(&self) -> &Space {
         &self.shared.space
+    }
+
+    /// What is wrong though it records: why no checkpoint is signed at the moment.
+    pub fn warning(&self) -> Option<String> {
+        self.shared.unsigned_because.lock().as_ref().map(|why| format!("no checkpoint is signed: {why}"))
     }
 
     /// Its directory.

@@ -13,11 +13,12 @@ use crate::domain::token_text::TokenSecret;
 use crate::entropy::Entropy;
 use crate::log::note::{LogKey, NoteError};
 use crate::log::reader::LogReader;
+use crate::log::signed_head::make_for_new_log;
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use thiserror::Error;
 
-/// Why no ledger was made.
+/// Why no ledger was made, or why a copy cannot go on as another log.
 #[derive(Debug, Error)]
 pub enum InitializeError {
     /// The files.
@@ -40,8 +41,8 @@ pub enum InitializeError {
     /// What is shown once could not be.
     #[error("the operator token could not be shown ({0}); run `init` again, it gives another one")]
     NotShown(std::io::Error),
-    /// The first operator token.
-    #[error("the first operator token was refused: {0:?}")]
+    /// The rules said no.
+    #[error("the first records were refused: {0:?}")]
     Refused(Rejection),
 }
 
@@ -66,7 +67,7 @@ pub fn initialize(
     initialize_and_show(dir, origin, operator, clock, entropy, |_| Ok(()))
 }
 
-/// Makes a ledger. In order: directory, empty ledger file, key, a note that the end is not reached yet, one transaction
+/// Makes a ledger. In order: directory, file of the signed head, empty ledger file, key, a note that the end is not reached yet, one transaction
 /// with the first events, what is shown once, and the note is taken away. A crash or a failure on the way leaves a
 /// ledger without events, or with the note, on which a next try goes on: with a new operator token in the second case,
 /// as it is not known whether anybody saw the first. One with events and without the note is not touched.
@@ -150,11 +151,11 @@ fn begin(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Core, LogError
     }
     let (core, _) = Core::open(dir, clock, entropy)?;
     // Looked at again, now under the lock: another one may have been faster.
-    if core.head().is_none() || dir.is_unfinished() {
-        Ok(core)
-    } else {
-        Err(LogError::LedgerExists(dir.path().to_owned()))
+    if !core.head().is_none() && !dir.is_unfinished() {
+        return Err(LogError::LedgerExists(dir.path().to_owned()));
     }
+    make_for_new_log(dir)?;
+    Ok(core)
 }
 
 /// The seed that an interrupted try left beside an empty log: it may have been shown already.
@@ -168,13 +169,13 @@ fn kept_seed(dir: &DataDir) -> Result<Option<[u8; 32]>, LogError> {
     bytes.try_into().map(Some).map_err(malformed)
 }
 
-fn new_seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], LogError> {
+pub(super) fn new_seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], LogError> {
     let seed = entropy.bytes_32();
     dir.write_secret_file(&dir.key(), &seed)?;
     Ok(seed)
 }
 
-fn default_origin(entropy: &mut Entropy) -> String {
+pub(super) fn default_origin(entropy: &mut Entropy) -> String {
     let [a, b, c, d, ..] = entropy.bytes_16();
     format!("localhost/token-ledger/{a:02x}{b:02x}{c:02x}{d:02x}")
 }

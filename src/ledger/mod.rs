@@ -9,6 +9,7 @@
 
 mod clock_watch;
 mod condition;
+pub mod continuation;
 pub mod core;
 mod handle;
 pub mod initialize;

@@ -87,6 +87,27 @@ pub enum LogError {
         /// What was signed.
         signed: Position,
     },
+    /// What was signed of a log that has begun is not there.
+    #[error(
+        "{path}: {what}, and without it an older copy of the log would not be noticed. Put head.db back from where it is. If it is lost for good, hold the last checkpoint that anybody has against the log (`token-ledger verify --checkpoint FILE`), then start once with `serve --accept-missing-head`"
+    )]
+    NoSignedHead {
+        /// Where it must be.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Nothing is written over what is there.
+    #[error("{0} is there already and is not empty; nothing is written over it")]
+    TargetExists(PathBuf),
+    /// Not a backup, or not a whole one.
+    #[error("{path} is not a whole backup: {what}")]
+    BadBackup {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// SQLite's library is too old.
     #[error("SQLite {0} has the WAL-reset bug; 3.51.3 or later is needed")]
     OldSqlite(&'static str),
@@ -159,6 +180,14 @@ impl LogError {
             Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
             _ => false,
         }
+    }
+
+    /// Whether the same may work later without anything being doubtful: the disk is full, or someone else has the file
+    /// for a moment. What could not be written is known not to be there.
+    pub fn is_passing(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+        matches!(self, Self::Sqlite(error)
+            if matches!(error.sqlite_error_code(), Some(DiskFull | DatabaseBusy | DatabaseLocked)))
     }
 
     /// A record that does not decode, at its place.

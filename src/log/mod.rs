@@ -1,8 +1,9 @@
 //! The only place that knows the ledger file.
 //!
 //! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
-//! texts, room on the disk. Refuses to know: rules, read models, HTTP.
+//! texts, room on the disk, and whole copies of it all. Refuses to know: rules, read models, HTTP.
 
+pub mod backup;
 pub mod codec;
 pub mod data_dir;
 pub mod merkle;
@@ -12,6 +13,7 @@ pub mod reader;
 pub mod request_digest;
 pub mod signed_head;
 pub mod space;
+pub mod unfinished;
 pub mod writer;
 
 pub use data_dir::{DataDir, LogError};

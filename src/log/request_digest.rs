@@ -22,7 +22,7 @@ pub struct RequestDigests(Hmac<Sha256>);
 impl RequestDigests {
     /// Of the ledger in a directory.
     pub fn open(dir: &DataDir) -> Result<Self, LogError> {
-        Ok(Self::from_seed(&read_seed(dir)?))
+        Ok(Self::from_seed(&read_seed(&dir.key())?))
     }
 
     fn from_seed(seed: &[u8; 32]) -> Self {

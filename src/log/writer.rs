@@ -5,6 +5,7 @@ use super::data_dir::{APPLICATION_ID, DataDir, DirLock, LogError, SCHEMA_STEP, c
 use super::merkle::{self, TileId, Tree};
 use super::personal::{self, PersonalRow};
 use super::reader::{read_head, read_tile};
+use super::signed_head;
 use super::space;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
@@ -131,7 +132,8 @@ impl Wal {
 
 impl LogWriter {
     /// Makes an empty ledger file: whole under another name first, then moved to its own. A crash in here leaves
-    /// either no `ledger.db` or an empty ledger, never a part of one.
+    /// either no `ledger.db` or an empty ledger, never a part of one. The file of its signed head is made before it, so
+    /// that no log ever begins without one.
     pub fn create(dir: &DataDir) -> Result<Self, LogError> {
         check_sqlite_version()?;
         dir.prepare()?;
@@ -139,6 +141,7 @@ impl LogWriter {
         if dir.ledger().exists() {
             return Err(LogError::LedgerExists(dir.path().to_owned()));
         }
+        signed_head::make_for_new_log(dir)?;
         dir.put_in_place(&dir.ledger(), write_empty_file)?;
         Self::open_locked(dir, lock)
     }

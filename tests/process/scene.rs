@@ -121,7 +121,7 @@ fn furnish(server: &Server, operator: String) -> Tokens {
     tokens
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+pub fn copy_directory(from: &Path, to: &Path) {
     DataDir::new(to).prepare().unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -7,7 +7,7 @@ use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState
 use token_ledger::domain::event::*;
 use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -32,6 +32,7 @@ pub struct Sample {
 pub fn samples() -> Vec<Sample> {
     let mut samples = Samples::default();
     samples.service();
+    samples.continued();
     samples.directory();
     samples.members_and_resources();
     samples.tokens();
@@ -110,6 +111,25 @@ impl Samples {
         self.add("clock_stepped_back_followed", of_service(), lasted);
         let accepted = ClockStepped { seen_at, kept: NOW, wall, followed: true, by: Some(operator()) };
         self.add("clock_stepped_accepted", by_operator(of_service()), accepted);
+    }
+
+    fn continued(&mut self) {
+        let name =
+            |number: u8| (format!("ledger.example/log/{number}"), format!("ledger.example/log/{number}+6d6a1b9c"));
+        let ((old_origin, old_vkey), (origin, log_vkey)) = (name(1), name(2));
+        let note = format!("{old_origin}\n70000\nAWq5Zb0c\n\n\u{2014} {old_origin} bWobnA\n");
+        let continued = LogContinued {
+            old_origin,
+            old_vkey,
+            last_checkpoint: note,
+            lost_through: Position(70_000),
+            origin,
+            log_vkey,
+        };
+        let nothing_known =
+            LogContinued { last_checkpoint: String::new(), lost_through: Position::NONE, ..continued.clone() };
+        self.add("log_continued", of_service(), continued);
+        self.add("log_continued_nothing_known", of_service(), nothing_known);
     }
 
     fn directory(&mut self) {

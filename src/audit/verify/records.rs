@@ -1,6 +1,7 @@
 //! Contents: every record decodes and is written in its one form, time and stream numbers run on, texts match what
 //! was committed to, and a replay gives the snapshots.
 
+use super::checkpoints::Names;
 use super::snapshots::{self, Due};
 use super::{Findings, Kind, Scope, readable};
 use crate::domain::event::{Event, Header, TextSeen};
@@ -23,6 +24,8 @@ type Numbers<K> = HashMap<K, u64, foldhash::fast::RandomState>;
 pub(super) struct Checked {
     pub texts: u64,
     pub texts_erased: u64,
+    pub origin: String,
+    pub log_vkey: String,
     pub snapshots: Vec<Position>,
     pub snapshots_passed_over: Vec<PassedOver>,
 }
@@ -53,6 +56,7 @@ pub(super) fn check(
     if readable(scanned)?.is_ok() {
         check.find_orphans(check.last_text, scope.last_text)?;
     }
+    check.names.check(scope, &mut check.findings);
     reached.store(scope.head.0, Ordering::Relaxed);
     Ok(check.finish())
 }
@@ -70,6 +74,7 @@ struct RecordsCheck<'a> {
     last_text: TextNumber,
     accounts: Numbers<AccountId>,
     tokens: Numbers<(TokenId, AccountId)>,
+    names: Names,
     scratch: Vec<u8>,
     checked: Checked,
     findings: Findings,
@@ -89,6 +94,7 @@ impl<'a> RecordsCheck<'a> {
             last_text: TextNumber::NONE,
             accounts: Numbers::default(),
             tokens: Numbers::default(),
+            names: Names::default(),
             scratch: Vec::new(),
             checked: Checked::default(),
             findings: Findings::default(),
@@ -126,6 +132,7 @@ impl<'a> RecordsCheck<'a> {
             };
             self.findings.add(position, Kind::Record, what);
         }
+        self.names.take(position, event, &mut self.findings);
         self.check_time(position, header);
         self.check_streams(position, header);
         if let Event::TextSeen(seen) = event {
@@ -213,7 +220,9 @@ impl<'a> RecordsCheck<'a> {
         Ok(())
     }
 
-    fn finish(self) -> (Checked, Findings) {
+    fn finish(mut self) -> (Checked, Findings) {
+        let state = &self.projections.state;
+        (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
         (self.checked, self.findings)
     }
 }

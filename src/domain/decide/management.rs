@@ -7,8 +7,8 @@ use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, gateway, imports
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
-    By, Cause, ClockStepped, Event, LedgerInitialized, ManagementOperation, ManagementRefused, RecordingResumed,
-    RecordingStarted, RecordingStopped, ScopeGroupDefined,
+    By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
+    RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::Rejection;
@@ -200,6 +200,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
             Err(Rejection::field("origin", "is settled: the log has begun"))
         }
         Change::Initialize { origin, log_vkey } => Ok(initialize(deciding, texts, origin, log_vkey)),
+        Change::ContinueLog { .. } => continue_log(deciding, texts, change),
         Change::StartRecording => {
             let after_clean_stop = deciding.state.stopped_cleanly;
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
@@ -244,6 +245,33 @@ fn step_clock(
     let by = if is_service { None } else { Some(deciding.by(&mut draft)) };
     draft.record(ClockStepped { seen_at, kept, wall, followed, by });
     (draft.finish(), Done { subject: Subject::Service, created: false })
+}
+
+/// A name and key are used for one log only: whoever holds a checkpoint of the old one must never find it contradicted
+/// by the new one.
+fn continue_log(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Change) -> Ruled {
+    let Change::ContinueLog { last_checkpoint, lost_through, origin, log_vkey } = change else {
+        return Err(Rejection::field("origin", "is not that of a continuation"));
+    };
+    let state = deciding.state;
+    if state.origin.is_empty() {
+        return Err(Rejection::field("origin", "the log has not begun"));
+    }
+    if *origin == state.origin || state.former_logs.iter().any(|former| former.origin == *origin) {
+        return Err(Rejection::field("origin", "is or was this log's; a continuation needs one of its own"));
+    }
+    if *log_vkey == state.log_vkey || state.former_logs.iter().any(|former| former.log_vkey == *log_vkey) {
+        return Err(Rejection::field("log_vkey", "is or was this log's; a continuation needs one of its own"));
+    }
+    let continued = LogContinued {
+        old_origin: state.origin.clone(),
+        old_vkey: state.log_vkey.clone(),
+        last_checkpoint: last_checkpoint.clone(),
+        lost_through: *lost_through,
+        origin: origin.clone(),
+        log_vkey: log_vkey.clone(),
+    };
+    Ok(service(deciding, texts, continued))
 }
 
 fn initialize(deciding: &Deciding<'_>, texts: &mut dyn Texts, origin: &str, log_vkey: &str) -> (Vec<Recorded>, Done) {

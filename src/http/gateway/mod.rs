@@ -31,9 +31,10 @@ struct Question {
     map: Arc<MapInForce>,
 }
 
-/// Whether a path is one of ours; such a path is answered for any method, since some gateways ask by their client's.
-pub fn is_asked(path: &str) -> bool {
-    Dialect::of_path(path).is_some()
+/// Whether a request is one of ours, for any method, since some gateways ask by their client's. But not TRACE, which
+/// sends a client's headers back to it (RFC 9110 section 9.3.8): it passes nowhere.
+pub fn is_asked(method: &str, path: &str) -> bool {
+    method != "TRACE" && Dialect::of_path(path).is_some()
 }
 
 /// Answers a gateway.
@@ -50,10 +51,10 @@ async fn check(app: &App, asked: &Asked, dialect: Dialect, appended: &str) -> Re
         return Err(Box::new(untrusted(asked.peer())));
     }
     let target = with_query(appended, asked.raw_query());
-    let guarded = dialect
-        .read(asked.method(), &target, asked.headers())
-        .map_err(|malformed| Box::new(Problem::malformed(malformed.to_string()).into_reply()))?;
-    let digest = known(app, asked, guarded.address)?;
+    let read = dialect.read(asked.method(), &target, asked.headers());
+    // Who asks comes first, whatever else is wrong.
+    let digest = known(app, asked, read.as_ref().ok().and_then(|guarded| guarded.address))?;
+    let guarded = read.map_err(|malformed| Box::new(Problem::malformed(malformed.to_string()).into_reply()))?;
     // Until its map is recorded, no question can be.
     let map = app.gateway.map().ok_or_else(|| Box::new(verdict::not_recorded(Unavailable::NotRecording)))?;
     let question = Question { guarded, map };

@@ -10,7 +10,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::token::{Owner, TokenKind};
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
-use crate::http::fields::Fields;
+use crate::http::fields::{Fields, whole_number};
 use crate::http::operations::Operation;
 use crate::http::problem::Problem;
 
@@ -82,5 +82,5 @@ fn rights(fields: &mut Fields, name: &str) -> Option<Vec<GatewayRight>> {
 }
 
 fn accounts(fields: &mut Fields, name: &str) -> Option<Vec<AccountId>> {
-    fields.list(name, "a list of numbers of accounts", |value| value.as_u64().map(AccountId))
+    fields.list(name, "a list of numbers of accounts", |value| whole_number(value).map(AccountId))
 }
