@@ -48,6 +48,8 @@ mod program;
 mod refused_starts;
 #[path = "process/restore.rs"]
 mod restore;
+#[path = "process/restore_erasures.rs"]
+mod restore_erasures;
 #[path = "process/room.rs"]
 mod room;
 #[path = "process/scene.rs"]

@@ -8,7 +8,8 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::ledger::continuation::{Continued, LastKnown, continue_log};
 use crate::ledger::{DataDir, LogError, LogReader};
-use crate::log::backup::{Manifest, make_servable};
+use crate::log::backup::{Manifest, copy_erasures, make_servable};
+use crate::log::erasures::texts_to_erase_again;
 use crate::log::note::Vkey;
 use crate::log::signed_head::{check_key, read_checkpoints, read_key};
 use crate::log::unfinished::Unfinished;
@@ -38,6 +39,10 @@ pub struct RestoreArguments {
     /// The last checkpoint that anybody has of the log, as `/checkpoint` gave it: it shows what is lost.
     #[arg(long, value_name = "FILE")]
     last_checkpoint: Option<PathBuf>,
+    /// What was erased since the backup: the file erasures.db of the ledger that it was taken of. Those texts are erased
+    /// again, before the directory gets its name.
+    #[arg(long, value_name = "FILE")]
+    erasures: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -68,7 +73,6 @@ fn fill(arguments: &RestoreArguments, manifest: Manifest, copy: &DataDir) -> Res
     } else if let Some(key) = &arguments.key {
         take_key(key, &manifest, copy)?;
     }
-    // Erasures that came after the backup are applied here, before anything of it is read, verified or put in place.
     let verified = verify_copy(copy)?;
     compare(&arguments.from, &manifest, &verified)?;
     let has_key = copy.key().exists();
@@ -84,6 +88,7 @@ fn fill(arguments: &RestoreArguments, manifest: Manifest, copy: &DataDir) -> Res
             "the backup ends at position {ends}, but {signed} was signed: under its old name it would contradict that. Restore it with --new-log"
         )));
     }
+    take_erasures(arguments, copy)?;
     make_servable(copy)?;
     let continued = match arguments.new_log {
         true => Some(go_on(arguments, last_known.as_ref(), copy)?),
@@ -96,6 +101,21 @@ fn go_on(arguments: &RestoreArguments, known: Option<&LastKnown>, copy: &DataDir
     let uid = rustix::process::getuid().as_raw();
     let sources = (Clock::system(), Entropy::system());
     Ok(continue_log(copy, arguments.origin.as_deref(), known, uid, sources)?)
+}
+
+/// What was erased after the backup is still in it. A record says that it was erased, so the log went on without this
+/// copy: under its old name the copy would contradict that. As a new log it erases them again, as its second record.
+fn take_erasures(arguments: &RestoreArguments, copy: &DataDir) -> Result<(), Failure> {
+    if let Some(file) = &arguments.erasures {
+        copy_erasures(file, copy)?;
+    }
+    match texts_to_erase_again(copy)? {
+        0 => Ok(()),
+        _ if arguments.new_log => Ok(()),
+        texts => Err(Failure::Finding(format!(
+            "{texts} personal texts were erased after the backup was taken, and it still holds them. Restore it with --new-log: they are erased again"
+        ))),
+    }
 }
 
 /// The old log's key has no place beside the new log.

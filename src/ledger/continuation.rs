@@ -53,7 +53,7 @@ pub struct Continued {
     pub position: Position,
     /// First and last position that are known to be lost.
     pub lost: Option<(Position, Position)>,
-    /// Root of the tree with that record, which is signed under the new name.
+    /// Root of the tree over everything that is signed under the new name: up to that record, and erasures after it.
     pub root: [u8; 32],
 }
 
@@ -84,8 +84,11 @@ pub fn continue_log(
     if let Answer::Rejected(rejection) = reply.answer {
         return Err(InitializeError::Refused(rejection));
     }
-    let (position, root) = (core.head(), core.log().root());
+    let position = core.head();
+    // Texts that were erased after the copy was taken: again, before anybody can read it.
+    core.settle_erasures()?;
+    let root = core.log().root();
     let mut head_file = HeadFile::open(dir, &origin)?;
-    head_file.sign(SignedHead { size: position, root })?;
+    head_file.sign(SignedHead { size: core.head(), root })?;
     Ok(Continued { origin, log_vkey, position, lost: lost_through.map(|through| (kept.next(), through)), root })
 }

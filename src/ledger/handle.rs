@@ -161,7 +161,7 @@ impl Shared {
     /// The file cannot be relied on any more, though all that was committed is in the write-ahead log.
     pub fn note_unreliable(&self, error: &LogError) {
         tracing::error!(%error, "the write-ahead log was not moved into the ledger file");
-        self.health.send_replace(Health::Failed(error.to_string()));
+        self.note_unknown(error);
     }
 }
 
@@ -241,8 +241,9 @@ impl OpenLedger {
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let (checkpoint, signed_size) = match head_file.sign(signed) {
             Ok(checkpoint) => (Some(checkpoint), signed.size),
-            // It is signed when there is room again.
-            Err(error) if error.is_disk_full() => {
+            // It is signed when there is room again. The first head of a log is not put off: once something is recorded, a
+            // log without a signed head would be taken for one that lost it.
+            Err(error) if error.is_disk_full() && head_file.signed_head()?.is_some() => {
                 tracing::warn!(%error, "the disk is full: the head is not signed yet");
                 (head_file.latest()?, Position(0))
             }

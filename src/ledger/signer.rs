@@ -63,15 +63,15 @@ impl Unsigned {
         self.wake.notify_one();
     }
 
-    /// Waits a period after a head that could not be signed, then gives the newest, which may be that one; none when
-    /// closed.
-    fn wait_again(&self, failed: SignedHead) -> Option<SignedHead> {
+    /// A head that could not be signed: tried again after a period, unless a later one has come meanwhile. False when
+    /// closed: this was the last try.
+    fn give_back(&self, head: SignedHead) -> bool {
         let mut waiting = self.inner.lock();
         if !waiting.closed {
             self.wake.wait_for(&mut waiting, PERIOD);
         }
-        let newest = waiting.head.take().unwrap_or(failed);
-        if waiting.closed { None } else { Some(newest) }
+        waiting.head.get_or_insert(head);
+        !waiting.closed || waiting.head != Some(head)
     }
 
     /// Waits for a head; none when closed and nothing is left.
@@ -86,27 +86,23 @@ impl Unsigned {
 
 /// Runs until closed, or until the signed head cannot be relied on any more.
 pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
-    while let Some(mut head) = shared.unsigned.take() {
-        loop {
-            match file.sign(head) {
-                Ok(note) => {
-                    *shared.checkpoint.write() = Some(note.into());
-                    shared.unsigned_because.lock().take();
-                    break;
-                }
-                Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "no checkpoint was signed");
-                    *shared.unsigned_because.lock() = Some(error.to_string());
-                    match shared.unsigned.wait_again(head) {
-                        Some(newest) => head = newest,
-                        None => return,
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the signed head could not be moved");
-                    shared.note_unknown(&error);
+    while let Some(head) = shared.unsigned.take() {
+        match file.sign(head) {
+            Ok(note) => {
+                *shared.checkpoint.write() = Some(note.into());
+                shared.unsigned_because.lock().take();
+            }
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "no checkpoint was signed");
+                *shared.unsigned_because.lock() = Some(error.to_string());
+                if !shared.unsigned.give_back(head) {
                     return;
                 }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the signed head could not be moved");
+                shared.note_unknown(&error);
+                return;
             }
         }
     }

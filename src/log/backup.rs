@@ -5,6 +5,7 @@
 //! log cannot begin anew while the copy runs: it grows by what is recorded meanwhile, and shrinks back into use after.
 
 use super::data_dir::{DataDir, LogError, open_ledger};
+use super::erasures;
 use super::merkle::Hash;
 use super::signed_head;
 use crate::domain::ids::Position;
@@ -26,7 +27,7 @@ const MANIFEST: &str = "backup.json";
 /// What `format` says.
 const FORMAT: &str = "token-ledger backup 1";
 /// The files that a backup may hold beside it; nothing else is ever copied out of one.
-const FILES: [&str; 3] = ["ledger.db", "head.db", "log.key"];
+const FILES: [&str; 4] = ["ledger.db", "head.db", "erasures.db", "log.key"];
 /// Pages copied between two notes of progress: 4 MiB.
 const STEP_PAGES: i32 = 1_024;
 const CHUNK_BYTES: usize = 1 << 20;
@@ -144,13 +145,25 @@ pub fn make_servable(copy: &DataDir) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Copies ledger and signed head beside whoever writes them. The signed head first: what is signed is in the log, so
-/// the copy of the log, which is later, is never behind it. Tells bytes copied and to be copied.
+/// Copies ledger, signed head and erasures beside whoever writes them. The signed head first: what is signed is in the
+/// log, so the copy of the log, which is later, is never behind it. The erasures last: what goes meanwhile is still in the
+/// copy of the log, and a restore is to know that. Tells bytes copied and to be copied.
 pub fn copy_ledger(from: &DataDir, into: &DataDir, progress: &mut dyn FnMut(u64, u64)) -> Result<(), LogError> {
     let head = signed_head::open_to_read(from)?;
     copy_database(&head, &into.head(), &mut |_, _| {})?;
     let ledger = open_ledger(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    copy_database(&ledger, &into.ledger(), progress)
+    copy_database(&ledger, &into.ledger(), progress)?;
+    if from.erasures().exists() { copy_erasures(&from.erasures(), into) } else { Ok(()) }
+}
+
+/// Copies a file of erasures into a directory, in place of the one that is there.
+pub fn copy_erasures(from: &Path, into: &DataDir) -> Result<(), LogError> {
+    let file = erasures::open_to_read(from)?;
+    match std::fs::remove_file(into.erasures()) {
+        Err(source) if source.kind() != ErrorKind::NotFound => return Err(io(&into.erasures(), source)),
+        _ => {}
+    }
+    copy_database(&file, &into.erasures(), &mut |_, _| {})
 }
 
 /// Copies the signing key.

@@ -182,12 +182,13 @@ impl LogError {
         }
     }
 
-    /// Whether the same may work later without anything being doubtful: the disk is full, or someone else has the file
-    /// for a moment. What could not be written is known not to be there.
+    /// Whether the same may work later without anything being doubtful: there is no room, or someone else has the file
+    /// for a moment.
     pub fn is_passing(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
-        matches!(self, Self::Sqlite(error)
-            if matches!(error.sqlite_error_code(), Some(DiskFull | DatabaseBusy | DatabaseLocked)))
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        let is_held = matches!(self, Self::Sqlite(error)
+            if matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)));
+        is_held || self.is_disk_full()
     }
 
     /// A record that does not decode, at its place.

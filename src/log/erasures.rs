@@ -7,13 +7,13 @@
 //! erased again before it is used.
 
 use super::codec;
-use super::data_dir::{DataDir, LogError};
+use super::data_dir::{DataDir, LogError, open_ledger};
 use super::personal;
 use super::reader::{LogReader, StoredText};
 use crate::domain::event::Event;
 use crate::domain::ids::{Position, TextNumber};
 use crate::domain::text::Subject;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -55,12 +55,7 @@ impl ErasureFile {
         }
         let connection = Connection::open(&self.path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        match pragma("application_id").and_then(|id| Ok((id, pragma("user_version")?))) {
-            Ok((APPLICATION_ID, SCHEMA_STEP)) => {}
-            Ok((APPLICATION_ID, found)) => return Err(LogError::OtherSchema { path: self.path.clone(), found }),
-            _ => return Err(LogError::Foreign(self.path.clone())),
-        }
+        check_identity(&connection, &self.path)?;
         connection.execute_batch("PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA; PRAGMA trusted_schema=OFF;")?;
         Ok(connection)
     }
@@ -117,6 +112,32 @@ impl ErasureFile {
         }
         back.sort_unstable();
         Ok(back)
+    }
+}
+
+/// How many texts a copy still holds that were erased, by the file of erasures beside it.
+pub fn texts_to_erase_again(dir: &DataDir) -> Result<usize, LogError> {
+    let file = ErasureFile::new(dir);
+    if !file.path.exists() {
+        return Ok(0);
+    }
+    Ok(file.come_back(&open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?.len())
+}
+
+/// Opens a file of erasures to copy it; one that is none is refused.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, LogError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    check_identity(&connection, path)?;
+    Ok(connection)
+}
+
+fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    match pragma("application_id").and_then(|id| Ok((id, pragma("user_version")?))) {
+        Ok((APPLICATION_ID, SCHEMA_STEP)) => Ok(()),
+        Ok((APPLICATION_ID, found)) => Err(LogError::OtherSchema { path: path.to_owned(), found }),
+        _ => Err(LogError::Foreign(path.to_owned())),
     }
 }
 

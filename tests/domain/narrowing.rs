@@ -2,10 +2,12 @@
 
 use crate::harness::*;
 use token_ledger::domain::access::Level::{FullAccess, ReadOnly};
-use token_ledger::domain::command::{AccessRequest, Actor, Change, Command};
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, GatewayChange};
 use token_ledger::domain::decide::narrows;
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{OutageCause, Route};
+use token_ledger::domain::gateway::GatewayRight::{Authorize, Introspect, Report};
+use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, TokenId, UserId};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Owner, TokenKind};
@@ -158,6 +160,45 @@ fn memberships_limits_and_caps_narrow_downwards() {
         ("no cap", cap(account, None), false),
         ("a first cap", cap(uncapped, Some(1_000)), true),
         ("research anew", cap(AccountId(99), Some(1)), false),
+    ];
+    assert_rows(&mut world, rows);
+}
+
+#[test]
+fn a_gateway_token_narrows_by_fewer_rights_and_accounts() {
+    let mut world = begun();
+    let (one, two, three) = (world.account(Plan::Teams), world.account(Plan::Teams), world.account(Plan::Teams));
+    let key = world.gateway(&[Introspect, Authorize], &[one, two]);
+    let edit = |rights: Option<&[_]>, accounts: Option<&[_]>, expires_at| {
+        let (rights, accounts) = (rights.map(<[_]>::to_vec), accounts.map(<[_]>::to_vec));
+        let (token, name, if_match) = (key.token, None, None);
+        Change::Gateway(GatewayChange::Update { token, name, rights, accounts, expires_at, if_match })
+    };
+    let end = Some(Some(world.now.plus_seconds(60)));
+    let rows = vec![
+        ("a deletion", Change::Gateway(GatewayChange::Delete { token: key.token, if_match: None }), true),
+        ("one right less", edit(Some(&[Authorize]), None, None), true),
+        ("one account less", edit(None, Some(&[two]), end), true),
+        ("one right more", edit(Some(&[Authorize, Report]), None, None), false),
+        ("another account", edit(None, Some(&[two, three]), None), false),
+        ("no end", edit(None, Some(&[two]), Some(None)), false),
+    ];
+    assert_rows(&mut world, rows);
+}
+
+#[test]
+fn an_idempotency_key_makes_no_difference() {
+    let mut world = begun();
+    let account = world.account(Plan::Teams);
+    let once = |change| {
+        let (key, request) = (text("key"), RequestDigest([1; 16]));
+        Change::Once { key, request, change: Box::new(change) }
+    };
+    let (owner, token) = (Owner::Account(account), TokenId(1));
+    let user = Change::CreateUser { email: text("a@example.com"), name: text("a") };
+    let rows = vec![
+        ("a deletion", once(Change::DeleteToken { owner, token, if_match: None }), true),
+        ("a new user", once(user), false),
     ];
     assert_rows(&mut world, rows);
 }
