@@ -248,6 +248,7 @@ operation = enum(
     "ChangeStaffTokens",
     "ReadStaffTokens",
     "AcceptClock",
+    "ErasePersonalTexts",
 )
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
@@ -339,6 +340,10 @@ TYPES = {
             ("origin", string),
             ("log_vkey", string),
         ),
+    ),
+    (9, 1): (
+        "PersonalDataErased",
+        struct(("subject", subject), ("texts", sequence(pair(text, text))), by),
     ),
     (10, 1): (
         "UserCreated",

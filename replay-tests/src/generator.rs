@@ -16,11 +16,11 @@ use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneF
 use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
-use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::FieldFault;
 use token_ledger::domain::scope_map::MapGroup;
 use token_ledger::domain::state::State;
-use token_ledger::domain::text::PersonalText;
+use token_ledger::domain::text::{PersonalText, Subject};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Owner, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
@@ -33,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 38] = [
+pub const KINDS: [&str; 41] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -70,6 +70,9 @@ pub const KINDS: [&str; 38] = [
     "rotate gateway token",
     "delete gateway token",
     "once",
+    "erase user texts",
+    "erase token texts",
+    "erase again",
     "look",
     "attempt",
 ];
@@ -118,6 +121,9 @@ pub fn kind_of(command: &Command) -> &'static str {
                 GatewayChange::Delete { .. } => "delete gateway token",
             },
             Change::Once { .. } => "once",
+            Change::EraseUserTexts { .. } => "erase user texts",
+            Change::EraseTokenTexts { .. } => "erase token texts",
+            Change::EraseAgain { .. } => "erase again",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -273,7 +279,8 @@ impl Generator {
             | Change::StartRecording
             | Change::StopRecording { .. }
             | Change::ResumeRecording { .. }
-            | Change::StepClock { .. } => 60,
+            | Change::StepClock { .. }
+            | Change::EraseAgain { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -488,14 +495,15 @@ impl Generator {
             36..38 => Change::DeactivateResearch { account: self.account(state) },
             38..46 => Change::PutMember { account: self.account(state), user: self.user(state), access: self.access() },
             46..49 => Change::RemoveMember { account: self.account(state), user: self.user(state) },
-            49..61 => self.new_resource(state),
-            61..65 => {
+            49..59 => self.new_resource(state),
+            59..63 => {
                 let account = self.account(state);
                 Change::RemoveResource { account, resource: self.resource(state, Some(account)) }
             }
-            65..76 => self.some_new_token(state),
-            76..80 => self.import(state),
-            80..86 => Change::Gateway(self.gateway_change(state)),
+            63..74 => self.some_new_token(state),
+            74..78 => self.import(state),
+            78..84 => Change::Gateway(self.gateway_change(state)),
+            84..87 => self.erasure(state),
             _ => self.token_change(state),
         }
     }
@@ -520,6 +528,23 @@ impl Generator {
             lost_through: Position(if self.random.percent(50) { 0 } else { u64::MAX }),
             log_vkey: format!("{name}+key"),
             origin: name,
+        }
+    }
+
+    /// Rarely of a user, whose texts are many.
+    fn erasure(&mut self, state: &State) -> Change {
+        match self.random.below(4) {
+            0 => Change::EraseUserTexts { user: self.user(state) },
+            1 => Change::EraseAgain {
+                subject: Subject::User(self.user(state)),
+                texts: vec![TextNumber(self.random.below(state.last_text.0 + 3))],
+            },
+            _ => {
+                let token = self.random.pick_of(state.tokens.iter()).map(|token| (token.id, token.owner));
+                let (token, owner) = token.unwrap_or((TokenId(1), Owner::Service));
+                let owner = if self.random.percent(85) { owner } else { Owner::User(self.user(state)) };
+                Change::EraseTokenTexts { owner: self.random.percent(80).then_some(owner), token }
+            }
         }
     }
 
@@ -622,7 +647,7 @@ impl Generator {
         let known = gateways.next_back().copied().filter(|_| self.random.percent(85));
         let token = known.unwrap_or_else(|| TokenId(self.number(state.tokens.len())));
         let if_match = self.if_match(state.token(token).map_or(Version(1), |token| token.version));
-        match self.random.below(8) {
+        match self.random.below(9) {
             0..3 => GatewayChange::Create {
                 name: self.name(),
                 reach: GatewayReach::new(self.rights(), self.reached(state)),

@@ -45,7 +45,11 @@ const WORDS: [(&str, &[&str]); 14] = [
 const IMPURE: [&str; 6] = ["env", "fs", "io", "net", "process", "thread"];
 
 /// SQL that is put together: the file and how the text begins. Only constants may go into it.
-const FORMATTED_SQL: [(&str, &str); 4] = [
+const FORMATTED_SQL: [(&str, &str); 5] = [
+    (
+        "log/erasures.rs",
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id=",
+    ),
     (
         "log/signed_head.rs",
         "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id=",

@@ -195,6 +195,11 @@ impl Words<'_> {
                 "counts": e.counts.iter().map(|(token, count)| json!({ "token_id": token.0, "count": count }))
                     .collect::<Vec<_>>(),
             }),
+            Event::PersonalDataErased(e) => json!({
+                "subject": subject(e.subject),
+                "texts": e.texts.iter().map(|(first, last)| json!({ "first": first.0, "last": last.0 })).collect::<Vec<_>>(),
+                "by": self.by(&e.by),
+            }),
             Event::ManagementRefused(e) => json!({
                 "operation": e.operation.name(), "secret": e.secret, "address": self.text(e.address),
                 "agent": self.text(e.agent), "cause": e.cause.name(),

@@ -44,7 +44,7 @@ fn object(members: &Map<String, Value>) -> Option<String> {
     let text = |key: &str| members.get(key).and_then(said);
     if let Some(authority) = text("authority") {
         let from = text("address").map(|address| format!(" from {address}")).unwrap_or_default();
-        let with = text("agent").map(|agent| format!(" ({agent})")).unwrap_or_default();
+        let with = text("agent").map(|agent| format!(" using {agent}")).unwrap_or_default();
         return Some(format!("{authority}{from}{with}"));
     }
     if let (Some(group), Some(level)) = (text("group"), text("level")) {

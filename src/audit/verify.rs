@@ -120,7 +120,7 @@ pub struct Report {
     pub tiles_checked: u64,
     /// Personal texts that were compared with their commitments.
     pub texts_checked: u64,
-    /// Texts that were seen and have no row any more.
+    /// Texts that have no row any more, because a record erased them.
     pub texts_erased: u64,
     /// Snapshots that were compared with the replay.
     pub snapshots_checked: Vec<Position>,

@@ -7,7 +7,7 @@ use super::{Failure, control};
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
 use crate::domain::decide::{Answer, Done, DoneSubject};
-use crate::domain::ids::Position;
+use crate::domain::ids::{Position, TokenId, UserId};
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, TokenKind};
@@ -34,15 +34,27 @@ pub(super) enum LocalChange {
         /// Its last four characters.
         hint: String,
     },
+    /// A user's personal texts are erased.
+    EraseUser {
+        /// Whose.
+        user: u64,
+    },
+    /// A token's personal texts are erased.
+    EraseToken {
+        /// Which.
+        token: u64,
+    },
 }
 
 /// A change that was carried out.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Carried {
-    /// Number of what it was about; 0 for the service.
+    /// Number of what it was about, 0 for the service; of erased texts how many.
     pub subject: u64,
     /// Position of its last record; none if nothing had to change.
     pub position: Option<u64>,
+    /// Personal texts that stay although they were to be erased.
+    pub kept: u64,
 }
 
 impl LocalChange {
@@ -64,6 +76,8 @@ impl LocalChange {
                     secret: secret_of(digest, hint).ok_or("the secret's digest or hint cannot be read")?,
                 })
             }
+            Self::EraseUser { user } => Ok(Change::EraseUserTexts { user: UserId(*user) }),
+            Self::EraseToken { token } => Ok(Change::EraseTokenTexts { owner: None, token: TokenId(*token) }),
         }
     }
 }
@@ -110,8 +124,16 @@ pub(super) async fn carry_out_for(ledger: &Ledger, uid: u32, change: &Value) -> 
 
 fn told(reply: &Reply) -> Value {
     match &reply.answer {
+        Answer::Done(Done { subject: DoneSubject::Texts { finished: false, .. }, .. }) => json!({
+            "refused": "the texts are erased, but something that reads the ledger file keeps an older part of it; ask again"
+        }),
         Answer::Done(done) => {
-            json!({ "done": Carried { subject: number_of(done), position: reply.position.map(|Position(at)| at) } })
+            let kept = match done.subject {
+                DoneSubject::Texts { kept, .. } => kept,
+                _ => 0,
+            };
+            let position = reply.position.map(|Position(at)| at);
+            json!({ "done": Carried { subject: number_of(done), position, kept } })
         }
         Answer::Rejected(rejection) => json!({ "refused": rejection.to_string() }),
         // Local commands carry no idempotency key.
@@ -126,5 +148,6 @@ fn number_of(done: &Done) -> u64 {
         DoneSubject::User(user) | DoneSubject::Member(_, user) => user.0,
         DoneSubject::Resource(resource) => resource.0,
         DoneSubject::Token(token) | DoneSubject::Tokens(token, _) => token.0,
+        DoneSubject::Texts { erased, .. } => erased,
     }
 }

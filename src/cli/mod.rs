@@ -6,6 +6,7 @@ mod backup;
 mod control;
 mod demo;
 mod doctor;
+mod erase;
 mod export;
 mod furnish;
 mod history;
@@ -104,6 +105,10 @@ enum Command {
     ///
     /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
     StaffToken(staff_token::StaffTokenArguments),
+    /// Erase the personal texts of a user or a token, for ever: through the running server, or while none runs.
+    ///
+    /// Example: token-ledger erase --data ./ledger --user 7 --yes
+    Erase(erase::EraseArguments),
     /// Look at a scope map: which scope a method and path need.
     ///
     /// Example: token-ledger routes explain GET /v2/7/zones/example.com
@@ -209,6 +214,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::StaffToken(arguments) => staff_token::run(&arguments),
+        Command::Erase(arguments) => erase::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
     };
     match result {

@@ -5,10 +5,10 @@ use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
-use super::ids::{AccountId, Position, RequestId, ResourceId, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::rejection::FieldFault;
 use super::scope_map::MapGroup;
-use super::text::PersonalText;
+use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
 use super::token_text::TokenDigest;
@@ -407,6 +407,25 @@ pub enum Change {
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
+    /// Erase the personal texts of a user.
+    EraseUserTexts {
+        /// Whose.
+        user: UserId,
+    },
+    /// Erase the personal texts of a token.
+    EraseTokenTexts {
+        /// Whose token it must be; absent: anybody's.
+        owner: Option<Owner>,
+        /// Which.
+        token: TokenId,
+    },
+    /// Erase texts that were erased before and came back with an older copy of the file.
+    EraseAgain {
+        /// Whose they are.
+        subject: Subject,
+        /// Which.
+        texts: Vec<TextNumber>,
+    },
     /// Take over tokens of another system, all or none.
     ImportTokens {
         /// Into which account.
@@ -457,6 +476,9 @@ impl Change {
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::EraseUserTexts { .. } | Self::EraseTokenTexts { .. } | Self::EraseAgain { .. } => {
+                Op::ErasePersonalTexts
+            }
             Self::Once { change, .. } => change.operation(),
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }

@@ -7,6 +7,7 @@ mod access;
 mod consumer;
 mod directory;
 mod draft;
+mod erasure;
 mod gateway;
 mod imports;
 mod management;
@@ -18,6 +19,7 @@ mod totals;
 
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
+pub use erasure::RANGES_A_RECORD;
 pub use imports::IMPORT_LINES_MAX;
 pub use management::{Done, Subject as DoneSubject, may_read};
 pub use narrowing::narrows;

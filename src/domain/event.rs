@@ -49,6 +49,7 @@ macro_rules! with_event_types {
             6, 1, RecordingResumed;
             7, 1, ClockStepped;
             8, 1, LogContinued;
+            9, 1, PersonalDataErased;
             10, 1, UserCreated;
             11, 1, AccountCreated;
             12, 1, AccountRenamed;
@@ -231,6 +232,16 @@ payload! {
         origin: String,
         /// Verifier key from here on.
         log_vkey: String,
+    }
+
+    /// Personal texts were erased: their rows of the `personal` table are gone with this record.
+    PersonalDataErased {
+        /// Whose they were.
+        subject: Subject,
+        /// Their numbers, as ranges from the first to the last of each, sorted.
+        texts: Vec<(TextNumber, TextNumber)>,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A person became known.
@@ -746,6 +757,8 @@ pub enum ManagementOperation {
     ReadStaffTokens,
     /// Accept what the wall clock says.
     AcceptClock,
+    /// Erase personal texts.
+    ErasePersonalTexts,
 }
 
 impl ManagementOperation {
@@ -771,6 +784,7 @@ impl ManagementOperation {
             Self::ChangeStaffTokens => "change_staff_tokens",
             Self::ReadStaffTokens => "read_staff_tokens",
             Self::AcceptClock => "accept_clock",
+            Self::ErasePersonalTexts => "erase_personal_texts",
         }
     }
 }

@@ -141,7 +141,8 @@ impl State {
             | Event::GatewayRightsChanged(_)
             | Event::TokenRotated(_)
             | Event::TokenDeleted(_) => self.evolve_token(header, event),
-            Event::RefusalsSummed(_) | Event::QuotaRefusalsTotalled(_) => {}
+            // The text goes, its number stays: what was recorded with it is as it was.
+            Event::PersonalDataErased(_) | Event::RefusalsSummed(_) | Event::QuotaRefusalsTotalled(_) => {}
             Event::IdempotencyKeyKept(kept) => {
                 self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
             }
@@ -370,6 +371,7 @@ pub fn authority_of(event: &Event) -> Option<Authority> {
 /// By what right, with which secret and from where a change was made; none for events that are no changes.
 pub fn by_of(event: &Event) -> Option<&By> {
     Some(match event {
+        Event::PersonalDataErased(e) => &e.by,
         Event::UserCreated(e) => &e.by,
         Event::AccountCreated(e) => &e.by,
         Event::AccountRenamed(e) => &e.by,

@@ -100,7 +100,7 @@ pub enum Principal {
 /// By what right a change was made. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Authority {
-    /// `init` of the ledger.
+    /// The ledger's own: `init`, and erasing again what an older copy of the file brought back.
     Init,
     /// The local socket or the data directory's lock.
     Local,

@@ -20,6 +20,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ),
     ("clock-as-expected", "The wall clock says what the service counts, within a minute: there is nothing to accept."),
     (
+        "erasure-unfinished",
+        "The texts are erased and are shown nowhere any more, but something that reads the ledger file keeps an older part of it from being emptied. The service goes on trying by itself. Send the request again after Retry-After to hear when it is finished.",
+    ),
+    (
         "forbidden",
         "The token works, but may not do this. Operator tokens may change and read, auditor tokens may read.",
     ),
@@ -214,6 +218,7 @@ mod tests {
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),
+            include_str!("manage/erasure.rs"),
             include_str!("manage/gateway.rs"),
             include_str!("manage/imports.rs"),
             include_str!("manage/idempotency.rs"),

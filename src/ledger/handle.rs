@@ -68,6 +68,7 @@ pub(super) struct Shared {
     pub counters: Counters,
     pub settings: Settings,
     pub unsigned: Unsigned,
+    pub texts: TextReader,
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     pub space: Space,
@@ -168,7 +169,6 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
-    texts: Arc<TextReader>,
     requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
@@ -203,7 +203,7 @@ impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
         check_before_start(dir).map_err(|error| deeper_cause(dir, error))?;
-        let (core, loaded) = Core::open(dir, clock.clone(), entropy)?;
+        let (mut core, mut loaded) = Core::open(dir, clock.clone(), entropy)?;
         // Under the lock, so that no `init` is at work.
         dir.check_finished()?;
         for snapshot in &loaded.passed_over {
@@ -216,6 +216,8 @@ impl OpenLedger {
         head_file.check_key(dir, &core.state().log_vkey)?;
         head_file.check(&LogReader::open(dir)?)?;
         let requests = RequestDigests::open(dir)?;
+        core.settle_erasures().map_err(AppendError::into_cause)?;
+        rebuild::replay_into(dir, &mut loaded.projections, core.head(), &mut |_| {})?;
         Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
     }
 
@@ -247,6 +249,7 @@ impl OpenLedger {
             Err(error) => return Err(error),
         };
         let (sender, receiver) = mpsc::unbounded_channel();
+        let texts = LogReader::texts(&dir)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
@@ -265,13 +268,13 @@ impl OpenLedger {
             health: watch::Sender::new(Health::Recording),
             impaired: AtomicBool::new(false),
             replies: sender,
+            texts,
         });
         shared.look_at_space_first();
         tokio::spawn(wake_callers(receiver));
-        let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         let requests = Arc::new(requests);
-        Ok(Ledger { shared, texts, requests, readers: Arc::default(), dir, clock, threads })
+        Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads })
     }
 }
 
@@ -322,7 +325,7 @@ impl Ledger {
         self.catch_up().await;
         let projections = self.shared.projections.read();
         let now = self.clock.now().max(projections.state.last_recorded_at);
-        look(View { projections: &projections, texts: &self.texts, now })
+        look(View { projections: &projections, texts: &self.shared.texts, now })
     }
 
     /// Looks long at the read models, on a thread of its own. Folding waits meanwhile; recording does not.
@@ -381,7 +384,7 @@ impl Ledger {
 
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
-        &self.texts
+        &self.shared.texts
     }
 
     /// Digest of what was sent under an idempotency key: its method, its path and query, its body.

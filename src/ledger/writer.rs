@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it sleeps while an outage lasts: its end is recorded soon after it came.
 const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long an erasure that is tried again holds up the writer.
+const RESUMED_PATIENCE: Duration = Duration::from_millis(20);
+
 /// A command with the way back.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -62,7 +65,12 @@ pub(super) fn run(core: Core, shared: &Arc<Shared>) {
     let mut requests = Vec::with_capacity(shared.settings.queue_max);
     writer.settle();
     while writer.noted != Noted::Never {
-        match shared.queue.take(&mut requests, writer.patience()) {
+        let woken = shared.queue.take(&mut requests, writer.patience());
+        writer.resume_erasure();
+        if writer.noted == Noted::Never {
+            break;
+        }
+        match woken {
             Woken::Closed => return writer.stop(),
             Woken::Idle => writer.idle(),
             Woken::Jobs => writer.carry_out_all(&mut requests),
@@ -118,6 +126,8 @@ struct Writer {
     noted: Noted,
     outage: Outage,
     watch: ClockWatch,
+    /// When finishing an erasure was last tried.
+    tried_at: Instant,
 }
 
 impl Writer {
@@ -125,13 +135,13 @@ impl Writer {
         let watch = ClockWatch::begin(read_clock(&core));
         *shared.clock_state.lock() = watch.state();
         let (shared, outage) = (Arc::clone(shared), Outage::default());
-        Self { core, shared, has_started: false, noted: Noted::NotYet, outage, watch }
+        Self { core, shared, has_started: false, noted: Noted::NotYet, outage, watch, tried_at: Instant::now() }
     }
 
     fn patience(&self) -> Duration {
         if self.outage.lasts() || self.noted != Noted::Durable {
             OUTAGE_PATIENCE
-        } else if self.shared.has_unsigned() {
+        } else if self.shared.has_unsigned() || self.core.erasure_is_unfinished() {
             signer::PERIOD
         } else {
             PATIENCE
@@ -183,6 +193,17 @@ impl Writer {
             if self.noted == Noted::Durable {
                 self.noted = step(self);
             }
+        }
+    }
+
+    /// Tries again, at most once a second, to finish an erasure that a reader held up.
+    fn resume_erasure(&mut self) {
+        if !self.core.erasure_is_unfinished() || self.tried_at.elapsed() < signer::PERIOD {
+            return;
+        }
+        self.tried_at = Instant::now();
+        if let Err(error) = self.core.finish_erasure(RESUMED_PATIENCE) {
+            self.noted = self.note_failure(&error);
         }
     }
 
@@ -359,7 +380,10 @@ impl Writer {
     /// Makes a committed batch known: first to the projector, then the head, so that a reader who sees the head
     /// waits for a fold that is on its way.
     fn publish(&mut self, committed: Committed) -> Vec<Reply> {
-        let Committed { first, records, replies, clock_followed } = committed;
+        let Committed { first, records, replies, clock_followed, erased } = committed;
+        if erased {
+            self.shared.texts.forget();
+        }
         if clock_followed {
             self.watch.settle();
             *self.shared.clock_state.lock() = self.watch.state();

@@ -226,6 +226,11 @@ impl DataDir {
         self.0.join("head.db")
     }
 
+    /// What was erased.
+    pub fn erasures(&self) -> PathBuf {
+        self.0.join("erasures.db")
+    }
+
     /// Seed of the key that checkpoints are signed with.
     pub fn key(&self) -> PathBuf {
         self.0.join("log.key")

@@ -1,11 +1,12 @@
 //! The only place that knows the ledger file.
 //!
 //! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
-//! texts, room on the disk, and whole copies of it all. Refuses to know: rules, read models, HTTP.
+//! texts and their erasure, room on the disk, and whole copies of it all. Refuses to know: rules, read models, HTTP.
 
 pub mod backup;
 pub mod codec;
 pub mod data_dir;
+pub mod erasures;
 pub mod merkle;
 pub mod note;
 pub mod personal;

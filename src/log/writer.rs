@@ -2,18 +2,21 @@
 
 use super::codec::{self, CodecError};
 use super::data_dir::{APPLICATION_ID, DataDir, DirLock, LogError, SCHEMA_STEP, check_sqlite_version, open_ledger};
+use super::erasures::{self, Erasing, ErasureFile};
 use super::merkle::{self, TileId, Tree};
 use super::personal::{self, PersonalRow};
-use super::reader::{read_head, read_tile};
+use super::reader::{LogReader, read_head, read_tile};
 use super::signed_head;
 use super::space;
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::Position;
+use crate::domain::ids::{Position, TextNumber};
+use crate::domain::text::Subject;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Frames after which the WAL is moved into the file. Small enough that the WAL is overwritten in place and never grows:
@@ -23,9 +26,12 @@ pub(super) const CHECKPOINT_FRAMES: u32 = 1_000;
 const CHECKPOINT_AGAIN_FRAMES: u32 = 250;
 /// Every commit writes the last page again, and SQLite sums it: half the page is half of that.
 pub(super) const PAGE_BYTES: u32 = 4_096;
+/// How long the connection waits for a lock.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 const TILE_WIDTH: u64 = merkle::TILE_WIDTH as u64;
 
-const SCHEMA_STEPS: [&str; SCHEMA_STEP as usize] = [include_str!("../../schema/ledger/001_ledger.sql")];
+const SCHEMA_STEPS: [&str; SCHEMA_STEP as usize] =
+    [concat!(include_str!("../../schema/ledger/001_ledger.sql"), include_str!("../../schema/ledger/001_personal.sql"))];
 
 /// Records waiting to be appended together.
 #[derive(Debug, Default)]
@@ -87,12 +93,25 @@ pub enum AppendError {
     Unknown(LogError),
 }
 
+impl AppendError {
+    /// The failure itself.
+    pub fn into_cause(self) -> LogError {
+        match self {
+            Self::RolledBack(cause) | Self::Unknown(cause) => cause,
+        }
+    }
+}
+
 /// The one write connection, with the tree's right edge in memory.
 #[derive(Debug)]
 pub struct LogWriter {
     connection: Connection,
     tree: Tree,
     wal: Wal,
+    erasures: ErasureFile,
+    /// Something was erased, and the write-ahead log may still hold it.
+    unfinished: bool,
+    dir: DataDir,
     _lock: DirLock,
 }
 
@@ -165,7 +184,8 @@ impl LogWriter {
         // The write-ahead log was made a moment ago. SQLite syncs the directory for it, but takes no notice if that
         // fails: then a power cut could take the file with all its records.
         dir.sync()?;
-        Ok(Self { connection, tree, wal, _lock: lock })
+        let (erasures, dir) = (ErasureFile::new(dir), dir.clone());
+        Ok(Self { connection, tree, wal, erasures, unfinished: false, dir, _lock: lock })
     }
 
     /// The last durable position.
@@ -187,19 +207,43 @@ impl LogWriter {
     ///
     /// A crash before COMMIT returns leaves either all of the batch or nothing of it; after it, all.
     pub fn append(&mut self, batch: &Batch, texts: &[PersonalRow]) -> Result<Position, AppendError> {
+        self.append_erasing(batch, texts, &[])
+    }
+
+    /// Appends a batch that also takes texts away; [`Self::finish_erasure`] must follow before anybody is answered.
+    ///
+    /// A crash before the transaction leaves announcements of an event that never came: the next opening drops them.
+    pub fn append_erasing(
+        &mut self,
+        batch: &Batch,
+        texts: &[PersonalRow],
+        erasing: &[Erasing],
+    ) -> Result<Position, AppendError> {
         // Only for those who append without ever calling it themselves. A full disk is no reason yet: the batch may fit.
         match self.move_wal_if_due() {
             Err(error) if !error.is_disk_full() => return Err(AppendError::Unknown(error)),
             _ => {}
         }
         let first = self.head().next();
-        match self.try_append(first, batch, texts) {
-            Ok(()) => Ok(first),
+        if !erasing.is_empty() {
+            self.erasures.announce(&self.connection, first, erasing).map_err(AppendError::RolledBack)?;
+        }
+        match self.try_append(first, batch, texts, erasing) {
+            Ok(()) => {
+                self.unfinished |= !erasing.is_empty();
+                Ok(first)
+            }
             Err(error) => Err(self.recover(error)),
         }
     }
 
-    fn try_append(&mut self, first: Position, batch: &Batch, texts: &[PersonalRow]) -> Result<(), LogError> {
+    fn try_append(
+        &mut self,
+        first: Position,
+        batch: &Batch,
+        texts: &[PersonalRow],
+        erasing: &[Erasing],
+    ) -> Result<(), LogError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let head = read_head(&self.connection)?;
         if head.next() != first {
@@ -207,6 +251,8 @@ impl LogWriter {
             return Err(LogError::Damaged { position: first, what });
         }
         self.insert_records(first, batch)?;
+        // In this order: a text that went may have come again, under another number, with the same batch.
+        erasures::take_away(&self.connection, erasing)?;
         personal::insert(&self.connection, texts)?;
         self.store_tiles()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -270,10 +316,66 @@ impl LogWriter {
         }
     }
 
+    /// Looks at what was erased before, right after opening. Gives the texts that were erased and are there again,
+    /// because an older copy of the file took its place: they are to be erased again before anything is served.
+    pub fn settle_erasures(&mut self) -> Result<Vec<(Subject, TextNumber)>, LogError> {
+        if !self.erasures.drop_unheard(&LogReader::open(&self.dir)?)? {
+            return Ok(Vec::new());
+        }
+        // What a crash left in the write-ahead log may be older than the erasure.
+        self.unfinished = true;
+        self.erasures.come_back(&self.connection)
+    }
+
+    /// Whether the write-ahead log may still hold what was erased.
+    pub fn erasure_is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
+    /// Empties the write-ahead log of what was erased, waiting at most `patience` for whoever reads an older part of
+    /// it. False: somebody still does, or there is no room; it is to be tried again.
+    ///
+    /// A crash in here leaves the announcement, and the next opening tries again.
+    pub fn finish_erasure(&mut self, patience: Duration) -> Result<bool, AppendError> {
+        if !self.unfinished {
+            return Ok(true);
+        }
+        let emptied = self.empty_wal(patience).and_then(|emptied| {
+            if emptied {
+                self.erasures.finish(&LogReader::open(&self.dir)?)?;
+            }
+            Ok(emptied)
+        });
+        match emptied {
+            Ok(emptied) => {
+                self.unfinished = !emptied;
+                Ok(emptied)
+            }
+            Err(LogError::Sqlite(error)) if is_passing(&error) => Ok(false),
+            Err(error) => Err(AppendError::Unknown(error)),
+        }
+    }
+
+    fn empty_wal(&self, patience: Duration) -> Result<bool, LogError> {
+        self.connection.busy_timeout(patience)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        self.connection.busy_timeout(BUSY_PATIENCE)?;
+        let emptied = !busy?;
+        if emptied {
+            self.wal.frames.store(0, Relaxed);
+        }
+        Ok(emptied)
+    }
+
     /// Moves the WAL into the file, at an orderly end.
     pub fn checkpoint_wal(&self) -> Result<(), LogError> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
+}
+
+/// What may be over in a moment.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
 }
 
 /// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway. The
@@ -294,7 +396,7 @@ fn write_empty_file(path: &Path) -> Result<(), LogError> {
 
 fn set_up(connection: &Connection) -> Result<(), LogError> {
     connection.set_prepared_statement_cache_capacity(32);
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_PATIENCE)?;
     connection.execute_batch(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;
          PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;

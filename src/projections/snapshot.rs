@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use thiserror::Error;
 
 /// Changes whenever a fold or the layout of a projection changes: an older snapshot is then not read.
-pub const FOLD_VERSION: i64 = 6;
+pub const FOLD_VERSION: i64 = 7;
 /// Snapshots kept: the last, and one to fall back to.
 pub const SNAPSHOTS_KEPT: usize = 2;
 

@@ -11,12 +11,12 @@ use token_ledger::domain::decide::{
     record_quota_total, record_refusal_sum,
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, Route, TokenCreated};
+use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, PersonalDataErased, Route, TokenCreated};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
 use token_ledger::domain::state::{Digests, State};
-use token_ledger::domain::text::{PersonalText, Subject, TextKind, Texts, commitment};
+use token_ledger::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
@@ -29,9 +29,17 @@ pub const NOON: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 pub struct Book {
     numbers: HashMap<(Subject, TextKind, String), TextNumber>,
     texts: BTreeMap<TextNumber, String>,
+    known: BTreeMap<TextNumber, (Subject, KnownText)>,
 }
 
 impl Book {
+    fn erase(&mut self, erased: &PersonalDataErased) {
+        let goes = |number: TextNumber| erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number));
+        self.numbers.retain(|_, number| !goes(*number));
+        self.known.retain(|number, _| !goes(*number));
+        self.texts.retain(|number, _| !goes(*number));
+    }
+
     /// Not random: only its commitment is ever compared.
     fn salt(number: TextNumber) -> [u8; 32] {
         [u8::try_from(number.0 % 251).expect("a remainder of 251 fits a byte"); 32]
@@ -43,11 +51,17 @@ impl Texts for Book {
         self.numbers.get(&(subject, kind, text.to_owned())).copied()
     }
 
-    fn take(&mut self, number: TextNumber, subject: Subject, kind: TextKind, text: &str) -> [u8; 32] {
+    fn take(&mut self, known: KnownText, subject: Subject, text: &str) -> [u8; 32] {
+        let KnownText { number, kind, .. } = known;
+        self.known.insert(number, (subject, known));
         let before = self.numbers.insert((subject, kind, text.to_owned()), number);
         assert_eq!(before, None, "a text is interned once");
         self.texts.insert(number, text.to_owned());
         commitment(&Self::salt(number), text)
+    }
+
+    fn of(&mut self, subject: Subject) -> Vec<KnownText> {
+        self.known.values().filter(|(of, _)| *of == subject).map(|(_, known)| *known).collect()
     }
 }
 
@@ -121,7 +135,7 @@ impl World {
         let texts_before = self.texts.numbers.len();
         let Decision { events, answer, tally } = self.decide(&command);
         let seen = events.iter().filter(|recorded| matches!(recorded.event, Event::TextSeen(_))).count();
-        assert_eq!(self.texts.numbers.len() - texts_before, seen, "a text is taken up exactly by its event");
+        assert_eq!(self.texts.numbers.len(), texts_before + seen, "a text is taken up exactly by its event");
         for recorded in &events {
             self.happen(recorded);
         }
@@ -150,6 +164,9 @@ impl World {
             assert_eq!(seen.number, self.state.last_text.next());
             let text = &self.texts.texts[&seen.number];
             assert_eq!(seen.commitment, commitment(&Book::salt(seen.number), text));
+        }
+        if let Event::PersonalDataErased(erased) = event {
+            self.texts.erase(erased);
         }
         self.state.evolve(header, event);
         self.digests = self.state.digests();

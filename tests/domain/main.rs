@@ -5,6 +5,7 @@ mod harness;
 mod access;
 mod directory;
 mod doors;
+mod erasure;
 mod gateway;
 mod idempotency;
 mod imports;

@@ -54,7 +54,8 @@ impl Spares {
         }
         let zone = json!({ "kind": "zone", "name": format!("spare{number}.example") });
         let certificate = |name: &str| json!({ "kind": "certificate", "name": name });
-        let full = json!({ "name": "spare", "access": "full" });
+        // A name of its own: one that other live tokens bear is not erased with the token.
+        let full = json!({ "name": format!("spare {number}"), "access": "full" });
         let gateway = json!({ "name": "spare", "rights": ["report"], "accounts": [house.teams] });
         let staff = json!({ "role": "auditor", "name": "spare" });
         let own = Values {
@@ -62,7 +63,7 @@ impl Spares {
             user: house.ada,
             member: member(house, house.teams).await,
             account_token: house.account_token(house.teams, full).await.id,
-            user_token: house.user_token(house.ada, "spare").await.id,
+            user_token: house.user_token(house.ada, &format!("spare {number}")).await.id,
             staff_token: house.token("/v1/staff-tokens", staff).await.id,
             gateway_token: house.token("/v1/gateway-tokens", gateway).await.id,
             resource: house.resource(house.teams, zone.clone()).await,

@@ -93,6 +93,11 @@ impl Samples {
         for appended in [0, 1].into_iter().chain(BOUNDARIES) {
             self.add(format!("recording_stopped_{appended}"), of_service(), RecordingStopped { appended });
         }
+        for (subject, ranges) in subjects.into_iter().zip([vec![], vec![(1, 1)], vec![(2, 250), (251, 65_536)]]) {
+            let texts = ranges.into_iter().map(|(first, last)| (TextNumber(first), TextNumber(last))).collect();
+            let erased = PersonalDataErased { subject, texts, by: operator() };
+            self.add(format!("personal_data_erased_of_{}", word(&subject)), by_operator(of_token()), erased);
+        }
         let map = ScopeMapDefined { map: 1, name: "dnsimple-v2".to_owned(), hash: counted_from(0x20), routes: 104 };
         self.add("scope_map_defined", of_service(), map);
         self.outages_and_clock();

@@ -4,7 +4,7 @@ use crate::domain::command::Origin;
 use crate::domain::event::{By, Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, TextNumber, TokenId};
 use crate::domain::state::State;
-use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
+use crate::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Authority, Principal, Token};
 
@@ -83,7 +83,8 @@ impl<'a> Draft<'a> {
             return number;
         }
         let number = self.last_text.next();
-        let commitment = self.texts.take(number, subject, kind, text);
+        let known = KnownText { number, kind, token: kind.brought_by(&self.header) };
+        let commitment = self.texts.take(known, subject, text);
         self.record(TextSeen { number, subject, kind, commitment });
         self.last_text = number;
         number

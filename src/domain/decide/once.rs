@@ -59,7 +59,8 @@ fn after(last: &Recorded, event: IdempotencyKeyKept) -> Recorded {
 impl From<Subject> for AnswerSubject {
     fn from(subject: Subject) -> Self {
         match subject {
-            Subject::Service => Self::Service,
+            // What erases needs no key, and is never kept under one.
+            Subject::Service | Subject::Texts { .. } => Self::Service,
             Subject::Account(account) => Self::Account(account),
             Subject::User(user) => Self::User(user),
             Subject::Member(account, user) => Self::Member(account, user),

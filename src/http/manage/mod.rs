@@ -4,6 +4,7 @@
 
 mod changes;
 mod clock;
+mod erasure;
 mod gateway;
 mod idempotency;
 mod imports;
@@ -62,6 +63,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::RotateUserToken
         | Op::CreateStaffToken
         | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
+        Op::EraseUserTexts | Op::EraseAccountTokenTexts | Op::EraseUserTokenTexts => {
+            erasure::answer(app, asked, operation, variables).await
+        }
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
@@ -262,6 +266,10 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
         }
         Conflict::DigestExists => problem("digest-exists", "this digest belongs to a token already".to_owned()),
         Conflict::DigestsTaken(taken) => imports::duplicates(&taken),
+        Conflict::ClockAsExpected => problem(
+            "clock-as-expected",
+            "the wall clock is not off by more than 60 s: there is nothing to accept".to_owned(),
+        ),
         Conflict::LastOperator => problem(
             "last-operator",
             "this is the last operator token that works; create another one before deleting it".to_owned(),
