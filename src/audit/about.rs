@@ -104,6 +104,7 @@ impl About {
                 Event::MemberRemoved(removed) => removed.user == id,
                 Event::QuotaRefusalsTotalled(totalled) => totalled.user == id,
                 Event::TextSeen(seen) => seen.subject == TextSubject::User(id),
+                Event::PersonalDataErased(erased) => erased.subject == TextSubject::User(id),
                 _ => false,
             }
     }

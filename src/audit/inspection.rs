@@ -10,6 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::log::merkle::{Hash, leaf_hash};
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
+use crate::log::unfinished::Unfinished;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
 use crate::projections::snapshot::Views;
@@ -58,23 +59,23 @@ pub enum InspectionError {
     Log(#[from] LogError),
 }
 
-/// Makes the directory (0700). The note that it is one comes last: after a crash on the way there is none, and it is
-/// refused for what it is, a directory that holds no ledger.
+/// Makes the directory (0700), whole or not at all: a crash on the way leaves at most an unfinished one beside the place.
 pub fn make(source: &DataDir, past: &Past, into: &Path) -> Result<Inspection, InspectionError> {
     check_place(source, into)?;
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LogError::Io { path, source }
-    };
-    let source_path = source.path().canonicalize().map_err(io(source.path()))?;
     let Moment { position, at, .. } = past.moment;
-    let leaf = leaf_at(&LogReader::open(source)?, position)?;
-    let inspection =
-        Inspection { origin: past.projections.state.origin.clone(), position, at, leaf, source: source_path };
-    let dir = DataDir::new(into);
-    dir.prepare()?;
-    Views::open(&dir)?.store(&past.projections, leaf)?;
-    dir.write_secret_file(&into.join(FILE), format!("{:#}\n", inspection.to_json()).as_bytes())?;
+    let io = |error| LogError::Io { path: source.path().to_owned(), source: error };
+    let inspection = Inspection {
+        origin: past.projections.state.origin.clone(),
+        position,
+        at,
+        leaf: leaf_at(&LogReader::open(source)?, position)?,
+        source: source.path().canonicalize().map_err(io)?,
+    };
+    let making = Unfinished::begin(into)?;
+    let dir = making.dir();
+    Views::open(&dir)?.store(&past.projections, inspection.leaf)?;
+    dir.write_secret_file(&dir.path().join(FILE), format!("{:#}\n", inspection.to_json()).as_bytes())?;
+    making.finish()?;
     Ok(inspection)
 }
 

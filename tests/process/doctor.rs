@@ -66,11 +66,11 @@ fn files_that_others_may_open_are_a_problem() {
 fn a_key_that_is_missing_or_another_logs_is_a_problem() {
     let scene = Scene::new();
     fs::write(scene.dir().key(), [7; 32]).unwrap();
-    finds(&scene, "signing key", "problem", "another log");
+    finds(&scene, "signing key", "problem", "another log's");
     fs::write(scene.dir().key(), [7; 31]).unwrap();
-    finds(&scene, "signing key", "problem", "not 32 bytes");
+    finds(&scene, "signing key", "problem", "must be 32 bytes");
     fs::remove_file(scene.dir().key()).unwrap();
-    finds(&scene, "signing key", "problem", "cannot be read");
+    finds(&scene, "signing key", "problem", "signing key is missing");
 }
 
 #[test]
@@ -81,6 +81,12 @@ fn a_log_that_is_not_the_one_that_was_signed_is_a_problem() {
     scene.serve(&[]).terminate().expect(0);
     fs::copy(&older, scene.dir().ledger()).unwrap();
     finds(&scene, "signed head", "problem", "an older copy took its place");
+    fs::remove_file(scene.dir().head()).unwrap();
+    finds(&scene, "signed head", "problem", "missing or empty");
+    let parent = empty_parent();
+    let fresh = parent.path().join("ledger");
+    init(&fresh);
+    run_on(&["doctor"], &fresh).expect(0).says("nothing was signed yet");
 }
 
 #[test]

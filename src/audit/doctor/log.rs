@@ -6,9 +6,8 @@ use crate::audit::past::{self, Moment, Past, Point};
 use crate::domain::ids::Position;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::log::data_dir::{self, SCHEMA_STEP};
-use crate::log::note::LogKey;
 use crate::log::reader::LogReader;
-use crate::log::signed_head::{read_signed_head, root_at};
+use crate::log::signed_head::{check_before_start, check_key, read_key, read_signed_head, root_at};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::{Unusable, Views};
 
@@ -51,18 +50,9 @@ fn verify_todo(dir: &DataDir) -> String {
 fn key(dir: &DataDir, past: &Past) -> Check {
     let name = "signing key";
     let state = &past.projections.state;
-    let todo = "put log.key of this log back from its backup: without it no server starts";
-    let seed: [u8; 32] = match std::fs::read(dir.key()).map(TryInto::try_into) {
-        Ok(Ok(seed)) => seed,
-        Ok(Err(_)) => return Check::problem(name, "log.key is not 32 bytes", todo),
-        Err(error) => return Check::problem(name, format!("log.key cannot be read: {error}"), todo),
-    };
-    match LogKey::from_seed(&state.origin, &seed) {
-        Ok(key) if key.vkey().to_string() == state.log_vkey => {
-            Check::ok(name, format!("it is the one of {}", state.origin))
-        }
-        Ok(_) => Check::problem(name, "log.key is the key of another log", todo),
-        Err(error) => Check::problem(name, error.to_string(), todo),
+    match read_key(&dir.key(), &state.origin).and_then(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+        Ok(()) => Check::ok(name, format!("it is the one of {}", state.origin)),
+        Err(error) => Check::failed(name, &error, "put log.key of this log back: without it no server starts"),
     }
 }
 
@@ -71,6 +61,12 @@ fn signed_head(dir: &DataDir, log: &LogReader, moment: Moment) -> Check {
     let todo = "find out who put this ledger.db here, and put the newer one back";
     let signed = match read_signed_head(dir) {
         Ok(Some(signed)) => signed,
+        // Of a log that was served before, no start takes that.
+        Ok(None) if check_before_start(dir).is_err_and(|error| matches!(error, LogError::NoSignedHead { .. })) => {
+            let what = "it is missing or empty, though this log was served before: an older copy would not be noticed";
+            let todo = "put head.db back from where it is kept; if it is lost, `token-ledger serve` says what to do";
+            return Check::problem(name, what, todo);
+        }
         Ok(None) => {
             let what = "nothing was signed yet: an older copy of the log would not be noticed";
             return Check::warning(name, what, "start the server: it signs what is there");
