@@ -53,7 +53,7 @@ const FORMATTED_SQL: [(&str, &str); 5] = [
     ("log/writer.rs", "PRAGMA page_size={PAGE_BYTES}; "),
     ("log/writer.rs", "BEGIN IMMEDIATE; {schema} PRAGMA application_id="),
     ("log/writer.rs", "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "),
-    ("projections/snapshot.rs", "BEGIN IMMEDIATE; {} PRAGMA application_id="),
+    ("projections/views.rs", "BEGIN IMMEDIATE; {} {} PRAGMA application_id="),
 ];
 
 /// How a text begins that SQLite would take.

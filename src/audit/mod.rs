@@ -7,4 +7,5 @@
 pub mod compare;
 pub mod describe;
 pub mod history;
+pub mod history_tables;
 pub mod verify;

@@ -5,7 +5,7 @@ use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenCreated, TokenRotated, TokenUsed};
 use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
-use super::table::Table;
+use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
 use super::token_text::TokenDigest;
@@ -186,7 +186,7 @@ impl State {
                     name: created.name,
                     email: created.email,
                     accounts: BTreeSet::new(),
-                    tokens: BTreeSet::new(),
+                    tokens: Shared::default(),
                     hourly_limit: created.hourly_limit,
                     window: Window::default(),
                     created_at: at,
@@ -203,11 +203,11 @@ impl State {
                     plan: created.plan,
                     hourly_limit: created.hourly_limit,
                     research: None,
-                    members: BTreeMap::new(),
+                    members: Shared::default(),
                     past_members: BTreeMap::new(),
-                    by_name: BTreeMap::new(),
-                    resources: BTreeMap::new(),
-                    tokens: BTreeSet::new(),
+                    by_name: Shared::default(),
+                    resources: Shared::default(),
+                    tokens: Shared::default(),
                     window: Window::default(),
                     research_month: MonthCount::default(),
                     created_at: at,

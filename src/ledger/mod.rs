@@ -9,7 +9,9 @@
 
 pub mod core;
 mod handle;
+mod history;
 pub mod initialize;
+mod keeper;
 mod projector;
 mod queue;
 mod signer;
@@ -18,10 +20,11 @@ mod writer;
 pub use handle::{Health, Ledger, OpenLedger, Settings, Unavailable, View};
 pub use writer::Counters;
 
-// Rooms above read the log through these, and never name the log's own room.
+// Rooms above read log and history through these, and never name the rooms these are from.
 pub use crate::log::personal::TextReader;
 pub use crate::log::reader::LogReader;
 pub use crate::log::{DataDir, LogError};
+pub use crate::projections::history::{ClosedWindow, HourKey, HourUse};
 
 use crate::domain::decide::Answer;
 use crate::domain::ids::Position;

@@ -94,8 +94,8 @@ fn check_owner(deciding: &Deciding<'_>, owner: Owner) -> Result<(), Rejection> {
 fn live_tokens<'a>(deciding: &Deciding<'a>, owner: Owner) -> Option<&'a BTreeSet<TokenId>> {
     match owner {
         Owner::Service => Some(&deciding.state.service_tokens),
-        Owner::Account(account) => deciding.state.account(account).map(|account| &account.tokens),
-        Owner::User(user) => deciding.state.user(user).map(|user| &user.tokens),
+        Owner::Account(account) => deciding.state.account(account).map(|account| &*account.tokens),
+        Owner::User(user) => deciding.state.user(user).map(|user| &*user.tokens),
     }
 }
 

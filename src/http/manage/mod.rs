@@ -3,6 +3,7 @@
 //! The credential is judged before the body is read; the writer judges it again when it decides.
 
 mod changes;
+mod history;
 mod reads;
 mod tokens;
 
@@ -44,6 +45,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::GetUserToken
         | Op::ListStaffTokens
         | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
+        Op::GetUsageHistory | Op::GetAccountTokenUsage | Op::GetUserTokenUsage => {
+            history::answer(app, asked, operation, variables).await
+        }
         Op::CreateAccountToken
         | Op::UpdateAccountToken
         | Op::DeleteAccountToken
