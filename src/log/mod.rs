@@ -10,6 +10,8 @@ pub mod note;
 pub mod personal;
 pub mod reader;
 pub mod signed_head;
+#[cfg(feature = "simulated-commit")]
+pub mod simulated_commit;
 pub mod writer;
 
 pub use data_dir::{DataDir, LogError};

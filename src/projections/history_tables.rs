@@ -107,10 +107,12 @@ impl Views {
             "SELECT account, user, opened_at, hourly_limit, used, refused FROM closed_windows
              WHERE account = ?1 AND user = ?2 AND opened_at >= ?3 AND opened_at < ?4 ORDER BY opened_at LIMIT ?5",
         )?;
-        let limit_number = i64::try_from(limit).unwrap_or(i64::MAX);
-        let parameters = [number(account.0), number(user.0), number(from), number(to), limit_number];
-        let windows: Vec<_> = statement.query_map(parameters, read_window)?.collect::<Result<_, _>>()?;
-        let next = windows.last().filter(|_| windows.len() >= limit).map(|last| last.opened_at + 1);
+        // One more than asked for says whether there are more.
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let parameters = [number(account.0), number(user.0), number(from), number(to), one_more];
+        let mut windows: Vec<_> = statement.query_map(parameters, read_window)?.collect::<Result<_, _>>()?;
+        let next = windows.get(limit).map(|window: &ClosedWindow| window.opened_at);
+        windows.truncate(limit);
         Ok((windows, next))
     }
 

@@ -40,10 +40,10 @@ pub fn load(dir: &DataDir) -> Result<Loaded, LogError> {
 /// projections moves it into the tables.
 pub fn load_to_serve(dir: &DataDir) -> Result<Loaded, LogError> {
     load_from(dir, |in_tables, snapshot| {
-        // The tables are moved in before a snapshot is stored, so they are never behind one: those that are were made
-        // anew, and are filled from the first record on.
-        let snapshot = snapshot.filter(|snapshot| snapshot.position <= in_tables);
-        let in_tables = if snapshot.is_some() { in_tables } else { Position::NONE };
+        // The tables are moved in before a snapshot is stored, so they are never behind one. Those that are were made
+        // anew: they, too, are filled from the first record on.
+        let is_behind = snapshot.as_ref().is_some_and(|snapshot| snapshot.position > in_tables);
+        let (in_tables, snapshot) = if is_behind { (Position::NONE, None) } else { (in_tables, snapshot) };
         Projections { history: Some(History::after(in_tables)), ..snapshot.unwrap_or_default() }
     })
 }

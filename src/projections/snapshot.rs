@@ -106,10 +106,10 @@ impl Views {
         )?;
         let unnamed = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let unnamed: Vec<(i64, i64)> = unnamed.collect::<Result<_, _>>()?;
-        for key in unnamed {
+        for (position, chunk) in unnamed {
             self.connection
                 .prepare_cached("DELETE FROM snapshot_chunks WHERE position = ?1 AND chunk = ?2")?
-                .execute(key)?;
+                .execute([position, chunk])?;
             between();
         }
         Ok(())

@@ -124,3 +124,28 @@ fn a_flipped_byte_of_one_record_is_named_by_its_position() {
     change_record(&scene, 100, |record| *record.last_mut().unwrap() ^= 1);
     scene.run(&["verify"]).expect(1).says("position 100");
 }
+
+/// A count that somebody changed in the file, and a row that somebody took out of it.
+#[test]
+fn altered_history_tables_are_named_whether_a_server_runs_or_not() {
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let mut client = crate::client::Client::connect(server.address).unwrap();
+    for text in &scene.tokens.account {
+        client.ask(crate::client::Ask::get("/v2/whoami", text)).unwrap().expect(200);
+    }
+    // What was only gathered is moved into the tables first.
+    compare(&scene).expect(0).says("token_hours").says("closed_windows");
+    let views = Connection::open(scene.dir().views()).unwrap();
+    assert_eq!(views.execute("UPDATE token_hours SET uses = uses + 1 WHERE token = 2", []), Ok(1));
+    let compared = compare(&scene).expect(1).says("token_hours differs").says("token 2 on account 1, hour ");
+    assert!(compared.stdout.contains("1 entries") && !compared.stdout.contains("token 3"), "{compared:#?}");
+    assert_eq!(views.execute("DELETE FROM token_hours WHERE token = 3", []), Ok(1));
+    drop(views);
+    server.terminate().expect(0);
+    compare(&scene).expect(1).says("token 2 on account 1").says("token 3 on account 1").says("only_replayed");
+
+    std::fs::remove_file(scene.dir().views()).unwrap();
+    scene.serve(&[]).terminate().expect(0);
+    compare(&scene).expect(0);
+}

@@ -334,7 +334,7 @@ fn measure_readers(dir: &DataDir, rounds: usize, goals: &mut Goals) {
 
 fn measure_start(dir: &DataDir, log: &LogReader, projections: &Projections, rounds: usize, full: f64) {
     let leaf = merkle::leaf_hash(&log.record(projections.position).unwrap().unwrap());
-    let (storing, ()) = seconds_of(|| Views::open(dir).unwrap().store(projections, leaf).unwrap());
+    let (storing, _) = seconds_of(|| Views::open(dir).unwrap().store(projections, leaf).unwrap());
     let starts = (0..rounds).map(|_| {
         let (seconds, (core, loaded)) =
             seconds_of(|| Core::open(dir, Clock::manual(START), Entropy::system()).unwrap());
