@@ -92,6 +92,12 @@ impl Story {
         self.crash_and_start();
     }
 
+    /// As a start does where more is missing in the tables than is kept in memory.
+    fn fill(&mut self) {
+        let filled = rebuild::fill_history(&self.dir, self.live.position).expect("the tables can be filled");
+        *self.history() = filled;
+    }
+
     fn check(&mut self) {
         self.move_in();
         let held = HeldTables::hold(&self.dir).expect("the tables can be read").expect("they are filled");
@@ -119,6 +125,7 @@ fn the_tables_hold_what_a_replay_gathers() {
                 6..9 => story.crash_and_start(),
                 9 => story.lose_views(),
                 10 => story.check(),
+                11 => story.fill(),
                 _ => {}
             }
         }

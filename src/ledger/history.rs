@@ -34,7 +34,7 @@ impl Ledger {
         });
         let last = last.await.filter(is_asked);
         self.read_views(move |dir| {
-            let (mut rows, mut later, next) =
+            let Both { mut rows, mut later, next } =
                 read_both(dir, waiting, |views| views.closed_windows(pool, (from, to), limit))?;
             later.extend(last);
             // A window that was moved between two looks is in the tables, as it was in the end.
@@ -60,7 +60,8 @@ impl Ledger {
         let is_asked = |(hour, of, _): &HourKey| *of == token && (from..to).contains(hour);
         let waiting = self.waiting(|rows| rows.hours_where(is_asked)).await?;
         self.read_views(move |dir| {
-            let (rows, later, next) = read_both(dir, waiting, |views| views.token_hours(token, (from, to), limit))?;
+            let Both { rows, later, next } =
+                read_both(dir, waiting, |views| views.token_hours(token, (from, to), limit))?;
             let mut all: BTreeMap<HourKey, HourUse> = rows.into_iter().collect();
             for (key, row) in later {
                 all.entry(key).or_default().add(&row);
@@ -95,12 +96,19 @@ impl Ledger {
     }
 }
 
-/// Rows of the tables, and those that are not in them yet: what was moved into them since is told by where they stand.
+/// Rows of the tables and where those end, if before the end of what was asked for; and rows not in the tables yet.
+struct Both<T> {
+    rows: Vec<T>,
+    next: Option<u64>,
+    later: Vec<T>,
+}
+
+/// Looks into the tables. What was moved into them since the rows that wait were picked is told by where they stand.
 fn read_both<T>(
     dir: &DataDir,
     waiting: Waiting<T>,
     read: impl FnOnce(&Views) -> Result<Page<T>, LogError>,
-) -> Result<(Vec<T>, Vec<T>, Option<u64>), LogError> {
+) -> Result<Both<T>, LogError> {
     let (stand, (rows, next)) = match Views::open_existing(dir)? {
         Some(views) if !waiting.in_tables.is_none() || views.has_history()? => (views.hold()?, read(&views)?),
         _ => (Position::NONE, (Vec::new(), None)),
@@ -110,7 +118,7 @@ fn read_both<T>(
         return Err(LogError::BadFile { path: dir.views(), what });
     }
     let later = waiting.parts.into_iter().filter(|(through, _)| *through > stand);
-    Ok((rows, later.flat_map(|(_, rows)| rows).collect(), next))
+    Ok(Both { rows, next, later: later.flat_map(|(_, rows)| rows).collect() })
 }
 
 /// Ends a page at its limit, after the last row with the same place; `next` is where the tables' rows ended, past which

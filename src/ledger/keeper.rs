@@ -28,7 +28,9 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub fn new(dir: &DataDir, last: Position) -> Self {
-        Self { dir: dir.clone(), views: None, last, last_bytes: 0 }
+        let found = Views::open_existing(dir).and_then(|views| views.map_or(Ok(0), |views| views.newest_bytes()));
+        // Views that cannot be read are made anew with the first snapshot.
+        Self { dir: dir.clone(), views: None, last, last_bytes: found.unwrap_or(0) }
     }
 
     pub fn keep_what_is_due(&mut self, shared: &Shared) {

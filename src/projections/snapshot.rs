@@ -127,6 +127,16 @@ impl Views {
         Ok((None, passed_over))
     }
 
+    /// Bytes of the newest snapshot; 0 if there is none.
+    pub fn newest_bytes(&self) -> Result<u64, LogError> {
+        let bytes: Option<i64> = self.connection.query_row(
+            "SELECT sum(length(bytes)) FROM snapshot_chunks WHERE position = (SELECT max(position) FROM snapshots)",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    }
+
     /// Positions of the snapshots, good or not, oldest first.
     pub fn positions(&self) -> Result<Vec<Position>, LogError> {
         let mut statement = self.connection.prepare("SELECT position FROM snapshots ORDER BY position")?;

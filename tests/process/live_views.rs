@@ -149,3 +149,29 @@ fn altered_history_tables_are_named_whether_a_server_runs_or_not() {
     scene.serve(&[]).terminate().expect(0);
     compare(&scene).expect(0);
 }
+
+/// Then nothing is told from them until they are made anew, and nothing else suffers.
+#[test]
+fn history_tables_that_another_program_changed_are_made_anew_at_the_next_start() {
+    use crate::client::{Ask, Client};
+    let scene = Scene::new();
+    let ask = |server: &crate::program::Server, path: &str, token: &str| {
+        Client::connect(server.address).unwrap().ask(Ask::get(path, token)).unwrap()
+    };
+    let (operator, robot) = (&scene.tokens.operator, &scene.tokens.account[0]);
+    let server = scene.serve(&[]);
+    let views = Connection::open(scene.dir().views()).unwrap();
+    ask(&server, "/v2/whoami", robot).expect(200);
+    assert_eq!(views.execute("UPDATE history SET position = position - 1", []), Ok(1));
+    drop(views);
+    compare(&scene).expect(0).says("the running server");
+    ask(&server, "/v1/accounts/1/usage/history", operator).expect(500);
+    ask(&server, "/v2/whoami", robot).expect(200);
+    server.terminate().expect(0);
+
+    let server = scene.serve(&[]);
+    compare(&scene).expect(0).says("token_hours");
+    let told = ask(&server, "/v1/accounts/1/tokens/2/usage", operator).expect(200).json();
+    assert_eq!(told["data"].as_array().unwrap().iter().map(|row| row["uses"].as_u64().unwrap()).sum::<u64>(), 2);
+    server.terminate().expect(0);
+}

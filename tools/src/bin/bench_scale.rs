@@ -197,19 +197,20 @@ fn copy(from: &Path, to: &Path) -> Result<PathBuf, AnyError> {
     Ok(to.to_owned())
 }
 
+/// One figure of a run and of the memory after it.
+type Figure = fn(&(Run, u64)) -> f64;
+
 fn report(arguments: &Arguments, runs: &Runs, missed: &mut Vec<String>) {
     println!("\n| ledger | req/s | p50 µs | p99 µs | CPU µs/req | memory MiB | req/s of few | CPU of few |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    let of = |name: &str, figure: fn(&(Run, u64)) -> f64| {
-        median(&runs.get(name).into_iter().flatten().map(figure).collect::<Vec<_>>())
-    };
+    let of = |name: &str, figure: Figure| median(&runs.get(name).into_iter().flatten().map(figure).collect::<Vec<_>>());
     // Of each round by itself, so that what changes from round to round does not count.
-    let ratio = |name: &str, figure: fn(&(Run, u64)) -> f64| {
+    let ratio = |name: &str, figure: Figure| {
         let rounds = runs.get(name).into_iter().flatten().zip(runs.get(FEW).into_iter().flatten());
         median(&rounds.map(|(run, few)| figure(run) / figure(few)).collect::<Vec<_>>())
     };
-    let (rate, cpu): (fn(&(Run, u64)) -> f64, fn(&(Run, u64)) -> f64) =
-        (|(run, _)| run.requests_a_second, |(run, _)| run.cpu_micros);
+    let rate: Figure = |(run, _)| run.requests_a_second;
+    let cpu: Figure = |(run, _)| run.cpu_micros;
     for name in [FEW, BIG, LONG] {
         println!(
             "| {name} | {:.0} | {:.0} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} |",
