@@ -9,14 +9,24 @@
 mod bodies;
 #[path = "http/challenges.rs"]
 mod challenges;
+#[path = "http/clock.rs"]
+mod clock;
+#[path = "http/continuity.rs"]
+mod continuity;
 #[path = "http/contract.rs"]
 mod contract;
 #[path = "http/document.rs"]
 mod document;
 #[path = "http/events.rs"]
 mod events;
+#[path = "http/gateway.rs"]
+mod gateway;
 #[path = "http/house.rs"]
 mod house;
+#[path = "http/idempotency.rs"]
+mod idempotency;
+#[path = "http/imports.rs"]
+mod imports;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/lists.rs"]
@@ -25,6 +35,8 @@ mod lists;
 mod manage;
 #[path = "http/matrix.rs"]
 mod matrix;
+#[path = "http/matrix_table.rs"]
+mod matrix_table;
 #[path = "http/ops.rs"]
 mod ops;
 #[path = "http/secrets.rs"]

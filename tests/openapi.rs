@@ -71,6 +71,21 @@ fn every_variable_of_a_path_is_a_parameter_in_its_order() {
 }
 
 #[test]
+fn every_post_of_the_management_surface_takes_an_idempotency_key() {
+    for described in operations().filter(|described| described.path.starts_with("/v1/")) {
+        let parameters = described.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+        let takes_one = parameters.map(resolve).any(|parameter| parameter["name"] == "Idempotency-Key");
+        // A clock that was accepted needs no accepting: sent again, it is 409 by itself.
+        let needs_one = described.method == "post" && described.path != "/v1/clock/accept";
+        assert_eq!(takes_one, needs_one, "{} {}", described.method, described.path);
+        if takes_one {
+            let headers = &described.operation["responses"]["201"]["headers"];
+            assert!(headers.get("Idempotent-Replayed").is_some(), "{}", described.path);
+        }
+    }
+}
+
+#[test]
 fn only_operations_that_leave_nothing_go_without_a_credential() {
     assert_eq!(document()["security"][0]["bearer"], serde_json::json!([]));
     for described in operations() {

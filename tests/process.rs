@@ -6,10 +6,26 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 #![allow(missing_docs, reason = "tests say what they mean by their names")]
 
+#[path = "process/backup.rs"]
+mod backup;
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/crash_points.rs"]
+mod crash_points;
+#[path = "process/disk_full.rs"]
+mod disk_full;
+#[path = "process/doctor.rs"]
+mod doctor;
+#[path = "process/fault_init.rs"]
+mod fault_init;
+#[path = "process/fault_loops.rs"]
+mod fault_loops;
+#[path = "process/fault_pairs.rs"]
+mod fault_pairs;
 #[path = "process/faults.rs"]
 mod faults;
+#[path = "process/history_and_export.rs"]
+mod history_and_export;
 #[path = "process/injector.rs"]
 mod injector;
 #[path = "process/kill.rs"]
@@ -18,14 +34,26 @@ mod kill;
 mod live_views;
 #[path = "process/load.rs"]
 mod load;
+#[path = "process/local_changes.rs"]
+mod local_changes;
 #[path = "process/one_writer.rs"]
 mod one_writer;
+#[path = "process/past.rs"]
+mod past;
 #[path = "process/program.rs"]
 mod program;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
+#[path = "process/restore.rs"]
+mod restore;
+#[path = "process/room.rs"]
+mod room;
 #[path = "process/scene.rs"]
 mod scene;
+#[path = "process/shim.rs"]
+mod shim;
+#[path = "process/signed_head.rs"]
+mod signed_head;
 #[path = "process/start_time.rs"]
 mod start_time;
 #[path = "process/stop.rs"]

@@ -9,9 +9,9 @@ use token_ledger::domain::text::PersonalText;
 use token_ledger::entropy::Entropy;
 use token_ledger::ledger::initialize::initialize;
 use token_ledger::ledger::{DataDir, Ledger, LogError, Settings};
-use token_ledger::log::note::{Checkpoint, Vkey};
+use token_ledger::log::note::{Checkpoint, LogKey, Vkey};
 use token_ledger::log::reader::LogReader;
-use token_ledger::log::signed_head::{HeadFile, SignedHead, read_signed_head, root_at};
+use token_ledger::log::signed_head::{HeadFile, SignedHead, accept_missing, read_signed_head, root_at};
 
 fn new_ledger() -> (tempfile::TempDir, DataDir, Vkey) {
     let base = tempfile::tempdir().expect("a temporary directory");
@@ -102,6 +102,9 @@ async fn another_history_of_the_same_length_is_refused_and_found() {
         let _ = std::fs::remove_file(format!("{}{suffix}", head.display()));
     }
     copy(&older.join("ledger.db"), &dir.ledger());
+    let refused = start(&dir).expect_err("without a signed head");
+    assert!(matches!(refused, LogError::NoSignedHead { .. }), "{refused}");
+    assert!(accept_missing(&dir).expect("accepted").is_some());
     run(&dir, 9).await;
     std::fs::rename(base.path().join("head.db"), &head).expect("moved back");
     let refused = start(&dir).expect_err("a fork");
@@ -128,13 +131,18 @@ fn a_signed_head_whose_checkpoint_was_not_stored_is_signed_when_asked_again() {
     let log = LogReader::open(&dir).expect("readable");
     let size = log.head().expect("a head");
     let head = SignedHead { size, root: root_at(&log, size).expect("a root") };
+    let older = Position(size.0 - 1);
+    let older = SignedHead { size: older, root: root_at(&log, older).expect("a root") };
     let mut file = HeadFile::open(&dir, "ledger.example/log").expect("opened");
+    let before = file.sign(older).expect("signed");
     let first = file.sign(head).expect("signed");
-    // What a crash between the two steps leaves.
+    // What a crash between the two steps leaves, with a checkpoint before it and without.
     let connection = rusqlite::Connection::open(dir.head()).expect("opened");
-    connection.execute("DELETE FROM checkpoints", []).expect("gone");
-    assert_eq!(file.latest().expect("readable"), None);
-    assert_eq!(file.sign(head).expect("signed again"), first, "the same size is never signed with another text");
+    for (gone, left) in [(head.size.0, Some(before)), (0, None)] {
+        connection.execute("DELETE FROM checkpoints WHERE size >= ?1", [gone as i64]).expect("gone");
+        assert_eq!(file.latest().expect("readable"), left);
+        assert_eq!(file.sign(head).expect("signed again"), first, "the same size is never signed with another text");
+    }
     Checkpoint::verify(&first, &vkey).expect("it verifies");
 }
 
@@ -150,4 +158,55 @@ fn the_signed_head_never_moves_back() {
     let connection = rusqlite::Connection::open(dir.head()).expect("opened");
     let back = connection.execute("UPDATE signed_head SET size = size - 1", []);
     assert!(back.is_err(), "the file itself refuses");
+}
+
+/// What `verify` finds wrong, with a checkpoint that somebody kept.
+fn found(dir: &DataDir, checkpoint: Option<&str>) -> Vec<String> {
+    let options = Options { checkpoint: checkpoint.map(str::to_owned), ..Options::default() };
+    let report = verify(dir, options, &mut |_, _| {}).expect("readable");
+    report.findings.into_iter().map(|finding| finding.what).collect()
+}
+
+#[track_caller]
+fn assert_says(found: &[String], words: &str) {
+    assert!(found.iter().any(|what| what.contains(words)), "{words:?} is not in {found:?}");
+}
+
+#[tokio::test]
+async fn a_kept_checkpoint_shows_whether_the_log_grew_out_of_it() {
+    let (base, dir, vkey) = new_ledger();
+    let kept = run(&dir, 3).await;
+    let older = base.path().join("older.db");
+    copy(&dir.ledger(), &older);
+    let newest = run(&dir, 4).await;
+    assert_eq!(found(&dir, Some(&kept)), Vec::<String>::new());
+    assert_eq!(found(&dir, Some(&newest)), Vec::<String>::new());
+    assert_says(&found(&dir, Some("no note")), "is none");
+    let Checkpoint { size, root, .. } = Checkpoint::verify(&kept, &vkey).expect("it verifies");
+    let signed_as = |origin: &str, root| {
+        let key = LogKey::from_seed(origin, &[9; 32]).expect("a key");
+        Checkpoint { origin: origin.to_owned(), size, root }.sign(&key).expect("signed")
+    };
+    assert_says(&found(&dir, Some(&signed_as("other.example/log", root))), "of another log");
+    assert_says(&found(&dir, Some(&signed_as(vkey.name(), root))), "does not verify");
+    assert_says(&found(&dir, Some(&signed_as(vkey.name(), [7; 32]))), "not the ones that were signed");
+    copy(&older, &dir.ledger());
+    assert_says(&found(&dir, Some(&newest)), "this is an older copy");
+}
+
+#[tokio::test]
+async fn a_stored_checkpoint_that_does_not_verify_is_found() {
+    let (_base, dir, vkey) = new_ledger();
+    let note = run(&dir, 3).await;
+    let checkpoint = Checkpoint::verify(&note, &vkey).expect("it verifies");
+    let key = LogKey::from_seed(vkey.name(), &[9; 32]).expect("a key");
+    let forged = checkpoint.sign(&key).expect("signed");
+    for (stored, words) in [(forged.as_str(), "does not verify"), ("no note", "is none")] {
+        let connection = rusqlite::Connection::open(dir.head()).expect("opened");
+        let size = i64::try_from(checkpoint.size).expect("a size");
+        connection.execute("DELETE FROM checkpoints WHERE size = ?1", [size]).expect("gone");
+        connection.execute("INSERT INTO checkpoints VALUES (?1, ?2)", (size, stored)).expect("stored");
+        drop(connection);
+        assert_says(&found(&dir, None), words);
+    }
 }

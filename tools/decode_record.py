@@ -187,7 +187,7 @@ verb = enum("Verb", "Read", "Write")
 coverage = enum("Coverage", "All", ("Named", sequence(text)))
 grant = struct(("group", group), ("level", level), ("coverage", coverage))
 access = enum("Access", "Full", ("Granted", sequence(grant)))
-target = enum("Target", "List", ("Name", text), ("Number", u64))
+target = enum("Target", "List", ("Name", text), ("Number", u64), "All")
 scope = struct(("group", group), ("verb", verb), ("target", target))
 access_source = enum("AccessSource", ("Token", version), ("Membership", version), ("Identity", version))
 route = enum(
@@ -201,6 +201,17 @@ route = enum(
     "Certificates",
     "Certificate",
     "ResearchStatus",
+    ("Mapped", struct(("map", u32), ("line", u32))),
+)
+answer_subject = enum(
+    "AnswerSubject",
+    "Service",
+    ("Account", account),
+    ("User", user),
+    ("Member", pair(account, user)),
+    ("Resource", resource),
+    ("Token", token),
+    ("Tokens", pair(token, u64)),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
@@ -214,6 +225,7 @@ cause = enum(
     "MissingFeature",
     "QuotaExceeded",
     "MonthlyCapReached",
+    "NoAccount",
 )
 operation = enum(
     "ManagementOperation",
@@ -235,8 +247,13 @@ operation = enum(
     "ReadEvents",
     "ChangeStaffTokens",
     "ReadStaffTokens",
+    "AcceptClock",
+    "ErasePersonalTexts",
 )
+outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
+gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report")
+gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
 domain_state = enum("DomainState", "Hosted", "Registered", "Expired")
 domain_facts = struct(
     ("registrant_id", option(u64)),
@@ -299,6 +316,35 @@ TYPES = {
     ),
     (4, 1): ("RecordingStarted", struct(("after_clean_stop", boolean))),
     (5, 1): ("RecordingStopped", struct(("appended", u64))),
+    (6, 1): (
+        "RecordingResumed",
+        struct(("since", timestamp), ("cause", outage_cause), ("turned_away", u64)),
+    ),
+    (7, 1): (
+        "ClockStepped",
+        struct(
+            ("seen_at", timestamp),
+            ("kept", timestamp),
+            ("wall", timestamp),
+            ("followed", boolean),
+            ("by", option(by[1])),
+        ),
+    ),
+    (8, 1): (
+        "LogContinued",
+        struct(
+            ("old_origin", string),
+            ("old_vkey", string),
+            ("last_checkpoint", string),
+            ("lost_through", u64),
+            ("origin", string),
+            ("log_vkey", string),
+        ),
+    ),
+    (9, 1): (
+        "PersonalDataErased",
+        struct(("subject", subject), ("texts", sequence(pair(text, text))), by),
+    ),
     (10, 1): (
         "UserCreated",
         struct(("user", user), ("email", text), ("name", text), ("hourly_limit", u64), by),
@@ -324,6 +370,7 @@ TYPES = {
             ("owner", owner),
             ("name", text),
             ("access", access),
+            ("gateway", option(gateway_reach)),
             ("secret", secret),
             ("expires_at", option(timestamp)),
             by,
@@ -337,6 +384,20 @@ TYPES = {
         struct(("secret", secret), ("ends", u32), ("ends_at", timestamp), by),
     ),
     (35, 1): ("TokenDeleted", struct(by)),
+    (36, 1): (
+        "TokenImported",
+        struct(
+            ("kind", token_kind),
+            ("owner", owner),
+            ("name", text),
+            ("access", access),
+            ("secret", secret),
+            ("created_at", option(timestamp)),
+            ("expires_at", option(timestamp)),
+            by,
+        ),
+    ),
+    (37, 1): ("GatewayRightsChanged", struct(("gateway", gateway_reach), by)),
     (40, 1): (
         "TokenUsed",
         struct(*shown, ("resource", resource), *client, ("general", u8), ("research", u8), ("outcome", outcome)),
@@ -359,6 +420,11 @@ TYPES = {
         "ManagementRefused",
         struct(("operation", operation), ("secret", u32), *client, ("cause", cause)),
     ),
+    (45, 1): (
+        "IdempotencyKeyKept",
+        struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
+    ),
+    (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
 }
 
 

@@ -1,6 +1,6 @@
 //! What must hold of every log, whoever wrote it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use token_ledger::audit::verify::{Options, verify};
 use token_ledger::domain::access::{Access, Coverage, RequiredScope, Target};
@@ -92,23 +92,33 @@ pub fn check_order(records: &[(Position, Header, Event)]) {
     }
 }
 
-/// Texts are numbered 1, 2, 3 …; every number that an event says was seen before it and has its row, whose salt and
-/// text give the commitment.
+/// Texts are numbered 1, 2, 3 …; every number that an event says was seen before it. Those that no event erases have
+/// their row, whose salt and text give the commitment; the others have none.
 pub fn check_texts(dir: &DataDir, records: &[(Position, Header, Event)]) {
     let log = LogReader::open(dir).expect("the log opens");
+    let erased: HashSet<u64> = records.iter().flat_map(|(_, _, event)| erased_by(event)).collect();
     let mut seen = 0;
     for (position, _, event) in records {
         if let Event::TextSeen(text) = event {
             seen += 1;
             assert_eq!(text.number.0, seen, "text numbers at {position}");
-            assert_eq!(stored_commitment(&log, text.number), Some(text.commitment), "the text seen at {position}");
+            let kept = (!erased.contains(&seen)).then_some(text.commitment);
+            assert_eq!(stored_commitment(&log, text.number), kept, "the text seen at {position}");
         }
         for number in text_numbers(event) {
             assert!(number.0 <= seen, "text {number} at {position} was never seen");
         }
     }
     let last = log.last_text_number().expect("the texts can be read");
-    assert_eq!(last.0, seen, "no row without its event");
+    let kept = (1..=seen).rev().find(|number| !erased.contains(number)).unwrap_or(0);
+    assert_eq!(last.0, kept, "no row without its event");
+}
+
+fn erased_by(event: &Event) -> Vec<u64> {
+    match event {
+        Event::PersonalDataErased(e) => e.texts.iter().flat_map(|(first, last)| first.0..=last.0).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// What the row of a text commits to; none where it has no row.
@@ -136,6 +146,7 @@ pub fn text_numbers(event: &Event) -> Vec<TextNumber> {
 fn payload_numbers(event: &Event) -> Vec<TextNumber> {
     match event {
         Event::TextSeen(e) => vec![e.number],
+        Event::PersonalDataErased(e) => e.texts.iter().flat_map(|&(first, last)| [first, last]).collect(),
         Event::UserCreated(e) => vec![e.email, e.name],
         Event::AccountCreated(e) => vec![e.name, e.email],
         Event::AccountRenamed(e) => vec![e.name, e.email],
@@ -150,6 +161,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
             numbers
         }
         Event::TokenCreated(e) => std::iter::once(e.name).chain(of_access(&e.access)).collect(),
+        Event::TokenImported(e) => std::iter::once(e.name).chain(of_access(&e.access)).collect(),
         Event::TokenRenamed(e) => vec![e.name],
         Event::TokenAccessChanged(e) => of_access(&e.access),
         Event::TokenUsed(e) => std::iter::once(e.address).chain([e.agent]).chain(of_scope(e.scope)).collect(),
@@ -158,8 +170,12 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         Event::ManagementRefused(e) => vec![e.address, e.agent],
         Event::LedgerInitialized(_)
         | Event::ScopeGroupDefined(_)
+        | Event::ScopeMapDefined(_)
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
+        | Event::RecordingResumed(_)
+        | Event::ClockStepped(_)
+        | Event::LogContinued(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)
@@ -168,8 +184,10 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::ResourceRemoved(_)
         | Event::TokenExpiryChanged(_)
         | Event::TokenRotated(_)
+        | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
-        | Event::QuotaRefusalsTotalled(_) => Vec::new(),
+        | Event::QuotaRefusalsTotalled(_)
+        | Event::IdempotencyKeyKept(_) => Vec::new(),
     }
 }
 
@@ -188,6 +206,6 @@ fn of_scope(scope: Option<RequiredScope>) -> Option<TextNumber> {
             assert!(!name.is_none(), "a recorded name has its number");
             Some(name)
         }
-        Target::List | Target::Number(_) => None,
+        Target::List | Target::All | Target::Number(_) => None,
     }
 }

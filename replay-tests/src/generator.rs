@@ -6,17 +6,21 @@
 use crate::random::Random;
 use std::collections::BTreeMap;
 use token_ledger::clock::Clock;
-use token_ledger::domain::access::{BUILT_IN_GROUPS, Level};
+use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
-    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GrantRequest, NewSecret,
-    Origin, ResourceRequest, Use,
+    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GatewayChange, GrantRequest,
+    ImportLine, MapDefinition, NewImport, NewSecret, Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, Route};
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
+use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
+use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
+use token_ledger::domain::idempotency::RequestDigest;
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::rejection::FieldFault;
+use token_ledger::domain::scope_map::MapGroup;
 use token_ledger::domain::state::State;
-use token_ledger::domain::text::PersonalText;
+use token_ledger::domain::text::{PersonalText, Subject};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Owner, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
@@ -29,7 +33,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 41] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -39,9 +43,14 @@ pub const KINDS: [&str; 27] = [
     "use certificates",
     "use certificate",
     "use research status",
+    "use mapped route",
     "initialize",
     "start recording",
     "stop recording",
+    "continue log",
+    "define scope map",
+    "resume recording",
+    "step clock",
     "create user",
     "create account",
     "update account",
@@ -55,6 +64,15 @@ pub const KINDS: [&str; 27] = [
     "update token",
     "rotate token",
     "delete token",
+    "import tokens",
+    "create gateway token",
+    "update gateway token",
+    "rotate gateway token",
+    "delete gateway token",
+    "once",
+    "erase user texts",
+    "erase token texts",
+    "erase again",
     "look",
     "attempt",
 ];
@@ -72,11 +90,16 @@ pub fn kind_of(command: &Command) -> &'static str {
             Route::Certificates => "use certificates",
             Route::Certificate => "use certificate",
             Route::ResearchStatus => "use research status",
+            Route::Mapped(_) => "use mapped route",
         },
         Command::Manage(_, change) => match **change {
             Change::Initialize { .. } => "initialize",
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
+            Change::ContinueLog { .. } => "continue log",
+            Change::DefineScopeMap(_) => "define scope map",
+            Change::ResumeRecording { .. } => "resume recording",
+            Change::StepClock { .. } => "step clock",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -90,6 +113,17 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::UpdateToken { .. } => "update token",
             Change::RotateToken { .. } => "rotate token",
             Change::DeleteToken { .. } => "delete token",
+            Change::ImportTokens { .. } => "import tokens",
+            Change::Gateway(ref change) => match change {
+                GatewayChange::Create { .. } => "create gateway token",
+                GatewayChange::Update { .. } => "update gateway token",
+                GatewayChange::Rotate { .. } => "rotate gateway token",
+                GatewayChange::Delete { .. } => "delete gateway token",
+            },
+            Change::Once { .. } => "once",
+            Change::EraseUserTexts { .. } => "erase user texts",
+            Change::EraseTokenTexts { .. } => "erase token texts",
+            Change::EraseAgain { .. } => "erase again",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -132,7 +166,7 @@ impl Outcomes {
 pub fn is_accepted(answer: &Answer) -> bool {
     match answer {
         Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
-        Answer::Done(_) => true,
+        Answer::Done(_) | Answer::Repeated(..) => true,
         Answer::Rejected(_) => false,
     }
 }
@@ -224,14 +258,29 @@ impl Generator {
         }
         let change = self.change(state);
         let actor = self.actor(state, &change);
+        let change = if self.random.percent(15) { self.once(change) } else { change };
         Command::Manage(actor, Box::new(change))
+    }
+
+    /// Under a key that soon comes again, mostly with what was sent before.
+    fn once(&mut self, change: Change) -> Change {
+        let key = PersonalText::new(format!("key {}", self.random.below(40)));
+        let request = RequestDigest([u8::from(self.random.percent(20)); 16]);
+        Change::Once { key, request, change: Box::new(change) }
     }
 
     fn actor(&mut self, state: &State, change: &Change) -> Actor {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::Look(_) | Change::Attempt(_) | Change::StartRecording | Change::StopRecording { .. } => 60,
+            Change::DefineScopeMap(_) if self.random.percent(60) => return Actor::Init,
+            Change::Look(_)
+            | Change::Attempt(_)
+            | Change::StartRecording
+            | Change::StopRecording { .. }
+            | Change::ResumeRecording { .. }
+            | Change::StepClock { .. }
+            | Change::EraseAgain { .. } => 60,
             _ => 15,
         };
         if self.random.percent(bearers) {
@@ -271,14 +320,21 @@ impl Generator {
             Route::Certificates,
             Route::Certificate,
             Route::ResearchStatus,
+            Route::Mapped(MappedRoute { map: 1, line: 3 }),
         ]);
         let account = match route {
             Route::Whoami | Route::Accounts => None,
+            Route::Mapped(_) if self.random.percent(30) => None,
             _ => Some(self.account_of(state, token)),
         };
         let target = self.target(state, route);
         let certificate = (route == Route::Certificate).then(|| self.resource(state, account).0);
-        Use { digest, route, account, target, certificate, valid: self.random.percent(85) }
+        let mapped = matches!(route, Route::Mapped(_)) && self.random.percent(80);
+        let mapped = mapped.then(|| {
+            let verb = *self.random.pick(&[Verb::Read, Verb::Write]);
+            (1 + u16::try_from(self.random.below(14)).unwrap_or(0), verb)
+        });
+        Use { digest, route, account, target, mapped, certificate, valid: self.random.percent(85) }
     }
 
     /// Mostly an account that the token acts on.
@@ -295,9 +351,17 @@ impl Generator {
     }
 
     fn target(&mut self, state: &State, route: Route) -> AskedTarget {
+        if self.random.percent(3) {
+            return AskedTarget::Unreadable;
+        }
         match route {
             Route::Whoami | Route::Accounts | Route::ResearchStatus => AskedTarget::None,
             Route::Domains | Route::Zones => AskedTarget::List,
+            Route::Mapped(_) => match self.random.below(3) {
+                0 => AskedTarget::All,
+                1 => AskedTarget::List,
+                _ => AskedTarget::Name(self.domain_name()),
+            },
             Route::Domain | Route::Zone | Route::Certificates | Route::Certificate => match self.random.percent(60) {
                 true => AskedTarget::Name(self.domain_name()),
                 false => AskedTarget::Number(self.number(state.resources.len())),
@@ -401,13 +465,26 @@ impl Generator {
         NewSecret { digest, hint: *b"hint" }
     }
 
+    /// One of a few maps, of which one brings a group that is there with other properties.
+    fn scope_map(&mut self) -> Change {
+        let number = u8::try_from(self.random.below(4)).unwrap_or(0);
+        let own = MapGroup { name: format!("group{number}"), restrictable: number == 1, has_write: true };
+        let clashing = MapGroup { name: "billing".to_owned(), restrictable: true, has_write: true };
+        let groups = if number == 3 { vec![clashing] } else { vec![own] };
+        let name = format!("map{number}");
+        Change::DefineScopeMap(MapDefinition { name, hash: [number; 32], routes: 3, groups })
+    }
+
     fn change(&mut self, state: &State) -> Change {
         match self.random.below(100) {
             0 => Change::Initialize { origin: "o".repeat(70_000), log_vkey: String::new() },
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
-            3..6 => Change::Look(ManagementOperation::ReadEvents),
-            6..8 => Change::Attempt(ManagementOperation::CreateToken),
+            3 => self.scope_map(),
+            4 => Change::Look(ManagementOperation::ReadEvents),
+            5 => self.outage_or_step(),
+            6 => self.continuation(state),
+            7..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
             21..31 => self.account_edit(state),
@@ -418,13 +495,56 @@ impl Generator {
             36..38 => Change::DeactivateResearch { account: self.account(state) },
             38..46 => Change::PutMember { account: self.account(state), user: self.user(state), access: self.access() },
             46..49 => Change::RemoveMember { account: self.account(state), user: self.user(state) },
-            49..61 => self.new_resource(state),
-            61..65 => {
+            49..59 => self.new_resource(state),
+            59..63 => {
                 let account = self.account(state);
                 Change::RemoveResource { account, resource: self.resource(state, Some(account)) }
             }
-            65..80 => self.some_new_token(state),
+            63..74 => self.some_new_token(state),
+            74..78 => self.import(state),
+            78..84 => Change::Gateway(self.gateway_change(state)),
+            84..87 => self.erasure(state),
             _ => self.token_change(state),
+        }
+    }
+
+    fn outage_or_step(&mut self) -> Change {
+        if self.random.percent(50) {
+            let cause = *self.random.pick(&[OutageCause::DiskFull, OutageCause::WriteFailed, OutageCause::ClockBehind]);
+            return Change::ResumeRecording { since: self.now, cause, turned_away: self.random.below(300) };
+        }
+        let wall = self.now.plus_seconds(self.random.below(4_000));
+        Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
+    }
+
+    /// Under a name of its own, or under one that the log has or had.
+    fn continuation(&mut self, state: &State) -> Change {
+        let name = match self.random.percent(70) {
+            true => format!("ledger.example/{}", self.random.number()),
+            false => state.former_logs.first().map_or(&state.origin, |former| &former.origin).clone(),
+        };
+        Change::ContinueLog {
+            last_checkpoint: String::new(),
+            lost_through: Position(if self.random.percent(50) { 0 } else { u64::MAX }),
+            log_vkey: format!("{name}+key"),
+            origin: name,
+        }
+    }
+
+    /// Rarely of a user, whose texts are many.
+    fn erasure(&mut self, state: &State) -> Change {
+        match self.random.below(4) {
+            0 => Change::EraseUserTexts { user: self.user(state) },
+            1 => Change::EraseAgain {
+                subject: Subject::User(self.user(state)),
+                texts: vec![TextNumber(self.random.below(state.last_text.0 + 3))],
+            },
+            _ => {
+                let token = self.random.pick_of(state.tokens.iter()).map(|token| (token.id, token.owner));
+                let (token, owner) = token.unwrap_or((TokenId(1), Owner::Service));
+                let owner = if self.random.percent(85) { owner } else { Owner::User(self.user(state)) };
+                Change::EraseTokenTexts { owner: self.random.percent(80).then_some(owner), token }
+            }
         }
     }
 
@@ -474,7 +594,7 @@ impl Generator {
 
     fn some_new_token(&mut self, state: &State) -> Change {
         let (owner, kinds): (_, &[TokenKind]) = match self.random.below(10) {
-            0 => (Owner::Service, &[TokenKind::Operator, TokenKind::Auditor, TokenKind::Gateway]),
+            0 => (Owner::Service, &[TokenKind::Operator, TokenKind::Auditor]),
             1..7 => (Owner::Account(self.account(state)), &[TokenKind::Account, TokenKind::Account, TokenKind::OAuth]),
             _ => (Owner::User(self.user(state)), &[TokenKind::User, TokenKind::User, TokenKind::Session]),
         };
@@ -493,6 +613,70 @@ impl Generator {
             expires_at: state.and_then(|_| self.expires_at()),
             secret: self.secret(state),
         }
+    }
+
+    /// A few lines, now and then with one that could not be read or a digest that is there twice.
+    fn import(&mut self, state: &State) -> Change {
+        let account = self.account(state);
+        let count = self.random.below(4);
+        let mut lines: Vec<ImportLine> =
+            (1..=count).map(|line| ImportLine { line, token: Ok(self.new_import(state)) }).collect();
+        match self.random.below(12) {
+            0 => lines.push(ImportLine { line: 9, token: Err(vec![FieldFault::new("line", "is not JSON")]) }),
+            1 => lines.extend(lines.first().cloned().map(|line| ImportLine { line: 9, ..line })),
+            _ => {}
+        }
+        Change::ImportTokens { account, lines }
+    }
+
+    fn new_import(&mut self, state: &State) -> NewImport {
+        NewImport {
+            name: self.name(),
+            access: if self.random.percent(70) { AccessRequest::Full } else { self.access() },
+            secret: self.secret(Some(state)),
+            created_at: self.random.percent(50).then(|| Timestamp(self.now.0 - 1)),
+            expires_at: self.expires_at(),
+        }
+    }
+
+    fn gateway_change(&mut self, state: &State) -> GatewayChange {
+        let mut gateways = state
+            .service_tokens
+            .iter()
+            .filter(|id| state.token(**id).is_some_and(|token| token.kind == TokenKind::Gateway));
+        let known = gateways.next_back().copied().filter(|_| self.random.percent(85));
+        let token = known.unwrap_or_else(|| TokenId(self.number(state.tokens.len())));
+        let if_match = self.if_match(state.token(token).map_or(Version(1), |token| token.version));
+        match self.random.below(9) {
+            0..3 => GatewayChange::Create {
+                name: self.name(),
+                reach: GatewayReach::new(self.rights(), self.reached(state)),
+                expires_at: self.expires_at(),
+                secret: self.secret(Some(state)),
+            },
+            3..5 => GatewayChange::Update {
+                token,
+                name: self.random.percent(40).then(|| self.name()),
+                rights: self.random.percent(50).then(|| self.rights()),
+                accounts: self.random.percent(50).then(|| self.reached(state)),
+                expires_at: self.random.percent(30).then(|| self.expires_at()),
+                if_match,
+            },
+            5..7 => {
+                let overlap_seconds = *self.random.pick(&[0, 60, 86_400, u64::MAX]);
+                GatewayChange::Rotate { token, overlap_seconds, secret: self.secret(Some(state)), if_match }
+            }
+            _ => GatewayChange::Delete { token, if_match },
+        }
+    }
+
+    fn rights(&mut self) -> Vec<GatewayRight> {
+        GATEWAY_RIGHTS.into_iter().filter(|_| self.random.percent(60)).collect()
+    }
+
+    fn reached(&mut self, state: &State) -> Vec<AccountId> {
+        let count = self.random.below(4);
+        (0..count).map(|_| self.account(state)).collect()
     }
 
     fn expires_at(&mut self) -> Option<Timestamp> {

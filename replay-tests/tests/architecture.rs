@@ -47,12 +47,15 @@ const IMPURE: [&str; 6] = ["env", "fs", "io", "net", "process", "thread"];
 /// SQL that is put together: the file and how the text begins. Only constants may go into it.
 const FORMATTED_SQL: [(&str, &str); 5] = [
     (
+        "log/erasures.rs",
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id=",
+    ),
+    (
         "log/signed_head.rs",
         "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id=",
     ),
     ("log/writer.rs", "PRAGMA page_size={PAGE_BYTES}; "),
     ("log/writer.rs", "BEGIN IMMEDIATE; {schema} PRAGMA application_id="),
-    ("log/writer.rs", "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "),
     ("projections/views.rs", "BEGIN IMMEDIATE; {} {} PRAGMA application_id="),
 ];
 
@@ -80,6 +83,21 @@ const SQL_BEGINNINGS: [&str; 17] = [
 /// Methods that take SQL first.
 const SQL_METHODS: [&str; 7] =
     ["execute", "execute_batch", "prepare", "prepare_cached", "prepare_with_flags", "query_row", "query_one"];
+
+/// The one crate that may use `unsafe`; no other may depend on it.
+const UNSAFE_CRATE: &str = "tools/fault_shim";
+
+/// Manifests of the workspace by directory, the root's first.
+fn manifests() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |directory: &str| std::fs::read_to_string(root.join(directory).join("Cargo.toml")).expect("a manifest");
+    let main = read(".");
+    let members = main.split_once("members = [").and_then(|(_, after)| after.split_once(']')).expect("members").0;
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.contains(&UNSAFE_CRATE), "{members:?}");
+    let others = members.into_iter().map(|directory| (directory.to_owned(), read(directory)));
+    std::iter::once((".".to_owned(), main.clone())).chain(others).collect()
+}
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src");
@@ -254,6 +272,17 @@ fn every_exception_for_sql_is_still_needed() {
         let source = sources.iter().find(|source| source.path == path);
         let found = source.is_some_and(|source| source.text.contains(&format!("\"{beginning}")));
         assert!(found, "no SQL in src/{path} begins with {beginning:?}");
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_the_fault_shim_alone() {
+    let manifests = manifests();
+    assert!(manifests[0].1.contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    for (directory, manifest) in manifests {
+        let has_the_lints = manifest.contains("\n[lints]\nworkspace = true\n");
+        assert_eq!(has_the_lints, directory != UNSAFE_CRATE, "{directory}/Cargo.toml");
+        assert!(!manifest.contains("\nfault_shim"), "{directory}/Cargo.toml depends on the fault shim");
     }
 }
 

@@ -51,6 +51,7 @@ cases![
     refused_management_is_recorded,
     names_in_paths,
     a_token_expires,
+    tokens_of_another_system_are_taken_over,
 ];
 
 fn cases_folder() -> PathBuf {

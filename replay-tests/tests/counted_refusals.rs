@@ -79,6 +79,7 @@ impl Ledger {
             route: Route::Whoami,
             account: None,
             target: AskedTarget::None,
+            mapped: None,
             certificate: None,
             valid: true,
         };

@@ -170,8 +170,15 @@ fn uses_and_refusals_are_counted_in_their_hour_and_a_window_when_another_opens()
     story.commit(&[by(open), by(create)]);
     let ask = |route, account| {
         let digest = TokenDigest::of("counted");
-        let command =
-            Command::Use(Use { digest, route, account, target: AskedTarget::List, certificate: None, valid: true });
+        let command = Command::Use(Use {
+            digest,
+            route,
+            account,
+            target: AskedTarget::List,
+            certificate: None,
+            valid: true,
+            mapped: None,
+        });
         (command, Origin::default())
     };
     let (whoami, zones) = (|| ask(Route::Whoami, None), || ask(Route::Zones, Some(account)));

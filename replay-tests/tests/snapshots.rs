@@ -2,6 +2,7 @@
 //! leaves nothing behind; and who reads is never kept waiting for a whole one.
 
 use rusqlite::Connection;
+use std::ops::ControlFlow;
 use std::time::Duration;
 use tempfile::TempDir;
 use token_ledger::clock::Clock;
@@ -107,7 +108,8 @@ fn furniture(tokens: u64) -> Vec<Job> {
 
 fn whoami(token: u64) -> Job {
     let (route, target) = (Route::Whoami, AskedTarget::None);
-    let asked = Use { digest: digest(token), route, account: None, target, certificate: None, valid: true };
+    let asked =
+        Use { digest: digest(token), route, account: None, target, certificate: None, valid: true, mapped: None };
     (Command::Use(asked), Origin::default())
 }
 
@@ -220,6 +222,7 @@ fn a_snapshot_is_of_one_position_whatever_is_folded_meanwhile() {
         for (position, recorded) in (committed.first.0..).zip(&committed.records) {
             live.fold(Position(position), &recorded.header, &recorded.event);
         }
+        ControlFlow::Continue(())
     };
     Views::open(&home.dir).expect("views open").store_paced(&frozen, leaf, &mut fold).expect("it is stored");
     assert!(steps >= 4, "only {steps} chunks");
@@ -229,6 +232,20 @@ fn a_snapshot_is_of_one_position_whatever_is_folded_meanwhile() {
     assert_eq!(home.load().projections, live, "the snapshot, and what was folded meanwhile from the log");
     let largest = chunks::Chunks::of(&live).map(|chunk| chunk.expect("it encodes").len()).max();
     assert!(largest < Some(chunks::CHUNK_BYTES + 1_000), "{largest:?}");
+}
+
+#[test]
+fn a_snapshot_that_is_broken_off_leaves_nothing() {
+    let home = Home::new();
+    home.core().commit(&furniture(10_000)).expect("it is appended");
+    let head = home.core().head();
+    let leaf = leaf_at(&LogReader::open(&home.dir).expect("the log opens"), head).expect("the record is there");
+    let mut views = Views::open(&home.dir).expect("views open");
+    let stored = views.store_paced(&home.replayed(head), leaf, &mut || ControlFlow::Break(()));
+    assert_eq!(stored.expect("it is no failure"), None);
+    assert_eq!(home.positions(), []);
+    let file = Connection::open(home.dir.views()).expect("the file opens");
+    assert_eq!(file.query_row("SELECT count(*) FROM snapshot_chunks", [], |row| row.get::<_, i64>(0)), Ok(0));
 }
 
 /// With a running ledger: snapshots at every few records, reads all the while, and everything as it must be after.

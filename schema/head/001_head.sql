@@ -22,7 +22,7 @@ BEGIN SELECT raise(ABORT, 'the signed head moves only forward'); END;
 CREATE TABLE checkpoints (
     -- Size of the tree.
     size INTEGER PRIMARY KEY,
-    -- The C2SP signed note.
+    -- The C2SP signed note, under the name and key that the log had at that size.
     note TEXT NOT NULL
 ) STRICT;
 

@@ -31,23 +31,3 @@ BEGIN SELECT raise(ABORT, 'tiles are never deleted'); END;
 CREATE TRIGGER tiles_only_grow BEFORE UPDATE ON tiles
 WHEN NEW.tile <> OLD.tile OR substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes
 BEGIN SELECT raise(ABORT, 'tiles only grow'); END;
-
--- The only place of texts that a client or person chose. Records say the number; TextSeen commits to
--- SHA-256(salt || text). Erasing deletes rows here and nothing else.
-CREATE TABLE personal (
-    -- The text's number.
-    number INTEGER PRIMARY KEY CHECK (number > 0),
-    -- Whose text: 0 the service, 1 an account, 2 a user.
-    subject_kind INTEGER NOT NULL CHECK (subject_kind BETWEEN 0 AND 2),
-    -- Number of that account or user; 0 for the service.
-    subject INTEGER NOT NULL,
-    -- What kind of text, in the order of domain::text::TextKind.
-    kind INTEGER NOT NULL,
-    -- 32 random bytes.
-    salt BLOB NOT NULL CHECK (length(salt) = 32),
-    -- The text.
-    text TEXT NOT NULL
-) STRICT;
-
--- "Has this text a number already?" A text is interned once per subject and kind.
-CREATE UNIQUE INDEX personal_by_text ON personal (subject_kind, subject, kind, text);

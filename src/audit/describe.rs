@@ -4,6 +4,8 @@
 use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeGroup, Target};
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{AccessSource, By, Event, Header, Route};
+use crate::domain::gateway::GatewayReach;
+use crate::domain::idempotency::AnswerSubject;
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
@@ -67,6 +69,20 @@ fn subject(subject: Subject) -> Value {
     }
 }
 
+fn answer_subject(subject: AnswerSubject) -> Value {
+    match subject {
+        AnswerSubject::Service => json!({ "kind": "service" }),
+        AnswerSubject::Account(account) => json!({ "kind": "account", "id": account.0 }),
+        AnswerSubject::User(user) => json!({ "kind": "user", "id": user.0 }),
+        AnswerSubject::Member(account, user) => {
+            json!({ "kind": "member", "account_id": account.0, "user_id": user.0 })
+        }
+        AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
+        AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
+        AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
+    }
+}
+
 fn time_or_null(at: Option<Timestamp>) -> Option<String> {
     at.map(Timestamp::to_micros_text)
 }
@@ -78,6 +94,13 @@ fn secret(secret: &Secret) -> Value {
         "hint": String::from_utf8_lossy(&secret.hint),
         "not_after": time_or_null(secret.not_after),
     })
+}
+
+/// Rights and accounts of a gateway token.
+fn gateway(reach: &GatewayReach) -> Value {
+    let rights: Vec<&str> = reach.rights.iter().map(|right| right.name()).collect();
+    let accounts: Vec<u64> = reach.accounts.iter().map(|account| account.0).collect();
+    json!({ "rights": rights, "accounts": accounts })
 }
 
 impl Words<'_> {
@@ -93,7 +116,7 @@ impl Words<'_> {
     /// A scope as it is written: `zones:example.com:read`. An erased name is shown as its number.
     pub fn scope(&self, scope: RequiredScope) -> String {
         let name = match scope.target {
-            Target::List => "*".to_owned(),
+            Target::List | Target::All => "*".to_owned(),
             Target::Name(number) => self.text(number).unwrap_or_else(|| format!("#{number}")),
             Target::Number(number) => number.to_string(),
         };
@@ -149,13 +172,13 @@ impl Words<'_> {
         match event {
             Event::TokenUsed(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
+                "route": route(e.route), "resource_id": (!e.resource.is_none()).then_some(e.resource.0),
                 "address": self.text(e.address), "agent": self.text(e.agent),
                 "drawn": { "general": e.general, "research": e.research }, "outcome": e.outcome.name(),
             }),
             Event::TokenUseRefused(e) => json!({
                 "secret": e.secret, "source": source(e.source), "scope": e.scope.map(|scope| self.scope(scope)),
-                "route": Route::template(e.route),
+                "route": route(e.route),
                 "asked_account_id": (!e.asked_account.is_none()).then_some(e.asked_account.0),
                 "address": self.text(e.address), "agent": self.text(e.agent),
                 "cause": e.cause.name(),
@@ -172,21 +195,36 @@ impl Words<'_> {
                 "counts": e.counts.iter().map(|(token, count)| json!({ "token_id": token.0, "count": count }))
                     .collect::<Vec<_>>(),
             }),
+            Event::PersonalDataErased(e) => json!({
+                "subject": subject(e.subject),
+                "texts": e.texts.iter().map(|(first, last)| json!({ "first": first.0, "last": last.0 })).collect::<Vec<_>>(),
+                "by": self.by(&e.by),
+            }),
             Event::ManagementRefused(e) => json!({
                 "operation": e.operation.name(), "secret": e.secret, "address": self.text(e.address),
                 "agent": self.text(e.agent), "cause": e.cause.name(),
             }),
+            Event::IdempotencyKeyKept(e) => json!({
+                "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),
+                "status": e.status, "subject": answer_subject(e.subject),
+            }),
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
+            | Event::ScopeMapDefined(_)
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
-            | Event::RecordingStopped(_) => self.service_data(event),
+            | Event::RecordingStopped(_)
+            | Event::RecordingResumed(_)
+            | Event::ClockStepped(_)
+            | Event::LogContinued(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
             | Event::TokenExpiryChanged(_)
             | Event::TokenRotated(_)
-            | Event::TokenDeleted(_) => self.token_data(event),
+            | Event::TokenDeleted(_)
+            | Event::TokenImported(_)
+            | Event::GatewayRightsChanged(_) => self.token_data(event),
             _ => self.directory_data(event),
         }
     }
@@ -198,12 +236,28 @@ impl Words<'_> {
                 "group": e.group, "name": e.name, "restrictable": e.restrictable, "has_write": e.has_write,
                 "needs_research": e.needs_research,
             }),
+            Event::ScopeMapDefined(e) => json!({
+                "map": e.map, "name": e.name, "hash": STANDARD.encode(e.hash), "routes": e.routes,
+            }),
             Event::TextSeen(e) => json!({
                 "number": e.number.0, "subject": subject(e.subject), "kind": e.kind.name(),
                 "commitment": STANDARD.encode(e.commitment), "text": self.text(e.number),
             }),
             Event::RecordingStarted(e) => json!({ "after_clean_stop": e.after_clean_stop }),
             Event::RecordingStopped(e) => json!({ "appended": e.appended }),
+            Event::RecordingResumed(e) => json!({
+                "since": e.since.to_micros_text(), "cause": e.cause.name(), "turned_away": e.turned_away,
+            }),
+            Event::ClockStepped(e) => json!({
+                "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),
+                "wall": e.wall.to_micros_text(), "step_microseconds": e.wall.micros_since(e.kept),
+                "followed": e.followed, "by": e.by.as_ref().map(|by| self.by(by)),
+            }),
+            Event::LogContinued(e) => json!({
+                "old_origin": e.old_origin, "old_vkey": e.old_vkey, "last_checkpoint": e.last_checkpoint,
+                "lost_through": (!e.lost_through.is_none()).then_some(e.lost_through.0), "origin": e.origin,
+                "log_vkey": e.log_vkey,
+            }),
             _ => Value::Null,
         }
     }
@@ -212,9 +266,17 @@ impl Words<'_> {
         match event {
             Event::TokenCreated(e) => json!({
                 "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
-                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "access": self.access(&e.access), "gateway": e.gateway.as_ref().map(gateway),
+                "secret": secret(&e.secret),
                 "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
             }),
+            Event::TokenImported(e) => json!({
+                "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
+                "access": self.access(&e.access), "secret": secret(&e.secret),
+                "created_at": time_or_null(e.created_at),
+                "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
+            }),
+            Event::GatewayRightsChanged(e) => json!({ "gateway": gateway(&e.gateway), "by": self.by(&e.by) }),
             Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "by": self.by(&e.by) }),
             Event::TokenAccessChanged(e) => {
                 json!({ "access": self.access(&e.access), "by": self.by(&e.by) })
@@ -287,4 +349,12 @@ pub fn header_members(header: &Header) -> Vec<(&'static str, Value)> {
         ("credential", number(header.credential.0)),
         ("request_id", json!(header.request.to_string())),
     ]
+}
+
+/// A route as its template, or by its place in a scope map.
+fn route(route: Route) -> Value {
+    match route {
+        Route::Mapped(mapped) => json!({ "map": mapped.map, "line": mapped.line }),
+        route => json!(route.template()),
+    }
 }

@@ -44,9 +44,9 @@ pub struct Filter {
 /// Which page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Page {
-    /// Ascending: events after this position.
+    /// Events after this position.
     pub after: Position,
-    /// Descending: events before this position; none is the head.
+    /// Events before this position; none is up to the head.
     pub before: Option<Position>,
     /// Newest first.
     pub descending: bool,
@@ -108,18 +108,20 @@ fn resource_of(event: &Event, words: &Words<'_>) -> Option<String> {
 /// Reads a page. Nothing of it is ever served beyond the head it names.
 pub fn page(log: &LogReader, words: &Words<'_>, filter: &Filter, page: &Page) -> Result<Events, LogError> {
     let head = log.head()?;
+    let (after, before) = (page.after, page.before.unwrap_or(head.next()).min(head.next()));
     let mut collecting =
-        Collecting { words, filter, limit: page.limit, scanned: 0, last: Position(0), events: vec![], failure: None };
+        Collecting { words, filter, limit: page.limit, scanned: 0, last: after, events: vec![], failure: None };
     if page.descending {
-        let before = page.before.unwrap_or(head.next()).min(head.next());
         collecting.last = before;
-        log.scan_back(before, |position, record| collecting.visit(position, record))?;
-        let next = (collecting.last.0 > 1).then_some(collecting.last);
+        log.scan_back(before, |position, record| {
+            if position > after { collecting.visit(position, record) } else { ControlFlow::Break(()) }
+        })?;
+        let next = (collecting.last.0.saturating_sub(1) > after.0).then_some(collecting.last);
         collecting.finish(next, head, log)
     } else {
-        collecting.last = page.after;
-        log.scan(page.after, head, |position, record| collecting.visit(position, record))?;
-        let next = (collecting.last < head).then_some(collecting.last);
+        let through = Position(before.0.saturating_sub(1));
+        log.scan(after, through, |position, record| collecting.visit(position, record))?;
+        let next = (collecting.last < through).then_some(collecting.last);
         collecting.finish(next, head, log)
     }
 }

@@ -8,6 +8,7 @@
 //! What it cannot see: a log that was cut, or rewritten from the start, together with its tiles. That is what the
 //! returned head and root are for: compare them with a signed checkpoint.
 
+mod checkpoints;
 mod records;
 mod snapshots;
 mod tree;
@@ -17,6 +18,7 @@ use crate::log::reader::LogReader;
 use crate::log::signed_head::{SignedHead, read_signed_head};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::PassedOver;
+use checkpoints::Stored;
 use snapshots::Due;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,16 +86,18 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What to leave out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What to leave out, and what to look at beside the directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     /// Whether snapshots are compared with the replay.
     pub snapshots: bool,
+    /// A checkpoint that somebody kept (a C2SP signed note): the log must have grown out of it.
+    pub checkpoint: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { snapshots: true }
+        Self { snapshots: true, checkpoint: None }
     }
 }
 
@@ -104,13 +108,19 @@ pub struct Report {
     pub head: Position,
     /// Size of the signed head that the tree was compared with; none before the first.
     pub signed: Option<Position>,
+    /// Name of the log, by its records; empty where they do not say it.
+    pub origin: String,
+    /// Verifier key of the log, by its records.
+    pub log_vkey: String,
+    /// Checkpoints whose signature and root were checked.
+    pub checkpoints_checked: u64,
     /// Root of the tree over all records up to the head; none where records are missing.
     pub root: Option<[u8; 32]>,
     /// Stored tiles that were compared.
     pub tiles_checked: u64,
     /// Personal texts that were compared with their commitments.
     pub texts_checked: u64,
-    /// Texts that were seen and have no row any more.
+    /// Texts that have no row any more, because a record erased them.
     pub texts_erased: u64,
     /// Snapshots that were compared with the replay.
     pub snapshots_checked: Vec<Position>,
@@ -176,6 +186,8 @@ struct Scope {
     last_text: TextNumber,
     /// What was signed last.
     signed: Option<SignedHead>,
+    /// All that is known to have been signed, by size.
+    checkpoints: Vec<Stored>,
 }
 
 /// How far the two threads are.
@@ -212,7 +224,9 @@ pub fn verify(
             None
         }
     };
-    let scope = Scope { last_text: log.last_text_number()?, head: log.head()?, signed };
+    let checkpoints = checkpoints::list(dir, options.checkpoint, &mut findings)?;
+    let scope = Scope { last_text: log.last_text_number()?, head: log.head()?, signed, checkpoints };
+    checkpoints::look_for_head(dir, &scope, &mut findings);
     drop(log);
     let reached = Reached::default();
     let (tree, records) = run_both(dir, &scope, due, &reached, progress)?;
@@ -286,6 +300,9 @@ fn report(
     Report {
         head: scope.head,
         signed: scope.signed.map(|signed| signed.size),
+        origin: records.origin,
+        log_vkey: records.log_vkey,
+        checkpoints_checked: scope.checkpoints.len() as u64,
         root: tree.root,
         tiles_checked: tree.tiles,
         texts_checked: records.texts,

@@ -1,8 +1,10 @@
-//! The local socket (0600): questions from commands on the same machine to the running server, a line of JSON each
-//! way. Who may open the socket may read the data directory anyway.
+//! The local socket (0600): questions and changes from commands on the same machine to the running server, a line of
+//! JSON each way. Who may open the socket may read the data directory anyway.
 
 use super::Failure;
+use super::local::{self, LocalChange};
 use crate::audit::compare::{EntryDigests, LiveDigests, entries_from_json, entries_to_json};
+use crate::audit::doctor::Socket;
 use crate::domain::ids::Position;
 use crate::ledger::{DataDir, Ledger, LogError};
 use crate::log::codec::CodecError;
@@ -41,6 +43,12 @@ pub(super) fn bind(dir: &DataDir) -> Result<UnixListener, Failure> {
     let listener = reach(dir).and_then(|way| UnixListener::bind(way.path())).map_err(io)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
     Ok(listener)
+}
+
+/// Takes the socket's file away at an orderly end, while the lock is still held: one that is there without a server
+/// was left by a crash.
+pub(super) fn unbind(dir: &DataDir) {
+    let _ = std::fs::remove_file(dir.socket());
 }
 
 /// A way to the socket that fits a socket address.
@@ -85,20 +93,32 @@ pub(super) fn answer(listener: UnixListener, ledger: Ledger) -> JoinHandle<()> {
 }
 
 async fn converse(ledger: Ledger, stream: UnixStream) {
+    let Some(uid) = owner_of(&stream) else { return };
     let (reading, mut writing) = stream.into_split();
     let mut question = String::new();
     let mut reading = tokio::io::BufReader::new(reading.take(QUESTION_BYTES_MAX));
     if reading.read_line(&mut question).await.is_err() {
         return;
     }
-    let mut line = reply_to(&ledger, &question).await.to_string();
+    let mut line = reply_to(&ledger, uid, &question).await.to_string();
     line.push('\n');
     if let Err(error) = writing.write_all(line.as_bytes()).await {
         tracing::debug!(%error, "a command went away before its answer");
     }
 }
 
-async fn reply_to(ledger: &Ledger, question: &str) -> Value {
+/// The Unix user at the other end. The socket's mode lets in the server's own user and root; anybody else is sent away
+/// even where the mode was changed.
+fn owner_of(stream: &UnixStream) -> Option<u32> {
+    let uid = stream.peer_cred().ok()?.uid();
+    let is_trusted = uid == 0 || uid == rustix::process::getuid().as_raw();
+    if !is_trusted {
+        tracing::warn!(uid, "another user was sent away from the local socket");
+    }
+    is_trusted.then_some(uid)
+}
+
+async fn reply_to(ledger: &Ledger, uid: u32, question: &str) -> Value {
     let question: Value = serde_json::from_str(question).unwrap_or_default();
     let refused = |what: &str| json!({ "error": what });
     match question["ask"].as_str() {
@@ -118,6 +138,7 @@ async fn reply_to(ledger: &Ledger, question: &str) -> Value {
                 Err(error) => refused(&error.to_string()),
             }
         }
+        Some("change") => local::carry_out_for(ledger, uid, &question["with"]).await,
         _ => refused("no such question"),
     }
 }
@@ -135,21 +156,39 @@ pub(super) fn ask_entries(dir: &DataDir, name: ProjectionName) -> Result<Option<
     read().map(Some).ok_or_else(|| not_understood(&answer))
 }
 
-fn not_understood(answer: &Value) -> Failure {
+/// Has the server of a directory carry a change out; none if no server runs there.
+pub(super) fn ask_change(dir: &DataDir, change: &LocalChange) -> Result<Option<Value>, Failure> {
+    ask(dir, &json!({ "ask": "change", "with": change }))
+}
+
+pub(super) fn not_understood(answer: &Value) -> Failure {
     let error = answer["error"].as_str().unwrap_or("its answer was not understood");
     Failure::Finding(format!("the running server: {error}"))
+}
+
+/// Whether a server listens, without asking it anything.
+pub(super) fn knock(dir: &DataDir) -> Result<Socket, Failure> {
+    Ok(match (connect(dir)?, dir.socket().exists()) {
+        (Some(_), _) => Socket::Answered,
+        (None, true) => Socket::Stale,
+        (None, false) => Socket::None,
+    })
+}
+
+/// None if no server listens.
+fn connect(dir: &DataDir) -> Result<Option<BlockingStream>, Failure> {
+    use std::io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+    match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | ConnectionRefused) => Ok(None),
+        Err(source) => Err(LogError::Io { path: dir.socket(), source }.into()),
+    }
 }
 
 fn ask(dir: &DataDir, question: &Value) -> Result<Option<Value>, Failure> {
     let path = dir.socket();
     let io = |source| Failure::from(LogError::Io { path: path.clone(), source });
-    let mut stream = match reach(dir).and_then(|way| BlockingStream::connect(way.path())) {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(io(error)),
-    };
+    let Some(mut stream) = connect(dir)? else { return Ok(None) };
     stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
     writeln!(stream, "{question}").map_err(io)?;
     let mut line = String::new();

@@ -5,10 +5,12 @@ use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::decide::{Answer, Done};
 use crate::entropy::Entropy;
+use crate::ledger::DataDir;
 use crate::ledger::core::Core;
-use crate::ledger::initialize::initialize;
+use crate::ledger::initialize::{Initialized, initialize_and_show};
 use clap::Args;
 use serde_json::json;
+use std::io::Write;
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -28,22 +30,33 @@ pub struct InitArguments {
 
 pub(super) fn run(arguments: &InitArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
-    let (initialized, _core) =
-        initialize(&dir, arguments.origin.as_deref(), &arguments.operator, Clock::system(), Entropy::system())?;
-    if arguments.json {
-        let shown = json!({
-            "operator_token": initialized.operator_token,
-            "log_vkey": initialized.log_vkey,
-            "origin": initialized.origin,
-        });
-        println!("{shown}");
-    } else {
-        println!("The ledger is in {}.", dir.path().display());
-        println!("Operator token, shown this once: {}", initialized.operator_token);
-        println!("Verifier key of the log, for auditors: {}", initialized.log_vkey);
-        println!("Next: token-ledger serve --data {}", dir.path().display());
-    }
+    let (origin, operator) = (arguments.origin.as_deref(), arguments.operator.as_str());
+    initialize_and_show(&dir, origin, operator, Clock::system(), Entropy::system(), |initialized| {
+        let text = if arguments.json { as_json(initialized) } else { in_words(initialized, &dir) };
+        // A pipe that nobody reads, or a full disk, must not count as shown.
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    })?;
     Ok(())
+}
+
+fn as_json(initialized: &Initialized) -> String {
+    let shown = json!({
+        "operator_token": initialized.operator_token,
+        "log_vkey": initialized.log_vkey,
+        "origin": initialized.origin,
+    });
+    format!("{shown}\n")
+}
+
+fn in_words(initialized: &Initialized, dir: &DataDir) -> String {
+    let (path, Initialized { operator_token, log_vkey, .. }) = (dir.path().display(), initialized);
+    format!(
+        "The ledger is in {path}.\n\
+         Operator token, shown this once: {operator_token}\n\
+         Verifier key of the log, for auditors: {log_vkey}\n\
+         Next: token-ledger serve --data {path}\n"
+    )
 }
 
 /// Carries out one local change that must succeed, where no server runs.

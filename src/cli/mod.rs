@@ -2,15 +2,29 @@
 //!
 //! Exit codes: 0 good, 1 a finding or refused input, 2 wrong usage, 74 storage failed (EX_IOERR of sysexits.h).
 
+mod backup;
 mod control;
 mod demo;
+mod doctor;
+mod erase;
+mod export;
 mod furnish;
+mod history;
 mod init;
+mod local;
+mod output;
 mod progress;
 mod replay;
+mod restore;
+mod routes;
 mod serve;
+mod staff_token;
+mod state;
 mod verify;
 
+use crate::audit::export::ExportError;
+use crate::audit::inspection::InspectionError;
+use crate::audit::past::PastError;
 use crate::ledger::initialize::InitializeError;
 use crate::ledger::{DataDir, LogError};
 use clap::{Args, Parser, Subcommand};
@@ -47,12 +61,58 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Replay the whole log; with --compare, hold the result against what the server shows.
     ///
+    /// With --until and --into, the read models at that point go into a directory of their own, for `state` to look at.
+    ///
     /// Example: token-ledger replay --data ./ledger --compare
+    ///
+    /// Example: token-ledger replay --data ./ledger --until 2026-03-01T12:00:00Z --into ./inspected
     Replay(replay::ReplayArguments),
     /// Check everything there is to check: records, numbers, tree, texts, views. Changes nothing.
     ///
     /// Example: token-ledger verify --data ./ledger
     Verify(verify::VerifyArguments),
+    /// Copy a ledger whole, while it is served or not; the copy is verified before it is reported.
+    ///
+    /// Written under another name and moved to its place: a backup is there whole or not at all. Without --with-key the
+    /// copy can be read and verified, and goes on only with the key file.
+    ///
+    /// Example: token-ledger backup --data ./ledger --to /backups/ledger-2026-03-01
+    Backup(backup::BackupArguments),
+    /// Make a data directory out of a backup; it is verified before it is put in its place.
+    ///
+    /// Same name and key: only if nothing was recorded after the backup. Otherwise --new-log: the copy goes on under a
+    /// name and key of its own, and its first record says which log it continues and what is lost.
+    ///
+    /// Example: token-ledger restore --from /backups/ledger-2026-03-01 --data ./restored --new-log
+    Restore(restore::RestoreArguments),
+    /// Show accounts, members, users and tokens as they are, or were. Changes nothing.
+    ///
+    /// A time means the last record up to then, judged at that time; a position is judged at its own time.
+    #[command(after_help = "Example: token-ledger state --data ./ledger --as-of 2026-03-01T12:00:00Z --account 1")]
+    State(state::StateArguments),
+    /// Show every event about one account, token, user or resource. Changes nothing.
+    #[command(after_help = "Example: token-ledger history --data ./ledger --token 2 --from 2026-03-01T00:00:00Z")]
+    History(history::HistoryArguments),
+    /// Write the log's events as lines of JSON. Changes nothing.
+    ///
+    /// Head and root up to the last line go to standard error. Erased texts are null.
+    #[command(after_help = "Example: token-ledger export --data ./ledger --format ndjson --out events.ndjson")]
+    Export(export::ExportArguments),
+    /// Look at everything around a ledger: files, lock, room, key, signed head, snapshots, clock. Changes nothing.
+    #[command(after_help = "Example: token-ledger doctor --data ./ledger")]
+    Doctor(doctor::DoctorArguments),
+    /// Make a token of staff from the machine itself: through the running server, or while none runs.
+    ///
+    /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
+    StaffToken(staff_token::StaffTokenArguments),
+    /// Erase the personal texts of a user or a token, for ever: through the running server, or while none runs.
+    ///
+    /// Example: token-ledger erase --data ./ledger --user 7 --yes
+    Erase(erase::EraseArguments),
+    /// Look at a scope map: which scope a method and path need.
+    ///
+    /// Example: token-ledger routes explain GET /v2/7/zones/example.com
+    Routes(routes::RoutesArguments),
 }
 
 /// Where the ledger is.
@@ -78,6 +138,9 @@ pub enum Failure {
     /// Storage failed in the middle.
     #[error("storage failed: {0}")]
     Storage(String),
+    /// Standard output went away or takes no more.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] std::io::Error),
     /// The input was refused, or a check found something; the words are for a person.
     #[error("{0}")]
     Finding(String),
@@ -88,15 +151,48 @@ impl From<InitializeError> for Failure {
         match error {
             InitializeError::Log(error) => Self::Log(error),
             InitializeError::Append(error) => Self::Storage(error.to_string()),
+            not_shown @ InitializeError::NotShown(_) => Self::Storage(not_shown.to_string()),
             refused => Self::Finding(refused.to_string()),
         }
     }
 }
 
+impl From<PastError> for Failure {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::Log(error) => Self::Log(error),
+            refused => Self::Finding(refused.to_string()),
+        }
+    }
+}
+
+impl From<InspectionError> for Failure {
+    fn from(error: InspectionError) -> Self {
+        match error {
+            InspectionError::Log(error) => Self::Log(error),
+            refused => Self::Finding(refused.to_string()),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Log(error) => Self::Log(error),
+            ExportError::Output(error) => Self::Output(error),
+        }
+    }
+}
+
 impl Failure {
+    /// Whoever read the output has seen enough, as `head` does.
+    fn is_enough(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Storage(_) => EXIT_STORAGE,
+            Self::Storage(_) | Self::Output(_) => EXIT_STORAGE,
             Self::Log(error) if error.is_storage() => EXIT_STORAGE,
             Self::Log(_) | Self::Finding(_) => EXIT_FINDING,
         }
@@ -111,9 +207,19 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::State(arguments) => state::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::StaffToken(arguments) => staff_token::run(&arguments),
+        Command::Erase(arguments) => erase::run(&arguments),
+        Command::Routes(arguments) => routes::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_enough() => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("token-ledger: {failure}");
             ExitCode::from(failure.exit_code())

@@ -3,6 +3,9 @@
 use super::{DataArgument, Failure, control, progress};
 use crate::audit::compare::{self, Difference, LiveDigests};
 use crate::audit::history_tables::HeldTables;
+use crate::audit::inspection;
+use crate::audit::past::{self, Moment, Past, Point};
+use crate::clock::Clock;
 use crate::domain::ids::Position;
 use crate::ledger::{DataDir, LogError, LogReader};
 use crate::log::codec::CodecError;
@@ -10,6 +13,7 @@ use crate::projections::digest::{ProjectionName, entry_digests};
 use crate::projections::{Projections, rebuild};
 use clap::Args;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// Differing entries listed of each projection.
 const LISTED_MAX: usize = 20;
@@ -20,8 +24,14 @@ pub struct ReplayArguments {
     #[command(flatten)]
     data: DataArgument,
     /// Hold the result against the running server's read models; where none runs, against its last snapshot.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["until", "into"])]
     compare: bool,
+    /// Replay up to and with this position, or the last record up to this time; the head if absent.
+    #[arg(long, value_name = "POSITION|TIME", value_parser = super::state::point)]
+    until: Option<Point>,
+    /// Write the read models there, a new directory (0700) that `state --data DIR` looks into.
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -29,19 +39,49 @@ pub struct ReplayArguments {
 
 pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
-    let head = LogReader::open(&dir)?.head()?;
     if arguments.compare {
         let live = Live::find(&dir)?;
         return compare(&dir, &live, arguments.json);
     }
-    let replayed = replay(&dir, head)?;
-    let digests = LiveDigests::of(&replayed).map_err(|error| unencodable(&error))?;
-    if arguments.json {
-        println!("{}", digests.to_json());
+    let log = LogReader::open(&dir)?;
+    if let Some(into) = &arguments.into {
+        // Before the work, which may be long.
+        inspection::check_place(&dir, into)?;
+    }
+    let moment = match (arguments.until, &arguments.into) {
+        // A log without records is replayed too.
+        (None, None) => return tell(&replay(&dir, log.head()?)?, arguments.json),
+        (until, _) => past::find(&log, until.unwrap_or(Point::Head), Clock::system().now())?,
+    };
+    let projections = replay(&dir, moment.position)?;
+    match &arguments.into {
+        Some(into) => inspect(&dir, moment, projections, into, arguments.json),
+        None => tell(&projections, arguments.json),
+    }
+}
+
+/// Puts what was replayed into a directory of its own.
+fn inspect(dir: &DataDir, moment: Moment, projections: Projections, into: &Path, as_json: bool) -> Result<(), Failure> {
+    // A replay begins with the first record, past every snapshot.
+    let past =
+        Past { moment, projections, from_snapshot: Position::NONE, passed_over: Vec::new(), views_unreadable: None };
+    let made = inspection::make(dir, &past, into)?;
+    if as_json {
+        println!("{}", made.to_json());
+    } else {
+        println!("The state of {} at position {}, as of {}.", made.origin, made.position, made.at.to_micros_text());
+        println!("Next: token-ledger state --data {}", into.display());
+    }
+    Ok(())
+}
+
+fn tell(replayed: &Projections, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        println!("{}", LiveDigests::of(replayed).map_err(|error| unencodable(&error))?.to_json());
         return Ok(());
     }
     let state = &replayed.state;
-    println!("Replayed {head} records of {}.", state.origin);
+    println!("Replayed {} records of {}.", replayed.position, state.origin);
     println!(
         "{} accounts, {} users, {} resources, {} tokens.",
         state.accounts.len(),

@@ -3,11 +3,15 @@
 use super::{DataArgument, EXIT_STORAGE, Failure, control};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::http::gateway::map_in_force::{CheckedMap, Gateway, MapError};
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
-use crate::ledger::{DataDir, Health, Ledger, LogError, OpenLedger, Settings};
+use crate::ledger::{BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, Settings};
+use crate::log::signed_head;
 use clap::Args;
-use std::net::SocketAddr;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -15,6 +19,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long answers that say "not recorded" get to leave the process before it ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Between two tries to record the scope map.
+const MAP_RETRY: Duration = Duration::from_secs(1);
 
 /// Commands that wake the writer while the runtime's one thread still has requests to read.
 const BURST: usize = 24;
@@ -40,12 +47,42 @@ pub struct ServeOptions {
     /// Threads for HTTP; the writer and the projector have their own. Default: cores less one.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Scope map (TOML) that gateways' questions are read by. Default: the built-in one of DNSimple's API v2.
+    #[arg(long, value_name = "FILE")]
+    pub scope_map: Option<PathBuf>,
+    /// Address or network of a gateway that may ask for others; can be given more than once.
+    #[arg(long = "gateway", value_name = "NETWORK", default_values = ["127.0.0.0/8", "::1/128"], value_parser = network)]
+    pub gateways: Vec<IpNet>,
     /// Commands that may wait for the writer before further ones get 503.
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     pub queue_max: usize,
     /// Records between two snapshots.
     #[arg(long, value_name = "N", default_value_t = 250_000)]
     pub snapshot_events: u64,
+    /// Free MiB on the disk below which uses and creations get 503, while deletions and narrower accesses are recorded;
+    /// at least 8; 0: only when nothing is free.
+    #[arg(long, value_name = "MIB", default_value_t = LOW_WATER_BYTES >> 20)]
+    pub low_water_mib: u64,
+    /// MiB of the file `ballast`, kept to be given up so that deletions can be recorded on a full disk; 0: none.
+    #[arg(long, value_name = "MIB", default_value_t = BALLAST_BYTES >> 20)]
+    pub ballast_mib: u64,
+    /// Make a lost head.db anew from the log as it is: once, after the last known checkpoint was held against it.
+    #[arg(long)]
+    pub accept_missing_head: bool,
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let one = |_| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(one).map_err(|_| "is neither an address nor a network such as 10.0.0.0/8".to_owned())
+}
+
+/// The scope map, read and checked. Every fault is told with its line.
+fn scope_map(file: Option<&Path>) -> Result<CheckedMap, Failure> {
+    let Some(file) = file else { return CheckedMap::built_in().map_err(Failure::Finding) };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Finding(format!("cannot read {}: {error}", file.display())))?;
+    CheckedMap::read(&text).map_err(|faults| Failure::Finding(format!("{} is no scope map:\n{faults}", file.display())))
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
@@ -106,9 +143,18 @@ async fn serve_until_stopped(
     serving: &Serving,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
-    let settings =
-        Settings { queue_max: options.queue_max, snapshot_events: options.snapshot_events, wake_at: serving.wake_at };
+    let settings = Settings {
+        queue_max: options.queue_max,
+        snapshot_events: options.snapshot_events,
+        wake_at: serving.wake_at,
+        low_water_bytes: options.low_water_mib.saturating_mul(1 << 20),
+        ballast_bytes: options.ballast_mib.saturating_mul(1 << 20),
+    };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
+    let map = scope_map(options.scope_map.as_deref())?;
+    if options.accept_missing_head {
+        accept_missing_head(dir)?;
+    }
     let opened = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -119,13 +165,50 @@ async fn serve_until_stopped(
     let ledger = opened.start(settings)?;
     // It is empty until here.
     let _ = serving.ledger.set(ledger.clone());
+    let gateway = Arc::new(Gateway::new(options.gateways.clone()));
+    if let Err(refused) = begin_to_guard(&gateway, &ledger, map).await {
+        let stopping = ledger.clone();
+        let _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
+        return Err(Failure::Finding(refused));
+    }
     let control = control::answer(socket, ledger.clone());
     listening(listener.local_addr().map_err(|source| io(dir, source))?);
-    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour);
+    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour).with_gateway(gateway);
     let limits = ServerLimits::default();
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
     control.abort();
+    control::unbind(dir);
     finish(ledger, report).await
+}
+
+/// Without its key nothing can be served, and so nothing is made.
+fn accept_missing_head(dir: &DataDir) -> Result<(), LogError> {
+    if dir.key().exists()
+        && let Some(position) = signed_head::accept_missing(dir)?
+    {
+        tracing::warn!(
+            position = position.0,
+            "the signed head was lost; the log as it is was taken for what was signed"
+        );
+    }
+    Ok(())
+}
+
+/// Puts the scope map in force. While nothing can be recorded the service starts all the same: gateways are told 503
+/// until the map is recorded.
+async fn begin_to_guard(gateway: &Arc<Gateway>, ledger: &Ledger, map: CheckedMap) -> Result<(), String> {
+    match gateway.put_in_force(ledger, &map).await {
+        Ok(()) => return Ok(()),
+        Err(refused @ MapError::Refused(_)) => return Err(refused.to_string()),
+        Err(error @ MapError::NotRecorded(_)) => tracing::warn!(%error, "it is tried again"),
+    }
+    let (gateway, ledger) = (Arc::clone(gateway), ledger.clone());
+    tokio::spawn(async move {
+        while let Err(MapError::NotRecorded(_)) = gateway.put_in_force(&ledger, &map).await {
+            tokio::time::sleep(MAP_RETRY).await;
+        }
+    });
+    Ok(())
 }
 
 /// Resolves on SIGTERM, SIGINT, or once it is not known what is in the ledger file.

@@ -2,17 +2,21 @@
 
 use super::{DataArgument, Failure, progress};
 use crate::audit::verify::{self, Options, Report};
-use crate::ledger::LogReader;
+use crate::ledger::{DataDir, LogError, LogReader};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
     #[command(flatten)]
     data: DataArgument,
+    /// A checkpoint that somebody kept (as `/checkpoint` gave it): the log must have grown out of it.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -20,13 +24,8 @@ pub struct VerifyArguments {
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
-    let bar = progress::bar("verifying", LogReader::open(&dir)?.head()?.0);
-    let report = verify::verify(&dir, Options::default(), &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let report = report?;
+    let checkpoint = arguments.checkpoint.as_deref().map(read_text).transpose()?;
+    let report = verify_with_bar(&dir, Options { checkpoint, ..Options::default() })?;
     if arguments.json {
         println!("{}", to_json(&report));
     } else {
@@ -36,6 +35,24 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
         0 => Ok(()),
         one_or_more => Err(Failure::Finding(format!("{one_or_more} findings"))),
     }
+}
+
+/// A small text file, such as a checkpoint.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    let io = |source| LogError::Io { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(io)?;
+    String::from_utf8(bytes).map_err(|_| Failure::Finding(format!("{} is not a text", path.display())))
+}
+
+/// Checks a directory, showing how far it is.
+pub(super) fn verify_with_bar(dir: &DataDir, options: Options) -> Result<Report, LogError> {
+    let bar = progress::bar("verifying", LogReader::open(dir)?.head()?.0);
+    let report = verify::verify(dir, options, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    report
 }
 
 fn to_json(report: &Report) -> Value {
@@ -54,6 +71,8 @@ fn to_json(report: &Report) -> Value {
         "head": report.head.0,
         "root_hash": report.root.map(|root| STANDARD.encode(root)),
         "signed_size": report.signed.map(|size| size.0),
+        "origin": report.origin,
+        "checkpoints_checked": report.checkpoints_checked,
         "tiles_checked": report.tiles_checked,
         "texts_checked": report.texts_checked,
         "texts_erased": report.texts_erased,
@@ -66,7 +85,7 @@ fn to_json(report: &Report) -> Value {
 fn print(report: &Report) {
     println!("{} records, {} tiles, {} texts checked.", report.head, report.tiles_checked, report.texts_checked);
     if let Some(size) = report.signed {
-        println!("The signed head is at size {size}.");
+        println!("The signed head is at size {size}; {} checkpoints verify.", report.checkpoints_checked);
     }
     if report.texts_erased > 0 {
         println!("{} texts are erased; their records still verify.", report.texts_erased);

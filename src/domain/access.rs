@@ -125,6 +125,8 @@ pub enum Target {
     Name(TextNumber),
     /// A resource number that is unknown in the account.
     Number(u64),
+    /// Every resource of the group, ones added later included: grants of named ones do not do.
+    All,
 }
 
 /// The scope that a request needs: `group:resource:verb`.
@@ -164,7 +166,7 @@ impl Access {
         match (&grant.coverage, required.target) {
             (Coverage::All, _) | (Coverage::Named(_), Target::List) => true,
             (Coverage::Named(names), Target::Name(name)) => names.binary_search(&name).is_ok(),
-            (Coverage::Named(_), Target::Number(_)) => false,
+            (Coverage::Named(_), Target::Number(_) | Target::All) => false,
         }
     }
 
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn allows_is_this_table() {
         use Level::{FullAccess, ReadOnly};
-        use Target::{List, Name, Number};
+        use Target::{All, List, Name, Number};
         use Verb::{Read, Write};
         let (one, two) = (Name(TextNumber(1)), Name(TextNumber(2)));
         let zones = group::ZONES;
@@ -224,6 +226,11 @@ mod tests {
             (granted(zones, FullAccess, named(&[1])), asks(zones, Write, one), true),
             (granted(zones, ReadOnly, named(&[])), asks(zones, Read, List), true),
             (granted(zones, ReadOnly, named(&[])), asks(zones, Read, one), false),
+            (Access::Full, asks(zones, Write, All), true),
+            (granted(zones, FullAccess, Coverage::All), asks(zones, Write, All), true),
+            (granted(zones, ReadOnly, Coverage::All), asks(zones, Write, All), false),
+            (granted(zones, FullAccess, named(&[1])), asks(zones, Read, All), false),
+            (Access::Granted(vec![]), asks(zones, Read, All), false),
         ];
         for (access, required, expected) in rows {
             assert_eq!(access.allows(required), expected, "{access:?} {required:?}");

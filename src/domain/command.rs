@@ -1,10 +1,14 @@
 //! Commands: requests to change, or to use, as they reach the writer.
 
-use super::access::Level;
+use super::access::{GroupNumber, Level, Verb};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use super::event::{ManagementOperation, Route};
-use super::ids::{AccountId, RequestId, ResourceId, TokenId, UserId, Version};
-use super::text::PersonalText;
+use super::event::{ManagementOperation, OutageCause, Route};
+use super::gateway::{GatewayReach, GatewayRight};
+use super::idempotency::RequestDigest;
+use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::rejection::FieldFault;
+use super::scope_map::MapGroup;
+use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
 use super::token_text::TokenDigest;
@@ -31,6 +35,10 @@ pub enum AskedTarget {
     Name(PersonalText),
     /// A resource by its number.
     Number(u64),
+    /// Something that cannot be read, in path or query: only whether the token still works is judged.
+    Unreadable,
+    /// Every resource of the scope's group.
+    All,
 }
 
 /// A request to the guarded API.
@@ -44,6 +52,8 @@ pub struct Use {
     pub account: Option<AccountId>,
     /// What of it.
     pub target: AskedTarget,
+    /// Scope group and verb, of a mapped route that needs a scope. The service's own routes say theirs themselves.
+    pub mapped: Option<(GroupNumber, Verb)>,
     /// Number of the certificate asked for.
     pub certificate: Option<u64>,
     /// Whether the question is valid; an invalid one is judged and drawn all the same, then answered 400.
@@ -99,6 +109,103 @@ pub struct NewSecret {
     pub hint: [u8; 4],
 }
 
+/// A token of another system, to be taken over.
+#[derive(Clone, Debug)]
+pub struct NewImport {
+    /// Its name.
+    pub name: PersonalText,
+    /// Its access.
+    pub access: AccessRequest,
+    /// Digest and hint of the text that its holder has already.
+    pub secret: NewSecret,
+    /// When the other system made it, if that is known.
+    pub created_at: Option<Timestamp>,
+    /// When it stops working by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// One line of an import. One that could not be read comes along with its faults, so that all are told together.
+#[derive(Clone, Debug)]
+pub struct ImportLine {
+    /// Its number in the body, from 1.
+    pub line: u64,
+    /// What it says.
+    pub token: Result<NewImport, Vec<FieldFault>>,
+}
+
+/// A change of gateway tokens.
+#[derive(Clone, Debug)]
+pub enum GatewayChange {
+    /// Create one.
+    Create {
+        /// Its name.
+        name: PersonalText,
+        /// Its rights and accounts.
+        reach: GatewayReach,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// Its first secret.
+        secret: NewSecret,
+    },
+    /// Edit one; what is absent stays.
+    Update {
+        /// Which.
+        token: TokenId,
+        /// Name.
+        name: Option<PersonalText>,
+        /// Rights.
+        rights: Option<Vec<GatewayRight>>,
+        /// Accounts.
+        accounts: Option<Vec<AccountId>>,
+        /// Expiry; `Some(None)` takes it away.
+        expires_at: Option<Option<Timestamp>>,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Give one a new secret.
+    Rotate {
+        /// Which.
+        token: TokenId,
+        /// How long the secret before goes on working.
+        overlap_seconds: u64,
+        /// The new secret.
+        secret: NewSecret,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Delete one.
+    Delete {
+        /// Which.
+        token: TokenId,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+}
+
+impl GatewayChange {
+    fn operation(&self) -> ManagementOperation {
+        match self {
+            Self::Create { .. } => ManagementOperation::CreateToken,
+            Self::Update { .. } => ManagementOperation::UpdateToken,
+            Self::Rotate { .. } => ManagementOperation::RotateToken,
+            Self::Delete { .. } => ManagementOperation::DeleteToken,
+        }
+    }
+}
+
+/// What the log keeps of a scope map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MapDefinition {
+    /// What it calls itself.
+    pub name: String,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
+    /// How many routes it has.
+    pub routes: u32,
+    /// Scope groups it brings.
+    pub groups: Vec<MapGroup>,
+}
+
 /// A certificate's texts on their way in, beside its other facts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CertificateTexts {
@@ -131,12 +238,45 @@ pub enum Change {
         /// Verifier key of the log.
         log_vkey: String,
     },
+    /// Go on under another name and key: the first command of a restored copy that is behind what was signed.
+    ContinueLog {
+        /// The last checkpoint known of the log so far, empty if none is.
+        last_checkpoint: String,
+        /// The last position known of the log so far that is not here; none if none is known.
+        lost_through: Position,
+        /// C2SP origin from here on.
+        origin: String,
+        /// Verifier key from here on.
+        log_vkey: String,
+    },
     /// Recording begins.
     StartRecording,
+    /// A scope map is in force from here on. Only the service itself says so.
+    DefineScopeMap(MapDefinition),
     /// Recording ends, after this many records of the run.
     StopRecording {
         /// Records appended by the run so far.
         appended: u64,
+    },
+    /// Recording goes on after an outage.
+    ResumeRecording {
+        /// When it began.
+        since: Timestamp,
+        /// Why.
+        cause: OutageCause,
+        /// Commands turned away meanwhile.
+        turned_away: u64,
+    },
+    /// The wall clock left the time that records are given; with `followed` it is taken over from here on.
+    StepClock {
+        /// When it was first seen.
+        seen_at: Timestamp,
+        /// The time that records are given.
+        kept: Timestamp,
+        /// What the wall clock says.
+        wall: Timestamp,
+        /// Whether it is followed.
+        followed: bool,
     },
     /// Make a person known.
     CreateUser {
@@ -267,6 +407,43 @@ pub enum Change {
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
+    /// Erase the personal texts of a user.
+    EraseUserTexts {
+        /// Whose.
+        user: UserId,
+    },
+    /// Erase the personal texts of a token.
+    EraseTokenTexts {
+        /// Whose token it must be; absent: anybody's.
+        owner: Option<Owner>,
+        /// Which.
+        token: TokenId,
+    },
+    /// Erase texts that were erased before and came back with an older copy of the file.
+    EraseAgain {
+        /// Whose they are.
+        subject: Subject,
+        /// Which.
+        texts: Vec<TextNumber>,
+    },
+    /// Take over tokens of another system, all or none.
+    ImportTokens {
+        /// Into which account.
+        account: AccountId,
+        /// The tokens.
+        lines: Vec<ImportLine>,
+    },
+    /// Change gateway tokens.
+    Gateway(GatewayChange),
+    /// Carry out a change once: sent again under its key, it is only answered again.
+    Once {
+        /// The idempotency key, as sent.
+        key: PersonalText,
+        /// What was sent.
+        request: RequestDigest,
+        /// The change.
+        change: Box<Change>,
+    },
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -278,7 +455,13 @@ impl Change {
     pub fn operation(&self) -> ManagementOperation {
         use ManagementOperation as Op;
         match self {
-            Self::Initialize { .. } | Self::StartRecording | Self::StopRecording { .. } => Op::ChangeStaffTokens,
+            Self::Initialize { .. }
+            | Self::ContinueLog { .. }
+            | Self::StartRecording
+            | Self::StopRecording { .. }
+            | Self::ResumeRecording { .. }
+            | Self::DefineScopeMap(_) => Op::ChangeStaffTokens,
+            Self::StepClock { .. } => Op::AcceptClock,
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,
             Self::UpdateAccount { .. } => Op::UpdateAccount,
@@ -288,10 +471,15 @@ impl Change {
             Self::CreateToken { owner: Owner::Service, .. } | Self::DeleteToken { owner: Owner::Service, .. } => {
                 Op::ChangeStaffTokens
             }
-            Self::CreateToken { .. } => Op::CreateToken,
+            Self::CreateToken { .. } | Self::ImportTokens { .. } => Op::CreateToken,
+            Self::Gateway(change) => change.operation(),
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
+            Self::EraseUserTexts { .. } | Self::EraseTokenTexts { .. } | Self::EraseAgain { .. } => {
+                Op::ErasePersonalTexts
+            }
+            Self::Once { change, .. } => change.operation(),
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }

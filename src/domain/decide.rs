@@ -7,18 +7,28 @@ mod access;
 mod consumer;
 mod directory;
 mod draft;
+mod erasure;
+mod gateway;
+mod imports;
 mod management;
+mod narrowing;
+mod once;
+mod scope_map;
 mod tokens;
 mod totals;
 
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
+pub use erasure::RANGES_A_RECORD;
+pub use imports::IMPORT_LINES_MAX;
 pub use management::{Done, Subject as DoneSubject, may_read};
+pub use narrowing::narrows;
 pub use totals::{
     Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,
 };
 
 use super::command::Command;
+use super::ids::Position;
 use super::rejection::Rejection;
 use super::state::{Digests, State};
 use super::text::Texts;
@@ -37,6 +47,8 @@ pub enum Answer {
     Use(Box<UseAnswer>),
     /// To a change that was carried out (also one that changed nothing).
     Done(Done),
+    /// To a change that was carried out before under the same idempotency key, with that answer's receipt.
+    Repeated(Done, Position),
     /// To anything that was not.
     Rejected(Rejection),
 }

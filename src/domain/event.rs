@@ -7,7 +7,9 @@
 
 use super::access::{Access, GroupNumber, RequiredScope};
 use super::directory::{Plan, ResourceFacts};
-use super::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::gateway::GatewayReach;
+use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
+use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -44,6 +46,10 @@ macro_rules! with_event_types {
             3, 1, TextSeen;
             4, 1, RecordingStarted;
             5, 1, RecordingStopped;
+            6, 1, RecordingResumed;
+            7, 1, ClockStepped;
+            8, 1, LogContinued;
+            9, 1, PersonalDataErased;
             10, 1, UserCreated;
             11, 1, AccountCreated;
             12, 1, AccountRenamed;
@@ -62,11 +68,15 @@ macro_rules! with_event_types {
             33, 1, TokenExpiryChanged;
             34, 1, TokenRotated;
             35, 1, TokenDeleted;
+            36, 1, TokenImported;
+            37, 1, GatewayRightsChanged;
             40, 1, TokenUsed;
             41, 1, TokenUseRefused;
             42, 1, RefusalsSummed;
             43, 1, QuotaRefusalsTotalled;
             44, 1, ManagementRefused;
+            45, 1, IdempotencyKeyKept;
+            46, 1, ScopeMapDefined;
         }
     };
 }
@@ -146,6 +156,18 @@ payload! {
         needs_research: bool,
     }
 
+    /// A scope map is in force from here on: requests that gateways ask about are read by it.
+    ScopeMapDefined {
+        /// Its number: 1 for the first of the log, then counting up.
+        map: u32,
+        /// What it calls itself.
+        name: String,
+        /// SHA-256 of its text.
+        hash: [u8; 32],
+        /// How many routes it has.
+        routes: u32,
+    }
+
     /// A personal text got its number. The text and salt are in the `personal` table, and can be erased there.
     TextSeen {
         /// Its number.
@@ -168,6 +190,58 @@ payload! {
     RecordingStopped {
         /// Records appended by this run, this one included.
         appended: u64,
+    }
+
+    /// Recording goes on after a time in which requests were refused unrecorded. Its own time is the end of that time.
+    RecordingResumed {
+        /// When the first of them was refused, or when it became clear that they would have to be.
+        since: Timestamp,
+        /// Why.
+        cause: OutageCause,
+        /// How many commands were turned away.
+        turned_away: u64,
+    }
+
+    /// The wall clock left the time that records are given, or is followed from here on.
+    ClockStepped {
+        /// When it was first seen, in the time that records are given.
+        seen_at: Timestamp,
+        /// The time that records are given, at the comparison.
+        kept: Timestamp,
+        /// What the wall clock said then.
+        wall: Timestamp,
+        /// Whether the wall clock is followed from here on. Times of records never go back: they stand still until it
+        /// has passed the last of them.
+        followed: bool,
+        /// By what right, and from where it was accepted; none where the service saw or followed it by itself.
+        by: Option<By>,
+    }
+
+    /// A restored copy goes on under another name and key. Every record before this one is the old log's; what that
+    /// log recorded from this position on is lost.
+    LogContinued {
+        /// Name of the log before.
+        old_origin: String,
+        /// Verifier key of the log before.
+        old_vkey: String,
+        /// The last checkpoint known of the log before, with that log's signature alone; empty if none is known.
+        last_checkpoint: String,
+        /// The last position that the log before is known to have had and that is not here; none if none is known.
+        lost_through: Position,
+        /// Name of the log from here on.
+        origin: String,
+        /// Verifier key from here on.
+        log_vkey: String,
+    }
+
+    /// Personal texts were erased: their rows of the `personal` table are gone with this record.
+    PersonalDataErased {
+        /// Whose they were.
+        subject: Subject,
+        /// Their numbers, as ranges from the first to the last of each, sorted.
+        texts: Vec<(TextNumber, TextNumber)>,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// A person became known.
@@ -300,6 +374,8 @@ payload! {
         name: TextNumber,
         /// Its own access.
         access: Access,
+        /// Rights and accounts of a gateway token; none for every other kind.
+        gateway: Option<GatewayReach>,
         /// Its first secret.
         secret: Secret,
         /// When it stops working by itself.
@@ -346,6 +422,34 @@ payload! {
 
     /// A token was deleted. Final.
     TokenDeleted {
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A token of another system was taken over by its digest. Its uses before are unknown.
+    TokenImported {
+        /// Its kind from here on.
+        kind: TokenKind,
+        /// Whose it is.
+        owner: Owner,
+        /// Its name.
+        name: TextNumber,
+        /// Its own access.
+        access: Access,
+        /// Its first secret: the text that it has already.
+        secret: Secret,
+        /// When the other system made it, as far as was told.
+        created_at: Option<Timestamp>,
+        /// When it stops working by itself.
+        expires_at: Option<Timestamp>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A gateway token's rights or accounts were replaced.
+    GatewayRightsChanged {
+        /// Rights and accounts from here on, replacing all before.
+        gateway: GatewayReach,
         /// By what right, and from where.
         by: By,
     }
@@ -431,6 +535,18 @@ payload! {
         /// Why.
         cause: Cause,
     }
+
+    /// A change was carried out under an idempotency key: right behind the change's own events.
+    IdempotencyKeyKept {
+        /// Which key, and whose.
+        key: KeyHash,
+        /// What was sent.
+        request: RequestDigest,
+        /// HTTP status of the answer.
+        status: u16,
+        /// What the answer showed.
+        subject: AnswerSubject,
+    }
 }
 
 /// By what right a change was made, with which secret, and from where: what a leaked token did is known by it.
@@ -444,6 +560,28 @@ pub struct By {
     pub address: TextNumber,
     /// Client agent; none without a credential.
     pub agent: TextNumber,
+}
+
+/// Why nothing could be recorded. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum OutageCause {
+    /// The disk was full, or nearly so. Deletions and narrower accesses may have been recorded all the same.
+    DiskFull,
+    /// The log could not be written.
+    WriteFailed,
+    /// The wall clock was behind the log. Deletions and narrower accesses may have been recorded all the same.
+    ClockBehind,
+}
+
+impl OutageCause {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DiskFull => "disk_full",
+            Self::WriteFailed => "write_failed",
+            Self::ClockBehind => "clock_behind",
+        }
+    }
 }
 
 /// Where the access of a request came from, with the version judged. Numbers are part of the record format: append
@@ -479,10 +617,21 @@ pub enum Route {
     Certificate,
     /// `GET /v2/{account}/domains/research/status`.
     ResearchStatus,
+    /// A route of a scope map, asked about by a gateway.
+    Mapped(MappedRoute),
+}
+
+/// A route of a scope map.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct MappedRoute {
+    /// The map's number.
+    pub map: u32,
+    /// Line of its text where the route begins, from 1.
+    pub line: u32,
 }
 
 impl Route {
-    /// Path template in answers.
+    /// Path template of the service's own routes; a mapped route's stands in its map.
     pub fn template(self) -> &'static str {
         match self {
             Self::Whoami => "/v2/whoami",
@@ -494,6 +643,7 @@ impl Route {
             Self::Certificates => "/v2/{account}/domains/{domain}/certificates",
             Self::Certificate => "/v2/{account}/domains/{domain}/certificates/{certificate}",
             Self::ResearchStatus => "/v2/{account}/domains/research/status",
+            Self::Mapped(_) => "mapped",
         }
     }
 }
@@ -544,6 +694,8 @@ pub enum Cause {
     QuotaExceeded,
     /// The month's research cap is reached.
     MonthlyCapReached,
+    /// A gateway's route names no account, and the token acts on more than one.
+    NoAccount,
 }
 
 impl Cause {
@@ -559,6 +711,7 @@ impl Cause {
             Self::MissingFeature => "missing_feature",
             Self::QuotaExceeded => "quota_exceeded",
             Self::MonthlyCapReached => "monthly_cap_reached",
+            Self::NoAccount => "no_account",
         }
     }
 }
@@ -602,6 +755,10 @@ pub enum ManagementOperation {
     ChangeStaffTokens,
     /// Look at staff tokens.
     ReadStaffTokens,
+    /// Accept what the wall clock says.
+    AcceptClock,
+    /// Erase personal texts.
+    ErasePersonalTexts,
 }
 
 impl ManagementOperation {
@@ -626,6 +783,8 @@ impl ManagementOperation {
             Self::ReadEvents => "read_events",
             Self::ChangeStaffTokens => "change_staff_tokens",
             Self::ReadStaffTokens => "read_staff_tokens",
+            Self::AcceptClock => "accept_clock",
+            Self::ErasePersonalTexts => "erase_personal_texts",
         }
     }
 }

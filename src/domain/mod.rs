@@ -4,17 +4,20 @@
 //! resources), tokens, usage windows, commands, events, `decide` and `evolve`.
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
-//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`directory`], [`window`], [`event`],
-//! [`state`] (evolve), [`command`], [`decide`].
+//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
+//! [`idempotency`], [`state`] (evolve), [`command`], [`decide`]; [`scope_map`] stands by itself.
 
 pub mod access;
 pub mod command;
 pub mod decide;
 pub mod directory;
 pub mod event;
+pub mod gateway;
+pub mod idempotency;
 pub mod ids;
 pub mod names;
 pub mod rejection;
+pub mod scope_map;
 pub mod state;
 pub mod table;
 pub mod text;

@@ -20,6 +20,20 @@ pub enum Missing {
     Feature,
 }
 
+impl Missing {
+    /// Its word in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::User => "user",
+            Self::Member => "member",
+            Self::Resource => "resource",
+            Self::Token => "token",
+            Self::Feature => "feature",
+        }
+    }
+}
+
 /// What is wrong with one field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldFault {
@@ -36,6 +50,33 @@ impl FieldFault {
     }
 }
 
+/// What is wrong with one line of a body of many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LineFaults {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub faults: Vec<FieldFault>,
+}
+
+/// Who has a digest already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// An earlier line of the same body.
+    Line(u64),
+    /// A token, deleted ones too.
+    Token(TokenId),
+}
+
+/// A line whose digest is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TakenDigest {
+    /// The line.
+    pub line: u64,
+    /// Who has it.
+    pub by: Holder,
+}
+
 /// With what the command is at odds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Conflict {
@@ -50,6 +91,8 @@ pub enum Conflict {
     ResourceExists(ResourceId),
     /// A digest that is to be taken up belongs to a token already.
     DigestExists,
+    /// Digests of these lines are taken.
+    DigestsTaken(Vec<TakenDigest>),
     /// The last operator token that works would be deleted.
     LastOperator,
 }
@@ -67,14 +110,54 @@ pub enum Rejection {
     NotFound(Missing),
     /// These fields are not valid.
     Invalid(Vec<FieldFault>),
+    /// These lines are not valid. Nothing of any line was carried out.
+    InvalidLines(Vec<LineFaults>),
+    /// The request could not be read. Whoever read it knows why; only its token was judged.
+    Unreadable,
     /// The plan has no grants.
     PlanRequired,
     /// At odds with what is there.
     Conflict(Conflict),
     /// `If-Match` named another version than this.
     VersionMismatch(Version),
+    /// The idempotency key was sent with another request within 24 hours.
+    KeyReused,
     /// A limit of the service is reached; the text names it and its number.
     LimitReached(&'static str),
+}
+
+/// For people at a terminal; answers over HTTP have their own forms.
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownToken => f.write_str("no token has this digest"),
+            Self::Closed(cause) | Self::Forbidden(cause) => write!(f, "the token may not do this ({})", cause.name()),
+            Self::NotFound(missing) => write!(f, "there is no such {}", missing.name()),
+            Self::Invalid(faults) => {
+                let told: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.fault)).collect();
+                f.write_str(&told.join("; "))
+            }
+            Self::InvalidLines(lines) => {
+                let told: Vec<String> = lines.iter().map(|faulty| faulty.line.to_string()).collect();
+                write!(f, "not valid: line {}", told.join(", "))
+            }
+            Self::Unreadable => f.write_str("the request could not be read"),
+            Self::PlanRequired => f.write_str("the account's plan has no grants"),
+            Self::Conflict(Conflict::GrantsExist { .. }) => {
+                f.write_str("tokens or members of the account carry grants")
+            }
+            Self::Conflict(Conflict::ResourceExists(id)) => write!(f, "the account has it already, as resource {id}"),
+            Self::Conflict(Conflict::DigestExists) => f.write_str("the digest belongs to a token already"),
+            Self::Conflict(Conflict::DigestsTaken(taken)) => {
+                let told: Vec<String> = taken.iter().map(|taken| taken.line.to_string()).collect();
+                write!(f, "the digest is taken: line {}", told.join(", "))
+            }
+            Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
+            Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
+            Self::KeyReused => f.write_str("the idempotency key was sent with another request"),
+            Self::LimitReached(limit) => f.write_str(limit),
+        }
+    }
 }
 
 impl Rejection {

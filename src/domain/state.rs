@@ -1,20 +1,32 @@
 //! The decision state, and `evolve`: event → state. It reads no clock and no configuration and cannot fail: what
 //! is in the log has happened, and a replay of the log gives this state again.
 
+mod tokens;
+
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
-use super::event::{By, Cause, Event, Header, TokenCreated, TokenRotated, TokenUsed};
-use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::event::{By, Cause, Event, Header, TokenUsed};
+use super::idempotency::KeptKeys;
+use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
 use super::token_text::TokenDigest;
-use super::window::{MonthCount, UnitCount, Window};
+use super::window::{MonthCount, Window};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Which secret a digest is.
 pub type Digests = HashMap<TokenDigest, (TokenId, u32), foldhash::fast::RandomState>;
+
+/// What a restored copy was called before it went on under another name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FormerLog {
+    /// Name.
+    pub origin: String,
+    /// Verifier key.
+    pub log_vkey: String,
+}
 
 /// Everything that decisions depend on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +35,8 @@ pub struct State {
     pub origin: String,
     /// Its verifier key.
     pub log_vkey: String,
+    /// Names and verifier keys that it had before, oldest first: what was signed with them stays signed.
+    pub former_logs: Vec<FormerLog>,
     /// Scope groups by number.
     pub groups: Table<ScopeGroup>,
     /// Accounts by number.
@@ -35,12 +49,27 @@ pub struct State {
     pub tokens: Table<Token>,
     /// Tokens of the service itself that are not deleted.
     pub service_tokens: BTreeSet<TokenId>,
+    /// The scope map in force.
+    pub scope_map: Option<MapInForce>,
     /// Last text number given.
     pub last_text: TextNumber,
+    /// Position of the last record: positions have no gaps, so it is the count of all.
+    pub head: Position,
     /// Time of the last record.
     pub last_recorded_at: Timestamp,
     /// Whether the last start or stop of recording was a stop.
     pub stopped_cleanly: bool,
+    /// Idempotency keys of the last 24 hours.
+    pub kept_keys: Shared<KeptKeys>,
+}
+
+/// The scope map that requests of gateways are read by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MapInForce {
+    /// Its number.
+    pub number: u32,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
 }
 
 impl State {
@@ -99,21 +128,30 @@ impl State {
             }
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
+            | Event::ScopeMapDefined(_)
             | Event::RecordingStarted(_)
-            | Event::RecordingStopped(_) => self.evolve_service(event),
+            | Event::RecordingStopped(_)
+            | Event::LogContinued(_) => self.evolve_service(event),
+            Event::RecordingResumed(_) | Event::ClockStepped(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
-            Event::TokenCreated(created) => self.create_token(header, created),
+            Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
             Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
             | Event::TokenExpiryChanged(_)
+            | Event::GatewayRightsChanged(_)
             | Event::TokenRotated(_)
             | Event::TokenDeleted(_) => self.evolve_token(header, event),
-            Event::RefusalsSummed(_) | Event::QuotaRefusalsTotalled(_) => {}
+            // The text goes, its number stays: what was recorded with it is as it was.
+            Event::PersonalDataErased(_) | Event::RefusalsSummed(_) | Event::QuotaRefusalsTotalled(_) => {}
+            Event::IdempotencyKeyKept(kept) => {
+                self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
+            }
             _ => self.evolve_account(header, event),
         }
     }
 
     fn note_header(&mut self, header: &Header) {
+        self.head = self.head.next();
         self.last_recorded_at = header.recorded_at;
         if let Some(account) = self.accounts.get_mut(header.account.0) {
             account.stream_number = header.account_number;
@@ -170,8 +208,17 @@ impl State {
                     needs_research: defined.needs_research,
                 },
             ),
+            Event::ScopeMapDefined(defined) => {
+                self.scope_map = Some(MapInForce { number: defined.map, hash: defined.hash });
+            }
             Event::RecordingStarted(_) => self.stopped_cleanly = false,
             Event::RecordingStopped(_) => self.stopped_cleanly = true,
+            Event::LogContinued(continued) => {
+                self.former_logs
+                    .push(FormerLog { origin: continued.old_origin.clone(), log_vkey: continued.old_vkey.clone() });
+                self.origin.clone_from(&continued.origin);
+                self.log_vkey.clone_from(&continued.log_vkey);
+            }
             _ => {}
         }
     }
@@ -310,62 +357,10 @@ impl State {
         }
     }
 
-    fn create_token(&mut self, header: &Header, created: &TokenCreated) {
-        if let Some(tokens) = self.live_tokens_mut(created.owner) {
-            tokens.insert(header.token);
-        }
-        self.tokens.add(
-            header.token.0,
-            Token {
-                id: header.token,
-                kind: created.kind,
-                owner: created.owner,
-                name: created.name,
-                access: created.access.clone(),
-                secrets: vec![created.secret],
-                created_at: header.recorded_at,
-                created_by: header.principal,
-                version: Version(1),
-                expires_at: created.expires_at,
-                deleted_at: None,
-                imported: false,
-                streams: vec![(header.account, header.token_number)],
-                refusals: UnitCount::default(),
-                new_agents: UnitCount::default(),
-            },
-        );
-    }
-
-    fn evolve_token(&mut self, header: &Header, event: &Event) {
-        let Some(token) = self.tokens.get_mut(header.token.0) else { return };
-        match event {
-            Event::TokenRenamed(renamed) => token.name = renamed.name,
-            Event::TokenAccessChanged(changed) => token.access = changed.access.clone(),
-            Event::TokenExpiryChanged(changed) => token.expires_at = changed.expires_at,
-            Event::TokenRotated(rotated) => rotate(token, rotated, header.recorded_at),
-            Event::TokenDeleted(_) => token.deleted_at = Some(header.recorded_at),
-            _ => return,
-        }
-        token.version = token.version.next();
-        let (owner, deleted) = (token.owner, token.deleted_at.is_some());
-        if deleted && let Some(tokens) = self.live_tokens_mut(owner) {
-            tokens.remove(&header.token);
-        }
-    }
-
     /// Resource of this account, if it has it.
     pub fn resource_of(&self, account: &Account, id: ResourceId) -> Option<&Resource> {
         account.resources.contains_key(&id).then(|| self.resources.get(id.0)).flatten()
     }
-}
-
-/// At most two secrets work: the one before the new one until its end, any older one no longer.
-fn rotate(token: &mut Token, rotated: &TokenRotated, at: Timestamp) {
-    for secret in &mut token.secrets {
-        let latest = if secret.number == rotated.ends { rotated.ends_at } else { at };
-        secret.not_after = Some(secret.not_after.map_or(latest, |end| end.min(latest)));
-    }
-    token.secrets.push(rotated.secret);
 }
 
 /// The right under which a change was made; none for events that are no changes.
@@ -376,6 +371,7 @@ pub fn authority_of(event: &Event) -> Option<Authority> {
 /// By what right, with which secret and from where a change was made; none for events that are no changes.
 pub fn by_of(event: &Event) -> Option<&By> {
     Some(match event {
+        Event::PersonalDataErased(e) => &e.by,
         Event::UserCreated(e) => &e.by,
         Event::AccountCreated(e) => &e.by,
         Event::AccountRenamed(e) => &e.by,
@@ -394,6 +390,9 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::TokenExpiryChanged(e) => &e.by,
         Event::TokenRotated(e) => &e.by,
         Event::TokenDeleted(e) => &e.by,
+        Event::TokenImported(e) => &e.by,
+        Event::GatewayRightsChanged(e) => &e.by,
+        Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })
 }

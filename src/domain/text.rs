@@ -3,7 +3,8 @@
 //! A record says only a text's number. The text and its salt live in the ledger file's `personal` table; the record
 //! `TextSeen` commits to them, so erasing the row leaves every hash and proof valid.
 
-use super::ids::{AccountId, TextNumber, UserId};
+use super::event::Header;
+use super::ids::{AccountId, TextNumber, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -72,6 +73,19 @@ impl TextKind {
     }
 }
 
+impl TextKind {
+    /// The token that a text of this kind came with, by the header of its `TextSeen`: the token named, or the one
+    /// shown by the client. None for what belongs to no token. Erasing a token's texts goes by it.
+    pub fn brought_by(self, header: &Header) -> TokenId {
+        match self {
+            Self::TokenName => header.token,
+            Self::Address | Self::Agent if header.credential.is_none() => header.token,
+            Self::Address | Self::Agent => header.credential,
+            _ => TokenId::NONE,
+        }
+    }
+}
+
 /// A text on its way in. It cannot be printed by accident.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PersonalText(String);
@@ -99,12 +113,26 @@ pub fn commitment(salt: &[u8; 32], text: &str) -> [u8; 32] {
     Sha256::new().chain_update(salt).chain_update(text.as_bytes()).finalize().into()
 }
 
+/// A text that has a number and is not erased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownText {
+    /// Its number.
+    pub number: TextNumber,
+    /// Its kind.
+    pub kind: TextKind,
+    /// The token it came with (see [`TextKind::brought_by`]).
+    pub token: TokenId,
+}
+
 /// Where `decide` finds the numbers of texts. The ledger's writer implements it over the `personal` table.
 pub trait Texts {
     /// The number this text already has, if it was seen before and not erased.
     fn find(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber>;
 
-    /// Takes up a new text under `number`, draws its salt and returns the commitment. It is durable only with the
+    /// Takes up a new text under its number, draws its salt and returns the commitment. It is durable only with the
     /// records of the command that brought it, and forgotten if they are not appended.
-    fn take(&mut self, number: TextNumber, subject: Subject, kind: TextKind, text: &str) -> [u8; 32];
+    fn take(&mut self, known: KnownText, subject: Subject, text: &str) -> [u8; 32];
+
+    /// All texts of a subject that are not erased, in any order.
+    fn of(&mut self, subject: Subject) -> Vec<KnownText>;
 }

@@ -45,6 +45,12 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(MICROS_PER_SECOND)))
     }
 
+    /// Microseconds from `other` to this instant; negative if `other` is later.
+    pub fn micros_since(self, other: Self) -> i64 {
+        let micros = |later: Self, earlier: Self| i64::try_from(later.0 - earlier.0).unwrap_or(i64::MAX);
+        if self >= other { micros(self, other) } else { -micros(other, self) }
+    }
+
     /// `2026-03-01T12:00:00Z`, the fraction cut: the form of DNSimple's bodies.
     pub fn to_seconds_text(self) -> String {
         let t = self.to_date_time();

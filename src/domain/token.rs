@@ -1,6 +1,7 @@
 //! A token: one identity, one access, one or two secrets.
 
 use super::access::Access;
+use super::gateway::GatewayReach;
 use super::ids::{AccountId, TextNumber, TokenId, UserId, Version};
 use super::text::Subject;
 use super::time::Timestamp;
@@ -46,11 +47,12 @@ impl TokenKind {
         matches!(self, Self::Account | Self::User | Self::OAuth)
     }
 
-    /// Whether tokens of this kind belong to such an owner. Rights follow the kind and counts follow the owner, so
+    /// Whether a token of this kind is created for such an owner. Rights follow the kind and counts follow the owner, so
     /// the two must fit.
     pub fn fits(self, owner: Owner) -> bool {
         match owner {
-            Owner::Service => matches!(self, Self::Gateway | Self::Operator | Self::Auditor),
+            // A gateway's too, but it is created with its rights and accounts, by a change of its own.
+            Owner::Service => matches!(self, Self::Operator | Self::Auditor),
             // OAuth tokens will be an account's too, once there are authorizations that they follow.
             Owner::Account(_) => self == Self::Account,
             Owner::User(_) => matches!(self, Self::User | Self::Session),
@@ -98,7 +100,7 @@ pub enum Principal {
 /// By what right a change was made. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Authority {
-    /// `init` of the ledger.
+    /// The ledger's own: `init`, and erasing again what an older copy of the file brought back.
     Init,
     /// The local socket or the data directory's lock.
     Local,
@@ -145,9 +147,11 @@ pub struct Token {
     pub name: TextNumber,
     /// Its own access. A user token has none of its own (it follows memberships): `Granted` of nothing.
     pub access: Access,
+    /// Rights and accounts of a gateway token. Boxed: most tokens are none, and there may be a million.
+    pub gateway: Option<Box<GatewayReach>>,
     /// Its secrets, oldest first. At most two work at a time; ended ones stay, so that their refusals are recorded.
     pub secrets: Vec<Secret>,
-    /// When it was created.
+    /// When it was created; by another system, as far as was told.
     pub created_at: Timestamp,
     /// By whom.
     pub created_by: Principal,
@@ -157,8 +161,8 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
     /// When it was deleted. Final.
     pub deleted_at: Option<Timestamp>,
-    /// Whether it was taken over from another system (its earlier uses are unknown).
-    pub imported: bool,
+    /// When it was taken over from another system, if it was: its uses before are unknown.
+    pub imported_at: Option<Timestamp>,
     /// Last stream number within each account it left records in, sorted by account. Most tokens have one.
     pub streams: Vec<(AccountId, u64)>,
     /// Refusals recorded in the running minute.

@@ -4,7 +4,7 @@ use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
-use super::{App, bearer, consumer, events, manage, ops, path, tlog};
+use super::{App, bearer, consumer, events, gateway, manage, ops, path, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
@@ -46,6 +46,21 @@ impl Asked {
     /// The raw path.
     pub fn path(&self) -> &str {
         self.head.uri.path()
+    }
+
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    /// The query as it came.
+    pub fn raw_query(&self) -> Option<&str> {
+        self.head.uri.query()
+    }
+
+    /// The raw path with its query.
+    pub fn target(&self) -> &str {
+        self.head.uri.path_and_query().map_or(self.path(), |target| target.as_str())
     }
 
     /// The headers.
@@ -94,16 +109,21 @@ impl Body {
     }
 
     /// Reads it whole.
-    pub async fn read(mut self, headers: &HeaderMap) -> Result<Bytes, Box<Problem>> {
+    pub async fn read(self, headers: &HeaderMap) -> Result<Bytes, Box<Problem>> {
+        self.read_up_to(BODY_BYTES_MAX, headers).await
+    }
+
+    /// Reads it whole, where an operation takes another size than most.
+    pub async fn read_up_to(mut self, bytes_max: usize, headers: &HeaderMap) -> Result<Bytes, Box<Problem>> {
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
-            return Err(Box::new(too_large()));
+        if announced.is_some_and(|length| length > bytes_max as u64) {
+            return Err(Box::new(too_large(bytes_max)));
         }
         let mut bytes = BytesMut::new();
         while let Some(part) = self.0.next().await {
             let part = part.map_err(|_| Box::new(Problem::malformed("the request body could not be read")))?;
-            if bytes.len() + part.len() > BODY_BYTES_MAX {
-                return Err(Box::new(too_large()));
+            if bytes.len() + part.len() > bytes_max {
+                return Err(Box::new(too_large(bytes_max)));
             }
             bytes.extend_from_slice(&part);
         }
@@ -111,8 +131,8 @@ impl Body {
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("a request body has at most {BODY_BYTES_MAX} bytes");
+fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("this body may have at most {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large", detail)
 }
 
@@ -151,6 +171,10 @@ pub fn routes(app: App) -> BoxedFilter<(Reply,)> {
 }
 
 async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
+    // Before the table: some gateways ask by their client's method, and append their client's path.
+    if gateway::is_asked(asked.method(), asked.path()) {
+        return Box::pin(gateway::answer(app, asked)).await;
+    }
     match find(asked.path(), asked.head.method.as_str()) {
         Found::Operation(operation, variables) => dispatch(app, asked, operation, &variables, body).await,
         Found::OtherMethods(methods) => {
@@ -166,6 +190,9 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
     use Operation as Op;
     match operation {
         Op::Health | Op::Ready | Op::Metrics | Op::Document => ops::answer(app, operation),
+        Op::ForwardAuthNginx | Op::ForwardAuthCaddy | Op::ForwardAuthTraefik | Op::ForwardAuthEnvoy => {
+            Box::pin(gateway::answer(app, asked)).await
+        }
         Op::Checkpoint => into_reply(tlog::checkpoint(app)),
         Op::ProblemPage => into_reply(problem::page(variables.first().copied().unwrap_or_default())),
         Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,

@@ -72,14 +72,11 @@ fn read_query(query: &Query) -> Result<(Filter, Page), Box<Problem>> {
         read_one(key, value, &mut filter, &mut page)
             .map_err(|fault| Box::new(Problem::malformed(format!("{key} {fault}"))))?;
     }
-    if page.before.is_some() && !page.descending {
-        return Err(Box::new(Problem::malformed("before goes with order=desc")));
-    }
     Ok((filter, page))
 }
 
 fn read_one(key: &str, value: &str, filter: &mut Filter, page: &mut Page) -> Result<(), &'static str> {
-    let number = || value.parse::<u64>().map_err(|_| "must be a number");
+    let number = || path::whole_number(value).ok_or("must be a number");
     let time = || Timestamp::parse(value).ok_or("must be a time such as 2026-03-01T12:00:00Z");
     match key {
         "after" => page.after = Position(number()?),

@@ -23,12 +23,15 @@ impl Fields {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::of(Map::new(), ""));
         }
-        let malformed = |detail: String| Box::new(Problem::malformed(detail));
-        let value = strict_json::parse(body)
-            .map_err(|error| malformed(format!("the body is not JSON as it must be: {error}")))?;
-        match value {
-            Value::Object(object) => Ok(Self::of(object, "")),
-            _ => Err(malformed("the body must be a JSON object".to_owned())),
+        Self::parse_object(body).map_err(|fault| Box::new(Problem::malformed(format!("the body {fault}"))))
+    }
+
+    /// Parses one JSON object; else a sentence part that says what is wrong.
+    pub fn parse_object(text: &[u8]) -> Result<Self, String> {
+        match strict_json::parse(text) {
+            Ok(Value::Object(object)) => Ok(Self::of(object, "")),
+            Ok(_) => Err("must be a JSON object".to_owned()),
+            Err(error) => Err(format!("is not JSON as it must be: {error}")),
         }
     }
 
@@ -82,14 +85,14 @@ impl Fields {
 
     /// A whole number from 0 on.
     pub fn number(&mut self, name: &str) -> Option<u64> {
-        self.take(name, "a whole number", Value::as_u64)
+        self.take(name, "a whole number", whole_number)
     }
 
     /// A number or null.
     pub fn number_or_null(&mut self, name: &str) -> Option<Option<u64>> {
         self.take(name, "a whole number or null", |value| match value {
             Value::Null => Some(None),
-            value => value.as_u64().map(Some),
+            value => whole_number(value).map(Some),
         })
     }
 
@@ -116,6 +119,11 @@ impl Fields {
         self.take(name, "a list of strings", |value| {
             value.as_array()?.iter().map(|item| item.as_str().map(PersonalText::new)).collect()
         })
+    }
+
+    /// A list of things that `read` reads.
+    pub fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+        self.take(name, wanted, |value| value.as_array()?.iter().map(read).collect())
     }
 
     /// `"full"` or `{"grants": [...]}`.
@@ -185,7 +193,8 @@ impl Fields {
         }
     }
 
-    fn into_faults(mut self) -> Result<(), Vec<FieldFault>> {
+    /// Ends reading with what was at fault, fields nobody asked for too.
+    pub fn into_faults(mut self) -> Result<(), Vec<FieldFault>> {
         let unknown: Vec<String> = self.object.keys().cloned().collect();
         for name in unknown {
             self.fault(&name, "is not a field of this request");
@@ -196,5 +205,30 @@ impl Fields {
     /// Ends reading: fields nobody asked for are faults too.
     pub fn finish(self) -> Result<(), Box<Problem>> {
         self.into_faults().map_err(|faults| Box::new(Problem::invalid(&faults)))
+    }
+}
+
+/// A whole number from 0 on. JSON has one kind of number: `3.0` is the same number as `3` (RFC 8259 section 6), up to where
+/// such a form still says each number exactly (2^53).
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let exact = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 0 to 2^53")]
+    value.as_u64().or_else(|| value.as_f64().filter(exact).map(|number| number as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_number;
+    use serde_json::json;
+
+    #[test]
+    fn a_whole_number_is_one_in_every_form() {
+        for (sent, read) in [(json!(3), 3), (json!(3.0), 3), (json!(1e3), 1_000), (json!(u64::MAX), u64::MAX)] {
+            assert_eq!(whole_number(&sent), Some(read), "{sent}");
+        }
+        for sent in [json!(3.5), json!(-1), json!(-1.0), json!(1e300), json!("3"), json!(null)] {
+            assert_eq!(whole_number(&sent), None, "{sent}");
+        }
     }
 }

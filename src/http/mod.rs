@@ -12,6 +12,7 @@ pub mod consumer;
 pub mod entry;
 pub mod events;
 pub mod fields;
+pub mod gateway;
 pub mod manage;
 pub mod operations;
 pub mod ops;
@@ -36,6 +37,8 @@ pub struct App {
     entropy: Arc<Mutex<Entropy>>,
     failures: Arc<bearer::FailureLimiter>,
     metrics: Arc<ops::Metrics>,
+    /// What the gateway check needs.
+    pub gateway: Arc<gateway::map_in_force::Gateway>,
 }
 
 impl App {
@@ -47,7 +50,14 @@ impl App {
             entropy: Arc::new(Mutex::new(entropy)),
             failures: Arc::new(bearer::FailureLimiter::new(auth_failures_per_hour)),
             metrics: Arc::new(ops::Metrics::default()),
+            gateway: Arc::default(),
         }
+    }
+
+    /// Answers gateways as well.
+    #[must_use]
+    pub fn with_gateway(self, gateway: Arc<gateway::map_in_force::Gateway>) -> Self {
+        Self { gateway, ..self }
     }
 
     /// The client's request id when it is a UUID, else one of our own.

@@ -4,7 +4,7 @@ use super::App;
 use super::answer::{self, Reply};
 use super::operations::Operation;
 use super::problem::Problem;
-use crate::ledger::Health;
+use crate::ledger::Readiness;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -48,10 +48,11 @@ pub fn answer(app: &App, operation: Operation) -> Reply {
 }
 
 fn ready(app: &App) -> Reply {
-    let reason = match &*app.ledger.health().borrow() {
-        Health::Recording => return answer::json(StatusCode::OK, &json!({ "status": "ready" })),
-        Health::Impaired(reason) | Health::Failed(reason) => reason.clone(),
-    };
+    let Readiness { refusals, warnings } = app.ledger.readiness();
+    if refusals.is_empty() {
+        return answer::json(StatusCode::OK, &json!({ "status": "ready", "warnings": warnings }));
+    }
+    let reason = refusals.join("; ");
     let problem =
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ledger-unavailable", "The ledger cannot record", reason);
     problem.with_retry_after(answer::RETRY_SECONDS).into_reply()
@@ -66,6 +67,8 @@ fn metrics(app: &App) -> Reply {
         ("writer_busy_microseconds", "Time the writer spent deciding and committing", &counters.busy_micros),
         ("batches_not_recorded", "Batches that could not be recorded", &counters.rolled_back),
         ("commands_turned_away", "Commands turned away because the writer's queue was full", &counters.turned_away),
+        ("commands_restricted", "Commands turned away for want of room, or for the clock", &counters.restricted),
+        ("wal_moves_without_room", "Moves of the write-ahead log that found no room", &counters.moves_without_room),
         ("unauthenticated_requests", "Requests that showed no known token", &app.metrics.unauthenticated),
     ];
     for (name, help, value) in rows {
@@ -77,9 +80,27 @@ fn metrics(app: &App) -> Reply {
     }
     let head = i64::try_from(app.ledger.head().0).unwrap_or(i64::MAX);
     registry.register("head_position", "The last position of the log", ConstGauge::new(head));
+    register_space(app, &mut registry);
     let mut body = String::new();
     match encode(&mut body, &registry) {
         Ok(()) => answer::text("application/openmetrics-text; version=1.0.0; charset=utf-8", body),
         Err(_) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn register_space(app: &App, registry: &mut Registry) {
+    let space = app.ledger.space();
+    let clock = app.ledger.clock_state();
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let rows = [
+        ("disk_free_bytes", "Bytes free on the disk of the data directory", bytes(space.free())),
+        ("disk_low_water_bytes", "Free bytes below which uses and creations are refused", bytes(space.low_water())),
+        ("disk_low", "1 while uses and creations are refused for want of room", i64::from(space.is_low())),
+        ("ballast_bytes", "Bytes kept for deletions on a full disk", bytes(space.ballast_kept())),
+        ("clock_behind", "1 while uses and creations are refused because the clock is behind", clock.is_behind.into()),
+        ("clock_step_microseconds", "How far the wall clock is off, if not followed", clock.step.map_or(0, |s| s.by)),
+    ];
+    for (name, help, value) in rows {
+        registry.register(name, help, ConstGauge::new(value));
     }
 }

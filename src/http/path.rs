@@ -32,11 +32,14 @@ pub fn has_whole_escapes(raw: &str) -> bool {
 
 /// A number in a path.
 pub fn number(raw: &str) -> Result<u64, &'static str> {
-    let digits = raw.bytes().all(|byte| byte.is_ascii_digit());
-    match raw.parse() {
-        Ok(number) if digits && number > 0 => Ok(number),
-        _ => Err("is not a number"),
-    }
+    whole_number(raw).filter(|number| *number > 0).ok_or("is not a number")
+}
+
+/// A number in digits, of a path or query. One that is too long to be kept is taken as the largest: nothing has that
+/// number, and every limit is below it.
+pub fn whole_number(raw: &str) -> Option<u64> {
+    let is_number = !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| raw.parse().unwrap_or(u64::MAX))
 }
 
 /// A domain or zone in a path: by number or by name.
@@ -64,11 +67,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_too_long_is_a_number_that_nothing_has() {
+        assert_eq!(number("42"), Ok(42));
+        assert_eq!(number("99999999999999999999"), Ok(u64::MAX));
+        assert_eq!(whole_number("0"), Some(0));
+        for raw in ["0", "", "-1", "+1", "1.0", "1e3"] {
+            assert!(number(raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
     fn a_target_is_a_number_or_a_normalised_name() {
         assert_eq!(target("42"), Ok(AskedTarget::Number(42)));
         assert_eq!(target("0"), Ok(AskedTarget::Number(0)));
         assert_eq!(target("Example.COM."), Ok(AskedTarget::Name(PersonalText::new("example.com"))));
-        assert_eq!(target("99999999999999999999"), Ok(AskedTarget::Number(0)));
+        assert_eq!(target("99999999999999999999"), Ok(AskedTarget::Number(u64::MAX)));
         assert!(target("a b").is_err());
     }
 }

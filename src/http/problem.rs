@@ -1,7 +1,7 @@
 //! What goes wrong, as answers: DNSimple's bodies on `/v2`, RFC 9457 problems everywhere else.
 
 use super::answer::{Reply, add_retry_after, json, text};
-use crate::domain::rejection::FieldFault;
+use crate::domain::rejection::{FieldFault, LineFaults};
 use serde_json::{Map, Value};
 use warp::http::{HeaderValue, StatusCode, header};
 
@@ -10,8 +10,19 @@ const TYPE_BASE: &str = "/problems/";
 
 /// Every problem type: slug, and what its page says.
 pub const PROBLEM_TYPES: &[(&str, &str)] = &[
-    ("body-too-large", "The request body has more than 65536 bytes. Send less."),
-    ("digest-exists", "The digest belongs to a token already."),
+    (
+        "body-too-large",
+        "The request body has more bytes than the operation takes; the detail says how many. Send less.",
+    ),
+    (
+        "digest-exists",
+        "The digest belongs to a token already, which token_id names. Of an import of many, duplicates names each line whose digest a token or an earlier line has. Nothing was taken over.",
+    ),
+    ("clock-as-expected", "The wall clock says what the service counts, within a minute: there is nothing to accept."),
+    (
+        "erasure-unfinished",
+        "The texts are erased and are shown nowhere any more, but something that reads the ledger file keeps an older part of it from being emptied. The service goes on trying by itself. Send the request again after Retry-After to hear when it is finished.",
+    ),
     (
         "forbidden",
         "The token works, but may not do this. Operator tokens may change and read, auditor tokens may read.",
@@ -20,8 +31,14 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "grants-exist",
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
+    ("insufficient-scope", "The token works, but its access does not cover what required_scopes names."),
+    (
+        "idempotency-key-reused",
+        "The Idempotency-Key was sent with another method, path or body within 24 hours. A new request takes a new key.",
+    ),
     ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Which of these is not said."),
     ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
+    ("missing-feature", "The account does not have the feature that this needs."),
     (
         "ledger-unavailable",
         "What cannot be recorded is refused. It did not happen, or it happened once: look before sending it again. Retry-After says when to try.",
@@ -33,13 +50,25 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ("missing-token", "Send a token: Authorization: Bearer followed by its text."),
     ("not-found", "There is nothing at this path, or nothing that the caller may know of."),
     ("plan-required", "On the solo plan access is always full. Grants need the plan that required_plan names."),
+    (
+        "quota-exceeded",
+        "The hour's requests, or the month's checks, are used up. Retry-After says when there are new ones.",
+    ),
     ("resource-exists", "The account has a resource of this kind and name; resource_id is its number."),
     (
         "too-many-failures",
         "Too many failed authentications from this address. A token that works is never blocked by this.",
     ),
-    ("unsupported-media-type", "Send application/json."),
-    ("validation-error", "Fields are not valid; errors says for each field what is wrong with it."),
+    ("unsupported-media-type", "Send application/json; an import of many tokens is application/x-ndjson."),
+    (
+        "validation-error",
+        "Fields are not valid; errors says for each field what is wrong with it. Of an import of many, lines says it for each line, and nothing was taken over.",
+    ),
+    (
+        "undecidable",
+        "The gateway's scope map does not say what this request needs, so it does not pass. The detail says why.",
+    ),
+    ("untrusted-gateway", "Whoever asks here is not one of the gateways that the service was told of."),
     (
         "version-conflict",
         "If-Match names another version than the current one, which current_version says. Look again, then change.",
@@ -112,6 +141,20 @@ impl Problem {
             .with("errors", errors_member(faults))
     }
 
+    /// Lines of a body of many are not valid.
+    pub fn invalid_lines(lines: &[LineFaults]) -> Self {
+        let detail = match lines {
+            [one] => format!("line {} is not valid; nothing was carried out", one.line),
+            many => format!("{} lines are not valid; nothing was carried out", many.len()),
+        };
+        let lines: Vec<Value> = lines
+            .iter()
+            .map(|line| serde_json::json!({ "line": line.line, "errors": errors_member(&line.faults) }))
+            .collect();
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation-error", "Validation failed", detail)
+            .with("lines", lines)
+    }
+
     /// The answer.
     pub fn into_reply(self) -> Reply {
         let mut body = Map::new();
@@ -170,9 +213,16 @@ mod tests {
             include_str!("problem.rs").split("#[cfg(test)]").next().unwrap_or_default(),
             include_str!("entry.rs"),
             include_str!("events.rs"),
+            include_str!("gateway/mod.rs"),
+            include_str!("gateway/verdict.rs"),
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),
+            include_str!("manage/erasure.rs"),
+            include_str!("manage/gateway.rs"),
+            include_str!("manage/imports.rs"),
+            include_str!("manage/idempotency.rs"),
+            include_str!("manage/clock.rs"),
             include_str!("manage/reads.rs"),
             include_str!("manage/tokens.rs"),
         ];

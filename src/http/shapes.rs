@@ -6,7 +6,7 @@ use crate::domain::decide::{AccountCard, UserCard};
 use crate::domain::directory::{
     Account, CertificateFacts, DomainFacts, Membership, Resource, ResourceFacts, User, ZoneFacts,
 };
-use crate::domain::ids::{TextNumber, TokenId, UserId};
+use crate::domain::ids::{TextNumber, UserId};
 use crate::domain::names::unicode_domain_name;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Token};
@@ -222,8 +222,13 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "version": token.version.0,
         "expires_at": seconds_or_null(token.expires_at),
         "last_used_at": used.map(|uses| seconds(uses.last_at)),
-        "last_used_status": last_used_status(view, token.id, token.imported),
+        "last_used_status": last_used_status(view, token),
+        "imported_at": seconds_or_null(token.imported_at),
     });
+    if let Some(reach) = &token.gateway {
+        shape["rights"] = reach.rights.iter().map(|right| right.name()).collect();
+        shape["accounts"] = reach.accounts.iter().map(|account| account.0).collect();
+    }
     let ending: Vec<Value> = token
         .secrets
         .iter()
@@ -237,11 +242,12 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
     shape
 }
 
-fn last_used_status(view: &View<'_>, token: TokenId, imported: bool) -> &'static str {
-    match (view.projections.last_used.token(token), imported) {
+/// Of a token taken over nobody here knows whether it was used before.
+fn last_used_status(view: &View<'_>, token: &Token) -> &'static str {
+    match (view.projections.last_used.token(token.id), token.imported_at) {
         (Some(_), _) => "used",
-        (None, false) => "never",
-        (None, true) => "unknown",
+        (None, None) => "never",
+        (None, Some(_)) => "unknown",
     }
 }
 
@@ -283,4 +289,15 @@ pub fn token_hour(view: &View<'_>, (hour, _, account): HourKey, row: &HourUse) -
 /// A time given in Unix seconds.
 pub fn unix_seconds(at: u64) -> String {
     seconds(Timestamp::from_seconds(at))
+}
+
+/// How much of its window, and of its month's research, an account has used.
+pub fn usage(view: &View<'_>, account: &Account) -> Value {
+    let mut usage = json!({ "general": window(&account.window.view(account.hourly_limit, view.now)) });
+    if let Some(research) = account.research {
+        let used = account.research_month.used_at(view.now);
+        usage["domain_research"] =
+            json!({ "month": view.now.month().to_text(), "used": used, "cap": research.monthly_cap });
+    }
+    usage
 }

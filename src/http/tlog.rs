@@ -18,8 +18,13 @@ pub fn checkpoint(app: &App) -> Answered {
     }
 }
 
-/// The verifier keys of the log (C2SP signed-note), one a line.
+/// The verifier keys of the log (C2SP signed-note), one a line: today's first, then those of the logs that it continues,
+/// newest first. What was signed with them stays signed.
 pub async fn verifier_keys(app: &App) -> Reply {
-    let vkey = app.ledger.view(|view| view.projections.state.log_vkey.clone()).await;
-    answer::text("text/plain; charset=utf-8", format!("{vkey}\n"))
+    let vkeys = app.ledger.view(|view| {
+        let state = &view.projections.state;
+        let former = state.former_logs.iter().rev().map(|former| &former.log_vkey);
+        std::iter::once(&state.log_vkey).chain(former).map(|vkey| format!("{vkey}\n")).collect::<String>()
+    });
+    answer::text("text/plain; charset=utf-8", vkeys.await)
 }

@@ -3,30 +3,36 @@
 
 use super::Reply;
 use crate::clock::Clock;
-use crate::domain::command::{Command, Origin};
+use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::decide::{
-    Answer, Context, Decision, Due, QUOTA_TOKENS_A_RECORD, Recorded, Tally, TallyNote, decide, record_quota_total,
-    record_refusal_sum,
+    Answer, Context, Decision, Done, DoneSubject, Due, QUOTA_TOKENS_A_RECORD, RANGES_A_RECORD, Recorded, Tally,
+    TallyNote, decide, narrows, record_quota_total, record_refusal_sum,
 };
 use crate::domain::event::Event;
-use crate::domain::ids::{Position, RequestId};
+use crate::domain::ids::{Position, RequestId, TokenId};
 use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
-use crate::domain::text::Texts;
+use crate::domain::text::{Subject, Texts};
 use crate::domain::time::Timestamp;
 use crate::entropy::Entropy;
 use crate::log::codec::RECORD_BYTES_MAX;
 use crate::log::personal::TextNumbers;
+use crate::log::space::make_room_to_open;
 use crate::log::writer::{AppendError, Batch, LogWriter};
 use crate::log::{DataDir, LogError};
 use crate::projections::rebuild;
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Digests of all secrets, shared with the threads that answer unknown ones by themselves. The writer adds to it
 /// while it decides; a digest found here is only a reason to ask the writer.
 pub type SharedDigests = Arc<RwLock<Digests>>;
 
+/// How long an erasure waits for whoever reads an older part of the write-ahead log. Nothing is recorded meanwhile.
+const ERASURE_PATIENCE: Duration = Duration::from_secs(2);
+
+const _: () = assert!(RANGES_A_RECORD * 2 * 9 + 256 <= RECORD_BYTES_MAX);
 /// A full total fits a record: two full-width numbers for each token, and all that stands around them.
 const _: () = assert!(QUOTA_TOKENS_A_RECORD * 2 * 9 + 256 <= RECORD_BYTES_MAX);
 
@@ -42,6 +48,8 @@ pub struct Core {
     entropy: Entropy,
     tally: Tally,
     clock: Clock,
+    /// The batch takes over what the wall clock says.
+    follows_wall: bool,
     batch: Batch,
 }
 
@@ -57,6 +65,10 @@ pub struct Committed {
     pub records: Vec<Recorded>,
     /// A reply for each command, in order.
     pub replies: Vec<Reply>,
+    /// Whether the clock follows the wall clock from here on.
+    pub clock_followed: bool,
+    /// Whether personal texts were erased: what is kept of texts anywhere is to be forgotten.
+    pub erased: bool,
 }
 
 /// What is being written down for one batch.
@@ -114,6 +126,7 @@ impl Core {
             entropy,
             tally: Tally::default(),
             clock,
+            follows_wall: false,
             batch: Batch::default(),
         }
     }
@@ -146,6 +159,18 @@ impl Core {
     /// Whether counted refusals wait to be recorded.
     pub fn has_tally(&self) -> bool {
         !self.tally.is_empty()
+    }
+
+    /// Whether a command only takes something away; false also where that cannot be told now.
+    pub fn narrows(&mut self, command: &Command) -> bool {
+        let mut texts = self.texts.lookup(self.log.connection());
+        let narrows = narrows(&self.state, command, &mut texts);
+        narrows && texts.take_failure().is_none()
+    }
+
+    /// Moves the write-ahead log into the file if it is long enough (see [`LogWriter::move_wal_if_due`]).
+    pub fn move_wal_if_due(&mut self) -> Result<(), LogError> {
+        self.log.move_wal_if_due()
     }
 
     /// Carries out one command by itself.
@@ -236,19 +261,27 @@ impl Core {
                 return Err(TooLarge);
             }
         }
-        for recorded in &events {
-            self.take_in(recorded);
+        for (record, recorded) in (records_before..).zip(&events) {
+            self.take_in(recorded, record);
         }
         progress.records.extend(events);
         Ok((progress.records.len() > records_before).then(|| progress.records.len() - 1))
     }
 
-    fn take_in(&mut self, recorded: &Recorded) {
+    fn take_in(&mut self, recorded: &Recorded, record: usize) {
         let Recorded { header, event } = recorded;
         self.state.evolve(header, event);
+        if let Event::PersonalDataErased(erased) = event {
+            self.texts.erase(erased, record);
+        }
         let secret = match event {
             Event::TokenCreated(created) => created.secret,
+            Event::TokenImported(imported) => imported.secret,
             Event::TokenRotated(rotated) => rotated.secret,
+            Event::ClockStepped(stepped) => {
+                self.follows_wall |= stepped.followed;
+                return;
+            }
             _ => return,
         };
         self.digests.write().insert(secret.digest, (header.token, secret.number));
@@ -298,14 +331,26 @@ impl Core {
     /// Appends what was decided. On any failure the state is rebuilt and the counts that were due wait again.
     fn conclude(&mut self, decided: Result<(), LogError>, progress: Progress) -> Result<Committed, AppendError> {
         let Progress { records, replies, notes, due } = progress;
+        let erased = !self.texts.erasing().is_empty();
         let appended = decided.map_err(AppendError::RolledBack).and_then(|()| self.append());
+        let clock_followed = std::mem::take(&mut self.follows_wall);
         match appended {
             Ok(first) => {
+                if clock_followed {
+                    self.clock.follow_wall();
+                }
                 notes.into_iter().for_each(|note| self.tally.add(note));
+                if erased {
+                    self.forget_erased(&records);
+                    self.finish_erasure(ERASURE_PATIENCE)?;
+                }
                 let position = |index: usize| Position(first.0 + index as u64);
-                let replies =
+                let mut replies: Vec<Reply> =
                     replies.into_iter().map(|(answer, last)| Reply { answer, position: last.map(position) }).collect();
-                Ok(Committed { first, records, replies })
+                if self.erasure_is_unfinished() {
+                    replies.iter_mut().for_each(|reply| note_unfinished(&mut reply.answer));
+                }
+                Ok(Committed { first, records, replies, clock_followed, erased })
             }
             Err(error) => {
                 self.tally.give_back(due);
@@ -318,10 +363,56 @@ impl Core {
     fn append(&mut self) -> Result<Position, AppendError> {
         let first = self.log.head().next();
         if !self.batch.is_empty() {
-            self.log.append(&self.batch, self.texts.pending())?;
+            self.log.append_erasing(&self.batch, self.texts.pending(), self.texts.erasing())?;
             self.texts.keep();
         }
         Ok(first)
+    }
+
+    /// Erases again what an older copy of the file brought back, and finishes what a crash left half done. Before
+    /// anything else is done with a ledger that was just opened and found to be the right one.
+    pub fn settle_erasures(&mut self) -> Result<(), AppendError> {
+        let back = self.log.settle_erasures().map_err(AppendError::RolledBack)?;
+        let jobs: Vec<Job> = back
+            .chunk_by(|(left, _), (right, _)| left == right)
+            .map(|texts| {
+                let subject = texts[0].0;
+                let texts = texts.iter().map(|(_, number)| *number).collect();
+                let change = Change::EraseAgain { subject, texts };
+                (Command::Manage(Actor::Init, Box::new(change)), Origin::default())
+            })
+            .collect();
+        if !jobs.is_empty() {
+            tracing::warn!(texts = back.len(), "texts that were erased came back with an older copy; erased again");
+            self.commit(&jobs)?;
+        }
+        if !self.finish_erasure(ERASURE_PATIENCE)? {
+            tracing::warn!("something reads an older part of the write-ahead log; it is emptied of erased texts later");
+        }
+        Ok(())
+    }
+
+    /// Whether the write-ahead log may still hold texts that were erased.
+    pub fn erasure_is_unfinished(&self) -> bool {
+        self.log.erasure_is_unfinished()
+    }
+
+    /// Empties the write-ahead log of erased texts; false if somebody still reads an older part of it.
+    pub fn finish_erasure(&mut self, patience: Duration) -> Result<bool, AppendError> {
+        self.log.finish_erasure(patience)
+    }
+
+    /// Counted refusals hold addresses until they are recorded: those of erased subjects must not come back so.
+    fn forget_erased(&mut self, records: &[Recorded]) {
+        for Recorded { header, event } in records {
+            let Event::PersonalDataErased(erased) = event else { continue };
+            let state = &self.state;
+            let is_theirs = |token: TokenId| match header.token.is_none() {
+                true => state.token(token).is_some_and(|token| Subject::from(token.owner) == erased.subject),
+                false => token == header.token,
+            };
+            self.tally.forget_addresses(is_theirs);
+        }
     }
 
     /// Takes the decision state from the file again. If that fails too, nothing is known any more.
@@ -329,6 +420,10 @@ impl Core {
         self.batch.clear();
         self.texts.forget();
         let AppendError::RolledBack(cause) = error else { return error };
+        if cause.is_disk_full() {
+            // To read the views may take a new file beside them.
+            make_room_to_open(&self.dir);
+        }
         match rebuild::load(&self.dir) {
             Ok(loaded) => {
                 self.state = loaded.projections.state;
@@ -337,6 +432,12 @@ impl Core {
             }
             Err(_) => AppendError::Unknown(cause),
         }
+    }
+}
+
+fn note_unfinished(answer: &mut Answer) {
+    if let Answer::Done(Done { subject: DoneSubject::Texts { finished, .. }, .. }) = answer {
+        *finished = false;
     }
 }
 

@@ -1,20 +1,25 @@
 //! The handle: what HTTP, the local socket and the command line hold of a running ledger.
 
 use super::Reply;
+use super::condition::{ClockState, Health, Readiness, Unavailable};
 use super::core::{Core, SharedDigests};
+use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
 use super::signer::{self, Unsigned};
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
+use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
-use crate::log::signed_head::{HeadFile, SignedHead};
+use crate::log::request_digest::RequestDigests;
+use crate::log::signed_head::{HeadFile, SignedHead, check_before_start, check_key, read_key};
+use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
@@ -23,7 +28,6 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What may be set.
@@ -37,34 +41,22 @@ pub struct Settings {
     /// [`Ledger::hand_over`] whenever it has nothing else to do: then a burst of requests is one commit, not one
     /// commit for its first and another for its rest, and nobody waits for a timer.
     pub wake_at: usize,
+    /// Free bytes on the disk below which uses and creations are refused; 0: never.
+    pub low_water_bytes: u64,
+    /// Bytes of the ballast that is kept for deletions on a full disk; 0: none. `serve` sets it.
+    pub ballast_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue_max: 1_024, snapshot_events: 250_000, wake_at: 1 }
+        Self {
+            queue_max: 1_024,
+            snapshot_events: 250_000,
+            wake_at: 1,
+            low_water_bytes: LOW_WATER_BYTES,
+            ballast_bytes: 0,
+        }
     }
-}
-
-/// Why a command was not carried out: at most once, and the caller may try again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum Unavailable {
-    /// The queue to the writer is full.
-    #[error("too many requests are waiting to be recorded")]
-    Busy,
-    /// The log cannot be written now.
-    #[error("nothing can be recorded at the moment")]
-    NotRecording,
-}
-
-/// How the ledger is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Health {
-    /// Records.
-    Recording,
-    /// The last batch could not be recorded; it is tried again with the next.
-    Impaired(String),
-    /// It is not known what is in the file: the process must end, and a new start look.
-    Failed(String),
 }
 
 /// What all threads of a ledger share.
@@ -76,8 +68,14 @@ pub(super) struct Shared {
     pub counters: Counters,
     pub settings: Settings,
     pub unsigned: Unsigned,
+    pub texts: TextReader,
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
+    pub space: Space,
+    pub closing: Closing,
+    pub clock_state: Mutex<ClockState>,
+    /// Why the last head could not be signed, as long as that is so.
+    pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
@@ -119,20 +117,53 @@ impl Shared {
     }
 
     pub fn note_recording(&self) {
-        if self.impaired.swap(false, Ordering::Relaxed) {
+        if !self.impaired.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        // What failed for good, in whatever thread, is not made good by a batch that was recorded.
+        let recovered = self.health.send_if_modified(|health| {
+            let is_impaired = matches!(health, Health::Impaired(_));
+            if is_impaired {
+                *health = Health::Recording;
+            }
+            is_impaired
+        });
+        if recovered {
             tracing::info!("recording again");
-            self.health.send_replace(Health::Recording);
         }
     }
 
     pub fn note_failure(&self, error: &AppendError) {
         tracing::error!(%error, "a batch was not recorded");
         self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+        match error {
+            AppendError::RolledBack(cause) => self.worsen(Health::Impaired(cause.to_string())),
+            AppendError::Unknown(cause) => self.note_unknown(cause),
+        }
+    }
+
+    /// It is not known what is in a file: nothing may be written after it by this process.
+    pub fn note_unknown(&self, cause: &LogError) {
+        self.worsen(Health::Failed(cause.to_string()));
+    }
+
+    fn worsen(&self, to: Health) {
         self.impaired.store(true, Ordering::Relaxed);
-        self.health.send_replace(match error {
-            AppendError::RolledBack(cause) => Health::Impaired(cause.to_string()),
-            AppendError::Unknown(cause) => Health::Failed(cause.to_string()),
+        self.health.send_if_modified(|health| {
+            let is_final = matches!(health, Health::Failed(_));
+            if !is_final {
+                *health = to;
+            }
+            !is_final
         });
+    }
+}
+
+impl Shared {
+    /// The file cannot be relied on any more, though all that was committed is in the write-ahead log.
+    pub fn note_unreliable(&self, error: &LogError) {
+        tracing::error!(%error, "the write-ahead log was not moved into the ledger file");
+        self.health.send_replace(Health::Failed(error.to_string()));
     }
 }
 
@@ -140,7 +171,7 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
-    texts: Arc<TextReader>,
+    requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
     clock: Clock,
@@ -165,6 +196,7 @@ pub struct OpenLedger {
     core: Core,
     loaded: Loaded,
     head_file: HeadFile,
+    requests: RequestDigests,
     dir: DataDir,
     clock: Clock,
 }
@@ -172,7 +204,10 @@ pub struct OpenLedger {
 impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
-        let (core, loaded) = Core::open_to_serve(dir, clock.clone(), entropy)?;
+        check_before_start(dir).map_err(|error| deeper_cause(dir, error))?;
+        let (mut core, mut loaded) = Core::open_to_serve(dir, clock.clone(), entropy)?;
+        // Under the lock, so that no `init` is at work.
+        dir.check_finished()?;
         for snapshot in &loaded.passed_over {
             tracing::warn!(position = snapshot.position.0, reason = snapshot.reason, "snapshot passed over");
         }
@@ -182,25 +217,53 @@ impl OpenLedger {
         let head_file = HeadFile::open(dir, &core.state().origin)?;
         head_file.check_key(dir, &core.state().log_vkey)?;
         head_file.check(&LogReader::open(dir)?)?;
-        Ok(Self { core, loaded, head_file, dir: dir.clone(), clock })
+        let requests = RequestDigests::open(dir)?;
+        core.settle_erasures().map_err(AppendError::into_cause)?;
+        rebuild::replay_into(dir, &mut loaded.projections, core.head(), &mut |_| {})?;
+        Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
+    }
+
+    /// Carries out one command by itself, where no server runs, and signs the head that it leaves. A crash after the
+    /// commit leaves a log that is ahead of the signed head, as a crash of a server does; the next start signs it.
+    pub fn execute(mut self, command: Command, origin: Origin) -> Result<Reply, AppendError> {
+        let (reply, _) = self.core.execute(command, origin)?;
+        let signed = SignedHead { size: self.core.head(), root: self.core.log().root() };
+        if let Err(error) = self.head_file.sign(signed) {
+            tracing::warn!(%error, "the change is durable, its head is signed at the next start");
+        }
+        self.core.log().checkpoint_wal().map_err(AppendError::Unknown)?;
+        Ok(reply)
     }
 
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, mut loaded, mut head_file, dir, clock } = self;
+        let Self { core, mut loaded, mut head_file, requests, dir, clock } = self;
         fill_history(&dir, &mut loaded);
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
-        let checkpoint = head_file.sign(signed)?;
+        let (checkpoint, signed_size) = match head_file.sign(signed) {
+            Ok(checkpoint) => (Some(checkpoint), signed.size),
+            // It is signed when there is room again.
+            Err(error) if error.is_disk_full() => {
+                tracing::warn!(%error, "the disk is full: the head is not signed yet");
+                (head_file.latest()?, Position(0))
+            }
+            Err(error) => return Err(error),
+        };
         let (sender, receiver) = mpsc::unbounded_channel();
+        let texts = LogReader::texts(&dir)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
             counters: Counters::default(),
             settings,
-            unsigned: Unsigned::after(signed.size),
-            checkpoint: RwLock::new(Some(checkpoint.into())),
+            unsigned: Unsigned::after(signed_size),
+            checkpoint: RwLock::new(checkpoint.map(Into::into)),
+            space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
+            closing: Closing::default(),
+            clock_state: Mutex::default(),
+            unsigned_because: Mutex::new(None),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
@@ -209,11 +272,26 @@ impl OpenLedger {
             health: watch::Sender::new(Health::Recording),
             impaired: AtomicBool::new(false),
             replies: sender,
+            texts,
         });
+        shared.look_at_space_first();
         tokio::spawn(wake_callers(receiver));
-        let texts = Arc::new(LogReader::texts(&dir)?);
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
-        Ok(Ledger { shared, texts, readers: Arc::default(), dir, clock, threads })
+        let requests = Arc::new(requests);
+        Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads })
+    }
+}
+
+/// A refused start looks further, still changing nothing: a record that cannot be read, or a key of another log, says
+/// more than that what was signed is not there.
+fn deeper_cause(dir: &DataDir, error: LogError) -> LogError {
+    let state = match rebuild::load(dir) {
+        Ok(loaded) => loaded.projections.state,
+        Err(cause) => return cause,
+    };
+    match read_key(&dir.key(), &state.origin).map(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+        Ok(Err(cause)) => cause,
+        _ => error,
     }
 }
 
@@ -251,7 +329,7 @@ impl Ledger {
         self.catch_up().await;
         let projections = self.shared.projections.read();
         let now = self.clock.now().max(projections.state.last_recorded_at);
-        look(View { projections: &projections, texts: &self.texts, now })
+        look(View { projections: &projections, texts: &self.shared.texts, now })
     }
 
     /// Looks long at a copy of the read models, on a thread of its own. Nothing waits for it.
@@ -318,7 +396,12 @@ impl Ledger {
 
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
-        &self.texts
+        &self.shared.texts
+    }
+
+    /// Digest of what was sent under an idempotency key: its method, its path and query, its body.
+    pub fn digest_request(&self, method: &str, target: &str, body: &[u8]) -> RequestDigest {
+        self.requests.of(&[method.as_bytes(), target.as_bytes(), body])
     }
 
     /// Counts of the writer.
@@ -329,6 +412,32 @@ impl Ledger {
     /// How it is now, and how it becomes.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared.health.subscribe()
+    }
+
+    /// Whether it can do all of its work, and what somebody should look at.
+    pub fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness::default();
+        readiness.note_health(&self.shared.health.borrow());
+        readiness.note_space(&self.shared.space);
+        let last_recorded_at = self.shared.projections.read().state.last_recorded_at;
+        readiness.note_clock(self.clock_state(), self.clock.now(), last_recorded_at);
+        readiness.warnings.extend(self.warning());
+        readiness
+    }
+
+    /// What the writer thinks of the clock.
+    pub fn clock_state(&self) -> ClockState {
+        *self.shared.clock_state.lock()
+    }
+
+    /// The room that its disk has.
+    pub fn space(&self) -> &Space {
+        &self.shared.space
+    }
+
+    /// What is wrong though it records: why no checkpoint is signed at the moment.
+    pub fn warning(&self) -> Option<String> {
+        self.shared.unsigned_because.lock().as_ref().map(|why| format!("no checkpoint is signed: {why}"))
     }
 
     /// Its directory.
@@ -350,6 +459,7 @@ impl Ledger {
             match index {
                 1 => self.shared.feed.close(),
                 2 => self.shared.unsigned.close(),
+                3 => self.shared.closing.close(),
                 _ => {}
             }
             if thread.join().is_err() {
@@ -372,7 +482,7 @@ fn fill_history(dir: &DataDir, loaded: &mut Loaded) {
     }
 }
 
-/// Writer first, then projector and signer: [`Ledger::stop`] ends them in this order.
+/// Writer first, then projector, signer and keeper: [`Ledger::stop`] ends them in this order.
 fn spawn_threads(
     dir: &DataDir,
     core: Core,
@@ -385,12 +495,13 @@ fn spawn_threads(
             .spawn(run)
             .map_err(|source| LogError::Io { path: dir.path().to_owned(), source })
     };
-    let (writing, folding, signing) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+    let [writing, folding, signing, keeping] = [(); 4].map(|()| Arc::clone(shared));
     let folding_dir = dir.clone();
     let writer = spawn("writer", Box::new(move || writer::run(core, &writing)))?;
     let projector = spawn("projector", Box::new(move || projector::run(&folding_dir, &folding)))?;
     let signer = spawn("signer", Box::new(move || signer::run(head_file, &signing)))?;
-    Ok(vec![writer, projector, signer])
+    let keeper = spawn("keeper", Box::new(move || keeper::run(&keeping)))?;
+    Ok(vec![writer, projector, signer, keeper])
 }
 
 async fn wake_callers(mut receiver: mpsc::UnboundedReceiver<Replies>) {

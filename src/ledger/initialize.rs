@@ -4,18 +4,21 @@ use super::core::Core;
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
 use crate::domain::decide::Answer;
+use crate::domain::ids::TokenId;
 use crate::domain::rejection::Rejection;
+use crate::domain::state::State;
 use crate::domain::text::PersonalText;
 use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenSecret;
 use crate::entropy::Entropy;
 use crate::log::note::{LogKey, NoteError};
 use crate::log::reader::LogReader;
+use crate::log::signed_head::make_for_new_log;
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use thiserror::Error;
 
-/// Why no ledger was made.
+/// Why no ledger was made, or why a copy cannot go on as another log.
 #[derive(Debug, Error)]
 pub enum InitializeError {
     /// The files.
@@ -32,8 +35,14 @@ pub enum InitializeError {
         /// What is wrong with it.
         error: NoteError,
     },
-    /// The first operator token.
-    #[error("the first operator token was refused: {0:?}")]
+    /// An interrupted try had given the log another name.
+    #[error("an interrupted `init` named this log {0:?}: leave out --origin, or start in another directory")]
+    Begun(String),
+    /// What is shown once could not be.
+    #[error("the operator token could not be shown ({0}); run `init` again, it gives another one")]
+    NotShown(std::io::Error),
+    /// The rules said no.
+    #[error("the first records were refused: {0:?}")]
     Refused(Rejection),
 }
 
@@ -47,14 +56,28 @@ pub struct Initialized {
     pub origin: String,
 }
 
-/// Makes a ledger. In order: directory, empty ledger file, key, then one transaction with the first events. A crash
-/// on the way leaves a ledger without events, on which a next try simply goes on. One with events is not touched.
+/// Makes a ledger, and shows nobody its operator token but the caller. See [`initialize_and_show`].
 pub fn initialize(
     dir: &DataDir,
     origin: Option<&str>,
     operator: &str,
     clock: Clock,
+    entropy: Entropy,
+) -> Result<(Initialized, Core), InitializeError> {
+    initialize_and_show(dir, origin, operator, clock, entropy, |_| Ok(()))
+}
+
+/// Makes a ledger. In order: directory, file of the signed head, empty ledger file, key, a note that the end is not reached yet, one transaction
+/// with the first events, what is shown once, and the note is taken away. A crash or a failure on the way leaves a
+/// ledger without events, or with the note, on which a next try goes on: with a new operator token in the second case,
+/// as it is not known whether anybody saw the first. One with events and without the note is not touched.
+pub fn initialize_and_show(
+    dir: &DataDir,
+    origin: Option<&str>,
+    operator: &str,
+    clock: Clock,
     mut entropy: Entropy,
+    show: impl FnOnce(&Initialized) -> std::io::Result<()>,
 ) -> Result<(Initialized, Core), InitializeError> {
     dir.prepare()?;
     refuse_begun(dir)?;
@@ -64,42 +87,59 @@ pub fn initialize(
         Some(seed) => seed,
         None => new_seed(dir, &mut entropy)?,
     };
-    let origin = match origin {
-        Some(origin) => origin.to_owned(),
-        None => default_origin(&mut entropy),
+    let origin = match (origin, core.state().origin.as_str()) {
+        (None, "") => default_origin(&mut entropy),
+        (None, begun) => begun.to_owned(),
+        (Some(asked), begun) if begun.is_empty() || asked == begun => asked.to_owned(),
+        (Some(_), begun) => return Err(InitializeError::Begun(begun.to_owned())),
     };
     let key =
         LogKey::from_seed(&origin, &seed).map_err(|error| InitializeError::Origin { origin: origin.clone(), error })?;
-    let vkey = key.vkey();
+    let log_vkey = key.vkey().to_string();
     let secret = TokenSecret::from_random(TokenKind::Operator, &entropy.bytes_32());
-    let commands = [
-        Change::Initialize { origin: origin.clone(), log_vkey: vkey.to_string() },
-        Change::CreateToken {
-            owner: Owner::Service,
-            kind: TokenKind::Operator,
-            name: PersonalText::new(operator),
-            access: None,
-            expires_at: None,
-            secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
-        },
-    ];
-    let jobs: Vec<_> = commands
-        .into_iter()
-        .map(|change| (Command::Manage(Actor::Init, Box::new(change)), Origin::default()))
-        .collect();
-    let committed = core.commit(&jobs)?;
-    for reply in committed.replies {
+    let changes = first_changes(core.state(), &origin, &log_vkey, operator, &secret);
+    dir.begin_init()?;
+    commit(&mut core, changes)?;
+    let initialized = Initialized { operator_token: secret.reveal_once(), log_vkey, origin };
+    show(&initialized).map_err(InitializeError::NotShown)?;
+    dir.finish_init()?;
+    Ok((initialized, core))
+}
+
+/// What a ledger begins with. An earlier try may have recorded that already: then the token that it made, the log's
+/// first, is replaced.
+fn first_changes(state: &State, origin: &str, log_vkey: &str, operator: &str, secret: &TokenSecret) -> Vec<Change> {
+    let create = Change::CreateToken {
+        owner: Owner::Service,
+        kind: TokenKind::Operator,
+        name: PersonalText::new(operator),
+        access: None,
+        expires_at: None,
+        secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
+    };
+    if state.origin.is_empty() {
+        let begin = Change::Initialize { origin: origin.to_owned(), log_vkey: log_vkey.to_owned() };
+        return vec![begin, create];
+    }
+    // The new one first: there always is an operator.
+    let delete = |&token: &TokenId| Change::DeleteToken { owner: Owner::Service, token, if_match: None };
+    std::iter::once(create).chain(state.service_tokens.iter().map(delete)).collect()
+}
+
+fn commit(core: &mut Core, changes: Vec<Change>) -> Result<(), InitializeError> {
+    let job = |change| (Command::Manage(Actor::Init, Box::new(change)), Origin::default());
+    let jobs: Vec<_> = changes.into_iter().map(job).collect();
+    for reply in core.commit(&jobs)?.replies {
         if let Answer::Rejected(rejection) = reply.answer {
             return Err(InitializeError::Refused(rejection));
         }
     }
-    let operator_token = secret.reveal_once();
-    Ok((Initialized { operator_token, log_vkey: vkey.to_string(), origin }, core))
+    Ok(())
 }
 
 /// Refuses a ledger that has records without taking its lock: a server may be running on it.
 fn refuse_begun(dir: &DataDir) -> Result<(), LogError> {
-    if !dir.ledger().exists() || LogReader::open(dir)?.head()?.is_none() {
+    if !dir.ledger().exists() || dir.is_unfinished() || LogReader::open(dir)?.head()?.is_none() {
         return Ok(());
     }
     Err(LogError::LedgerExists(dir.path().to_owned()))
@@ -111,7 +151,11 @@ fn begin(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Core, LogError
     }
     let (core, _) = Core::open(dir, clock, entropy)?;
     // Looked at again, now under the lock: another one may have been faster.
-    if core.head().is_none() { Ok(core) } else { Err(LogError::LedgerExists(dir.path().to_owned())) }
+    if !core.head().is_none() && !dir.is_unfinished() {
+        return Err(LogError::LedgerExists(dir.path().to_owned()));
+    }
+    make_for_new_log(dir)?;
+    Ok(core)
 }
 
 /// The seed that an interrupted try left beside an empty log: it may have been shown already.
@@ -125,13 +169,13 @@ fn kept_seed(dir: &DataDir) -> Result<Option<[u8; 32]>, LogError> {
     bytes.try_into().map(Some).map_err(malformed)
 }
 
-fn new_seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], LogError> {
+pub(super) fn new_seed(dir: &DataDir, entropy: &mut Entropy) -> Result<[u8; 32], LogError> {
     let seed = entropy.bytes_32();
     dir.write_secret_file(&dir.key(), &seed)?;
     Ok(seed)
 }
 
-fn default_origin(entropy: &mut Entropy) -> String {
+pub(super) fn default_origin(entropy: &mut Entropy) -> String {
     let [a, b, c, d, ..] = entropy.bytes_16();
     format!("localhost/token-ledger/{a:02x}{b:02x}{c:02x}{d:02x}")
 }

@@ -1,153 +1,81 @@
-//! Keeping read models in `views.db`, on the projector's thread: rows of history in batches, and snapshots from a copy
-//! of its own. Either is done in small steps with folding in between, so that nobody who reads waits for all of it.
+//! The keeper thread: looks now and then how much room the disk has, and keeps the ballast. Apart from the writer, because
+//! a look can take long where the file system is not on this machine.
 
 use super::handle::Shared;
-use super::projector::fold_waiting;
-use crate::domain::ids::Position;
-use crate::log::reader::LogReader;
-use crate::log::{DataDir, LogError};
-use crate::projections::Projections;
-use crate::projections::rebuild::leaf_at;
-use crate::projections::snapshot::Views;
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A snapshot costs by its size what a start without it costs by records to replay: a big one is taken less often,
-/// once in so many records as it has bytes, divided by this …
-const BYTES_A_RECORD: u64 = 64;
-/// … as far as it is bigger than this.
-const SMALL_BYTES: u64 = 16 << 20;
+/// Between two looks: within it the service notices that there is too little room, or enough again.
+const PERIOD: Duration = Duration::from_millis(500);
 
-/// What is kept, and when.
-pub(super) struct Keeper {
-    dir: DataDir,
-    views: Option<Views>,
-    /// Position and size of the last snapshot.
-    last: Position,
-    last_bytes: u64,
+/// Tells the keeper to end.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    closed: Mutex<bool>,
+    wake: Condvar,
 }
 
-impl Keeper {
-    pub fn new(dir: &DataDir, last: Position) -> Self {
-        let found = Views::open_existing(dir).and_then(|views| views.map_or(Ok(0), |views| views.newest_bytes()));
-        // Views that cannot be read are made anew with the first snapshot.
-        Self { dir: dir.clone(), views: None, last, last_bytes: found.unwrap_or(0) }
+impl Closing {
+    pub fn close(&self) {
+        *self.closed.lock() = true;
+        self.wake.notify_one();
     }
 
-    pub fn keep_what_is_due(&mut self, shared: &Shared) {
-        let is_due = |projections: &Projections| projections.history.as_ref().is_some_and(|history| history.is_due());
-        let records = shared.folded().0.saturating_sub(self.last.0);
-        if records >= shared.settings.snapshot_events.max(self.last_bytes.saturating_sub(SMALL_BYTES) / BYTES_A_RECORD)
-        {
-            self.take_snapshot(shared);
-        } else if is_due(&shared.projections.read()) {
-            self.move_history(shared);
+    /// Waits a period; true once closed.
+    fn wait(&self) -> bool {
+        let mut closed = self.closed.lock();
+        if !*closed {
+            self.wake.wait_for(&mut closed, PERIOD);
         }
-    }
-
-    /// Rows that cannot be moved wait for the next time; the log has it all.
-    pub fn move_history(&mut self, shared: &Shared) {
-        // Twice: what could not be moved before goes first.
-        if let Err(error) = self.try_move(shared).and_then(|()| self.try_move(shared)) {
-            tracing::warn!(%error, "history was not moved into its tables");
-        }
-    }
-
-    /// A snapshot that fails is only a slower start: the log has it all.
-    pub fn take_snapshot(&mut self, shared: &Shared) {
-        if shared.folded() == self.last {
-            return;
-        }
-        match self.try_snapshot(shared) {
-            Ok(()) => tracing::debug!(position = self.last.0, "snapshot taken"),
-            Err(error) => tracing::warn!(%error, "no snapshot was taken"),
-        }
-    }
-
-    /// The history tables are never behind a snapshot: a start gathers only what comes after both.
-    fn try_snapshot(&mut self, shared: &Shared) -> Result<(), LogError> {
-        self.try_move(shared)?;
-        let frozen = {
-            let mut projections = shared.projections.write();
-            let position = projections.position;
-            if let Some(history) = &mut projections.history {
-                history.seal(position);
-            }
-            projections.freeze()
-        };
-        // Tried again only when as many records have come once more.
-        self.last = frozen.position;
-        self.try_move(shared)?;
-        let leaf = leaf_at(&LogReader::open(&self.dir)?, frozen.position)?;
-        let store = |views: &mut Views| views.store_paced(&frozen, leaf, &mut || fold_waiting(shared));
-        self.last_bytes = self.with_views(shared, store)?.bytes;
-        // Rows that changed meanwhile are this copy's alone: letting go of a million of them takes its time.
-        let _ = std::thread::Builder::new().name("letting go".to_owned()).spawn(move || drop(frozen));
-        Ok(())
-    }
-
-    /// Moves what is gathered so far, or what could not be moved before.
-    fn try_move(&mut self, shared: &Shared) -> Result<(), LogError> {
-        let Some((from, through, rows)) = seal(&mut shared.projections.write()) else { return Ok(()) };
-        let leaf = leaf_at(&LogReader::open(&self.dir)?, through)?;
-        let move_in = |views: &mut Views| views.move_in(&rows, from, (through, leaf), &mut || fold_waiting(shared));
-        let mut moved = self.with_views(shared, move_in)?;
-        if !moved && from.is_none() {
-            // What the tables hold is of no use: it is of another log, or of another release.
-            self.views = None;
-            self.views = Some(Views::anew(&self.dir)?);
-            moved = self.with_views(shared, move_in)?;
-        }
-        let mut projections = shared.projections.write();
-        if let Some(history) = &mut projections.history {
-            if moved {
-                history.settle();
-            } else {
-                tracing::warn!("the history tables were changed by another: they are made anew at the next start");
-                history.give_up();
-            }
-        }
-        Ok(())
-    }
-
-    /// Works on the file, which stays open. One that turns out to be damaged is made anew: it holds nothing that the
-    /// log does not. History that was in it is gone until the next start replays the log.
-    fn with_views<T>(
-        &mut self,
-        shared: &Shared,
-        work: impl Fn(&mut Views) -> Result<T, LogError>,
-    ) -> Result<T, LogError> {
-        let mut views = match self.views.take() {
-            Some(views) => views,
-            None => Views::open(&self.dir)?,
-        };
-        let mut done = work(&mut views);
-        if let Err(error) = &done
-            && Views::is_spoilt_by(error)
-        {
-            drop(views);
-            views = Views::anew(&self.dir)?;
-            if let Some(history) = &mut shared.projections.write().history
-                && !history.in_tables().is_none()
-            {
-                history.give_up();
-            }
-            done = work(&mut views);
-        }
-        if done.is_ok() {
-            self.views = Some(views);
-        }
-        done
+        *closed
     }
 }
 
-type Sealed = (Position, Position, Arc<crate::projections::history::Gathered>);
-
-fn seal(projections: &mut Projections) -> Option<Sealed> {
-    let position = projections.position;
-    let history = projections.history.as_mut().filter(|history| !history.is_given_up())?;
-    if history.in_tables() == position {
-        return None;
+/// Runs until closed.
+pub(super) fn run(shared: &Arc<Shared>) {
+    while !shared.closing.wait() {
+        shared.look_at_space();
     }
-    let (through, rows) = history.seal(position);
-    Some((history.in_tables(), through, rows))
+}
+
+impl Shared {
+    /// Looks at the disk. What changed is said, and the writer is woken for it.
+    pub fn look_at_space(&self) {
+        let was_low = self.space.is_low();
+        match self.space.look() {
+            Ok(true) if !was_low => {
+                tracing::warn!(
+                    free = self.space.free(),
+                    low_water = self.space.low_water(),
+                    "the disk is nearly full: only deletions and narrower accesses are recorded"
+                );
+            }
+            Ok(false) if was_low => {
+                tracing::info!(free = self.space.free(), "the disk has room again");
+                self.queue.nudge();
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the disk's free space is not known"),
+        }
+        if !self.space.is_low()
+            && let Err(error) = self.space.keep_ballast()
+        {
+            tracing::warn!(%error, "the ballast cannot be kept");
+        }
+    }
+
+    /// At a start: says where a mark does not fit the file system.
+    pub fn look_at_space_first(&self) {
+        self.look_at_space();
+        if let Ok(total) = self.space.total()
+            && total < self.space.enough()
+        {
+            tracing::warn!(
+                total,
+                low_water = self.space.low_water(),
+                "the file system is smaller than the low-water mark: set a lower one (serve --low-water-mib)"
+            );
+        }
+    }
 }

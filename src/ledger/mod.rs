@@ -3,26 +3,33 @@
 //! Owns: the bounded queue, group commit, answers after the commit, the projector thread and the published read
 //! state. Refuses to know: HTTP, and anything of SQLite.
 //!
-//! Three threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
+//! Four threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
 //! folds what the writer committed into the read models and takes snapshots; the *signer* signs checkpoints of what
-//! is durable.
+//! is durable; the *keeper* looks how much room the disk has.
 
+mod clock_watch;
+mod condition;
+pub mod continuation;
 pub mod core;
 mod handle;
 mod history;
 pub mod initialize;
 mod keeper;
+mod outage;
 mod projector;
 mod queue;
 mod signer;
+mod views_store;
 mod writer;
 
-pub use handle::{Health, Ledger, OpenLedger, Settings, Unavailable, View};
+pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
+pub use handle::{Ledger, OpenLedger, Settings, View};
 pub use writer::Counters;
 
 // Rooms above read log and history through these, and never name the rooms these are from.
 pub use crate::log::personal::TextReader;
 pub use crate::log::reader::LogReader;
+pub use crate::log::space::{BALLAST_BYTES, LOW_WATER_BYTES, Space};
 pub use crate::log::{DataDir, LogError};
 pub use crate::projections::history::{ClosedWindow, HourKey, HourUse};
 

@@ -1,8 +1,8 @@
-//! The projector thread: folds committed batches into the read models, and keeps them in `views.db` (`keeper.rs`), so
+//! The projector thread: folds committed batches into the read models, and keeps them in `views.db` (`views_store.rs`), so
 //! that the writer never serialises anything.
 
 use super::handle::Shared;
-use super::keeper::Keeper;
+use super::views_store::ViewsStore;
 use crate::domain::decide::Recorded;
 use crate::domain::ids::Position;
 use crate::log::DataDir;
@@ -103,16 +103,16 @@ impl Feed {
 
 /// Runs until the feed is closed and empty; then takes a last snapshot.
 pub(super) fn run(dir: &DataDir, shared: &Arc<Shared>) {
-    let mut keeper = Keeper::new(dir, shared.folded());
+    let mut store = ViewsStore::new(dir, shared.folded());
     while let Some((batch, wish)) = shared.feed.take() {
         fold(shared, &batch);
         if let Some(wish) = wish {
-            keeper.move_history(shared);
+            store.move_history(shared);
             shared.history_moved.send_replace(wish);
         }
-        keeper.keep_what_is_due(shared);
+        store.keep_what_is_due(shared);
     }
-    keeper.take_snapshot(shared);
+    store.take_snapshot(shared);
     // Whoever still waits learns that nothing more comes.
     shared.history_moved.send_replace(u64::MAX);
 }

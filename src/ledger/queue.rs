@@ -62,6 +62,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Wakes the consumer whether anything waits or not.
+    pub fn nudge(&self) {
+        self.filled.notify_one();
+    }
+
     /// Swaps all waiting jobs into `jobs`, which must be empty; waits at most `patience` for the first.
     pub fn take(&self, jobs: &mut Vec<T>, patience: std::time::Duration) -> Woken {
         let mut inner = self.inner.lock();

@@ -1,9 +1,13 @@
 //! The signer thread: signs a checkpoint of the durable head, at most once a second when the log grew, apart from
 //! the commits.
+//!
+//! What was signed must be found at the next start, or an older copy of the log would pass for the newest. So a head
+//! that cannot be moved is never signed. A full disk is waited for, and `/readyz` says so; recording goes on, for the
+//! log keeps everything that will be signed later. Any other failure (a sync above all: after one, nobody knows what
+//! is on the disk, and a second try that works proves nothing) ends the process as a failed sync of the log does.
 
 use super::handle::Shared;
 use crate::domain::ids::Position;
-use crate::log::LogError;
 use crate::log::merkle::Hash;
 use crate::log::signed_head::{HeadFile, SignedHead};
 use parking_lot::{Condvar, Mutex};
@@ -59,6 +63,17 @@ impl Unsigned {
         self.wake.notify_one();
     }
 
+    /// Waits a period after a head that could not be signed, then gives the newest, which may be that one; none when
+    /// closed.
+    fn wait_again(&self, failed: SignedHead) -> Option<SignedHead> {
+        let mut waiting = self.inner.lock();
+        if !waiting.closed {
+            self.wake.wait_for(&mut waiting, PERIOD);
+        }
+        let newest = waiting.head.take().unwrap_or(failed);
+        if waiting.closed { None } else { Some(newest) }
+    }
+
     /// Waits for a head; none when closed and nothing is left.
     fn take(&self) -> Option<SignedHead> {
         let mut waiting = self.inner.lock();
@@ -69,16 +84,30 @@ impl Unsigned {
     }
 }
 
-/// Runs until closed. A head that cannot be signed is only a checkpoint that comes later: the log is durable.
+/// Runs until closed, or until the signed head cannot be relied on any more.
 pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
-    while let Some(head) = shared.unsigned.take() {
-        match file.sign(head) {
-            Ok(note) => *shared.checkpoint.write() = Some(note.into()),
-            Err(error) => warn(&error),
+    while let Some(mut head) = shared.unsigned.take() {
+        loop {
+            match file.sign(head) {
+                Ok(note) => {
+                    *shared.checkpoint.write() = Some(note.into());
+                    shared.unsigned_because.lock().take();
+                    break;
+                }
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "no checkpoint was signed");
+                    *shared.unsigned_because.lock() = Some(error.to_string());
+                    match shared.unsigned.wait_again(head) {
+                        Some(newest) => head = newest,
+                        None => return,
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the signed head could not be moved");
+                    shared.note_unknown(&error);
+                    return;
+                }
+            }
         }
     }
-}
-
-fn warn(error: &LogError) {
-    tracing::warn!(%error, "no checkpoint was signed");
 }

@@ -26,6 +26,11 @@ pub enum LogError {
     /// There is one already.
     #[error("{0} already holds a ledger")]
     LedgerExists(PathBuf),
+    /// `init` did not come to its end.
+    #[error(
+        "`token-ledger init --data {0}` was interrupted before it showed the operator token: run it again, it goes on where it stopped"
+    )]
+    Unfinished(PathBuf),
     /// Others on the machine could read it.
     #[error("{path} can be read by others (mode {mode:04o}); make it 0700 with `chmod 700 {path}`")]
     ExposedDirectory {
@@ -82,6 +87,27 @@ pub enum LogError {
         /// What was signed.
         signed: Position,
     },
+    /// What was signed of a log that has begun is not there.
+    #[error(
+        "{path}: {what}, and without it an older copy of the log would not be noticed. Put head.db back from where it is. If it is lost for good, hold the last checkpoint that anybody has against the log (`token-ledger verify --checkpoint FILE`), then start once with `serve --accept-missing-head`"
+    )]
+    NoSignedHead {
+        /// Where it must be.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Nothing is written over what is there.
+    #[error("{0} is there already and is not empty; nothing is written over it")]
+    TargetExists(PathBuf),
+    /// Not a backup, or not a whole one.
+    #[error("{path} is not a whole backup: {what}")]
+    BadBackup {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// SQLite's library is too old.
     #[error("SQLite {0} has the WAL-reset bug; 3.51.3 or later is needed")]
     OldSqlite(&'static str),
@@ -114,13 +140,54 @@ impl LogError {
     pub fn is_storage(&self) -> bool {
         match self {
             Self::Io { .. } => true,
-            // Without a code it is not SQLite that failed but a value that has another type than its column.
-            Self::Sqlite(error) => !matches!(
-                error.sqlite_error_code(),
-                None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
-            ),
+            Self::Sqlite(error) => Self::is_of_storage(error),
             _ => false,
         }
+    }
+
+    /// Whether SQLite's error is storage that failed.
+    pub(super) fn is_of_storage(error: &rusqlite::Error) -> bool {
+        // Without a code it is not SQLite that failed but a value that has another type than its column.
+        !matches!(
+            error.sqlite_error_code(),
+            None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+        )
+    }
+
+    /// Whether it is unknown what the failed write left in the file: nothing may be written to it after that. A full
+    /// disk is another case: what it did not take is known not to be there.
+    pub fn leaves_unknown(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    rusqlite::ErrorCode::SystemIoFailure
+                        | rusqlite::ErrorCode::DatabaseCorrupt
+                        | rusqlite::ErrorCode::NotADatabase
+                )
+            ),
+            Self::Damaged { .. } | Self::DamagedTree(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether there was no room left: what could not be written is known not to be there.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+
+    /// Whether the same may work later without anything being doubtful: the disk is full, or someone else has the file
+    /// for a moment. What could not be written is known not to be there.
+    pub fn is_passing(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+        matches!(self, Self::Sqlite(error)
+            if matches!(error.sqlite_error_code(), Some(DiskFull | DatabaseBusy | DatabaseLocked)))
     }
 
     /// A record that does not decode, at its place.
@@ -159,9 +226,24 @@ impl DataDir {
         self.0.join("head.db")
     }
 
+    /// What was erased.
+    pub fn erasures(&self) -> PathBuf {
+        self.0.join("erasures.db")
+    }
+
     /// Seed of the key that checkpoints are signed with.
     pub fn key(&self) -> PathBuf {
         self.0.join("log.key")
+    }
+
+    /// There from before the first events until the first operator token was shown.
+    fn unfinished(&self) -> PathBuf {
+        self.0.join("init.unfinished")
+    }
+
+    /// Blocks kept so that they can be given up on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
     }
 
     /// Socket for commands from the same machine.
@@ -171,10 +253,48 @@ impl DataDir {
 
     /// Makes the directory (0700) if it is not there, and checks that nobody else can look into it.
     pub fn prepare(&self) -> Result<(), LogError> {
-        if !self.0.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|source| self.io(&self.0, source))?;
-        }
+        let missing: Vec<&Path> = self.0.ancestors().take_while(|path| !path.exists()).collect();
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|source| self.io(&self.0, source))?;
+        // Without its entry in the directory above, a power cut takes the whole ledger. Once more for one that is there
+        // already: an interrupted try may have made it.
+        missing.into_iter().try_for_each(|made| self.sync_above(made))?;
+        self.sync_above(&self.0)?;
         self.check_mode()
+    }
+
+    fn sync_above(&self, path: &Path) -> Result<(), LogError> {
+        let above = match path.parent() {
+            None => return Ok(()),
+            Some(above) if above.as_os_str().is_empty() => Path::new("."),
+            Some(above) => above,
+        };
+        match File::open(above) {
+            // Somebody else's directory, who made ours in it.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            opened => opened.and_then(|dir| dir.sync_all()).map_err(|source| self.io(above, source)),
+        }
+    }
+
+    /// Whether an `init` began to record here and did not come to its end.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished().exists()
+    }
+
+    /// Refuses a ledger whose first operator token was perhaps never shown.
+    pub fn check_finished(&self) -> Result<(), LogError> {
+        if self.is_unfinished() { Err(LogError::Unfinished(self.0.clone())) } else { Ok(()) }
+    }
+
+    /// Notes that an `init` records from now on. A crash after it leaves a ledger that only `init` takes.
+    pub fn begin_init(&self) -> Result<(), LogError> {
+        if self.is_unfinished() { Ok(()) } else { self.write_secret_file(&self.unfinished(), b"") }
+    }
+
+    /// Notes that an `init` came to its end. A crash before it is durable only lets a later `init` give another token.
+    pub fn finish_init(&self) -> Result<(), LogError> {
+        let path = self.unfinished();
+        fs::remove_file(&path).map_err(|source| self.io(&path, source))?;
+        self.sync()
     }
 
     /// Refuses a directory that others on the machine can enter.
@@ -214,13 +334,36 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.io(&path, source)),
         }
-        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold.
+        // What is written here only helps people; a crash before it leaves an older name behind a lock we hold, and a
+        // full disk perhaps none.
         let noted = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "process {}", std::process::id()));
-        noted.map_err(|source| self.io(&path, source))?;
+        if let Err(source) = noted {
+            tracing::warn!(%source, "the lock file does not say who holds it");
+        }
         Ok(DirLock { _file: file })
+    }
+
+    /// Who holds the writer's lock, by what the holder wrote of itself; none if nobody does. It is tried shared and let
+    /// go of at once: a start in that very instant would be told that the directory is in use.
+    pub fn lock_holder(&self) -> Result<Option<String>, LogError> {
+        let path = self.0.join("ledger.lock");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(self.io(&path, source)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                Ok(Some(if holder.is_empty() { "another process".to_owned() } else { holder.trim().to_owned() }))
+            }
+            Err(fs::TryLockError::Error(source)) => Err(self.io(&path, source)),
+        }
     }
 
     /// Writes a small secret file (0600), whole or not at all, and makes it durable.
@@ -244,9 +387,16 @@ impl DataDir {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".new");
         let unfinished = PathBuf::from(unfinished);
-        match fs::remove_file(&unfinished) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(self.io(&unfinished, source)),
-            _ => {}
+        // With what SQLite may have left beside it.
+        for suffix in ["", "-wal", "-shm"] {
+            let mut left = unfinished.as_os_str().to_owned();
+            left.push(suffix);
+            match fs::remove_file(&left) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(self.io(Path::new(&left), source));
+                }
+                _ => {}
+            }
         }
         // SQLite gives its -wal and -shm files the mode of the database file.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
@@ -261,7 +411,7 @@ impl DataDir {
         File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(|source| self.io(&self.0, source))
     }
 
-    fn io(&self, path: &Path, source: std::io::Error) -> LogError {
+    pub(super) fn io(&self, path: &Path, source: std::io::Error) -> LogError {
         LogError::Io { path: path.to_owned(), source }
     }
 }
@@ -306,6 +456,11 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), LogError> 
         SCHEMA_STEP => Ok(()),
         found => Err(LogError::OtherSchema { path: path.to_owned(), found }),
     }
+}
+
+/// Version of the SQLite library in this program.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
 }
 
 pub(super) fn check_sqlite_version() -> Result<(), LogError> {

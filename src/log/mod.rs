@@ -1,17 +1,22 @@
 //! The only place that knows the ledger file.
 //!
 //! Owns: the record codec, the append-only file and its lock, the Merkle tree and its tiles, signed notes, personal
-//! texts. Refuses to know: rules, read models, HTTP.
+//! texts and their erasure, room on the disk, and whole copies of it all. Refuses to know: rules, read models, HTTP.
 
+pub mod backup;
 pub mod codec;
 pub mod data_dir;
+pub mod erasures;
 pub mod merkle;
 pub mod note;
 pub mod personal;
 pub mod reader;
+pub mod request_digest;
 pub mod signed_head;
 #[cfg(feature = "simulated-commit")]
 pub mod simulated_commit;
+pub mod space;
+pub mod unfinished;
 pub mod writer;
 
 pub use data_dir::{DataDir, LogError};

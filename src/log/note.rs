@@ -262,6 +262,18 @@ pub fn open_note<'n>(note: &'n str, vkey: &Vkey) -> Result<&'n str, NoteError> {
     if signed { Ok(text) } else { Err(NoteError::NotSigned) }
 }
 
+/// The same note with the signatures of `vkey` alone: all of it is what that key vouches for.
+pub fn signed_by_only(note: &str, vkey: &Vkey) -> Result<String, NoteError> {
+    let text = open_note(note, vkey)?;
+    let (_, lines) = split_note(note)?;
+    let mut alone = format!("{text}\n");
+    for line in lines.iter().filter(|line| vkey.is_signer_of(line)) {
+        let encoded = STANDARD.encode([line.key_id.as_slice(), &line.signature].concat());
+        alone.push_str(&format!("{SIGNATURE_MARK}{} {encoded}\n", line.name));
+    }
+    Ok(alone)
+}
+
 /// Text and signature lines, nothing verified.
 fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
     if note.len() > NOTE_BYTES_MAX {

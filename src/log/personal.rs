@@ -4,16 +4,19 @@
 //! are dropped when something is erased.
 
 use super::data_dir::LogError;
+use super::erasures::Erasing;
+use super::reader::StoredText;
 use crate::domain::decide::Recorded;
-use crate::domain::event::Event;
-use crate::domain::ids::TextNumber;
-use crate::domain::text::{Subject, TEXT_KINDS, TextKind, Texts, commitment};
+use crate::domain::event::{Event, PersonalDataErased};
+use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
+use crate::domain::text::{KnownText, Subject, TEXT_KINDS, TextKind, Texts, commitment};
 use crate::entropy::Entropy;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Texts kept in each generation of a cache.
 const CACHED_MAX: usize = 100_000;
@@ -54,6 +57,8 @@ pub struct PersonalRow {
     pub subject: Subject,
     /// What kind.
     pub kind: TextKind,
+    /// The token it came with.
+    pub token: TokenId,
     /// Its salt.
     pub salt: [u8; 32],
     /// The text.
@@ -71,6 +76,8 @@ impl std::fmt::Debug for PersonalRow {
 pub struct TextNumbers {
     cache: NumberCache,
     pending: Vec<PersonalRow>,
+    /// Texts that go with the batch: not to be found any more, though their rows are still there.
+    erasing: Vec<Erasing>,
     entropy: Entropy,
 }
 
@@ -115,7 +122,7 @@ impl NumberCache {
 impl TextNumbers {
     /// With nothing cached.
     pub fn new(entropy: Entropy) -> Self {
-        Self { cache: NumberCache::new(), pending: Vec::new(), entropy }
+        Self { cache: NumberCache::new(), pending: Vec::new(), erasing: Vec::new(), entropy }
     }
 
     /// For one batch of decisions, over the connection that the batch will be written with.
@@ -126,6 +133,25 @@ impl TextNumbers {
     /// Texts to be written with the batch's records.
     pub fn pending(&self) -> &[PersonalRow] {
         &self.pending
+    }
+
+    fn is_erasing(&self, number: TextNumber) -> bool {
+        self.erasing.iter().any(|text| text.number == number)
+    }
+
+    /// Texts to be taken from the table with the batch's records.
+    pub fn erasing(&self) -> &[Erasing] {
+        &self.erasing
+    }
+
+    /// Record number `record` of the batch erases texts: from here on none of them is found. One that is not in the
+    /// table yet never gets there.
+    pub fn erase(&mut self, erased: &PersonalDataErased, record: usize) {
+        let numbers = erased.texts.iter().flat_map(|&(first, last)| (first.0..=last.0).map(TextNumber));
+        self.erasing.extend(numbers.map(|number| Erasing { number, record }));
+        let goes = |number| erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number));
+        self.pending.retain(|row| !goes(row.number));
+        self.cache = NumberCache::new();
     }
 
     /// These events will not be appended: their new texts are not taken up after all.
@@ -141,11 +167,13 @@ impl TextNumbers {
     /// The batch is durable: its texts are in the table.
     pub fn keep(&mut self) {
         self.pending.clear();
+        self.erasing.clear();
     }
 
-    /// The batch was rolled back, or something was erased: nothing cached can be relied on.
+    /// The batch was rolled back: nothing cached can be relied on.
     pub fn forget(&mut self) {
         self.pending.clear();
+        self.erasing.clear();
         self.cache = NumberCache::new();
     }
 }
@@ -171,7 +199,10 @@ impl TextLookup<'_> {
             number.optional()
         });
         match found {
-            Ok(number) => number.and_then(|number| u64::try_from(number).ok()).map(TextNumber),
+            Ok(number) => {
+                let number = number.and_then(|number| u64::try_from(number).ok()).map(TextNumber);
+                number.filter(|&number| !self.numbers.is_erasing(number))
+            }
             Err(error) => {
                 self.failure = Some(error);
                 None
@@ -198,11 +229,26 @@ impl Texts for TextLookup<'_> {
         Some(number)
     }
 
-    fn take(&mut self, number: TextNumber, subject: Subject, kind: TextKind, text: &str) -> [u8; 32] {
+    fn take(&mut self, known: KnownText, subject: Subject, text: &str) -> [u8; 32] {
+        let KnownText { number, kind, token } = known;
         let salt = self.numbers.entropy.bytes_32();
         self.numbers.cache.put((subject, kind), text, number);
-        self.numbers.pending.push(PersonalRow { number, subject, kind, salt, text: text.into() });
+        self.numbers.pending.push(PersonalRow { number, subject, kind, token, salt, text: text.into() });
         commitment(&salt, text)
+    }
+
+    fn of(&mut self, subject: Subject) -> Vec<KnownText> {
+        let kept = match known_texts(self.connection, subject) {
+            Ok(texts) => texts,
+            Err(error) => {
+                self.failure = Some(error);
+                Vec::new()
+            }
+        };
+        let erasing: HashSet<TextNumber> = self.numbers.erasing.iter().map(|text| text.number).collect();
+        let pending = self.numbers.pending.iter().filter(|row| row.subject == subject);
+        let pending = pending.map(|row| KnownText { number: row.number, kind: row.kind, token: row.token });
+        kept.into_iter().filter(|text| !erasing.contains(&text.number)).chain(pending).collect()
     }
 }
 
@@ -212,12 +258,15 @@ pub(super) fn insert(connection: &Connection, rows: &[PersonalRow]) -> rusqlite:
         return Ok(());
     }
     let mut statement = connection.prepare_cached(
-        "INSERT INTO personal (number, subject_kind, subject, kind, salt, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO personal (number, subject_kind, subject, kind, token, salt, text)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for row in rows {
         let (subject_kind, subject) = subject_columns(row.subject);
         let number = i64::try_from(row.number.0).unwrap_or(i64::MAX);
-        statement.execute(params![number, subject_kind, subject, kind_column(row.kind), &row.salt[..], &*row.text])?;
+        let token = i64::try_from(row.token.0).unwrap_or(i64::MAX);
+        let (kind, salt) = (kind_column(row.kind), &row.salt[..]);
+        statement.execute(params![number, subject_kind, subject, kind, token, salt, &*row.text])?;
     }
     Ok(())
 }
@@ -231,6 +280,50 @@ fn subject_columns(subject: Subject) -> (i64, i64) {
     }
 }
 
+/// The subject that two columns say.
+pub(super) fn subject_of(kind: i64, number: i64) -> Option<Subject> {
+    let number = u64::try_from(number).ok()?;
+    match kind {
+        0 => Some(Subject::Service),
+        1 => Some(Subject::Account(AccountId(number))),
+        2 => Some(Subject::User(UserId(number))),
+        _ => None,
+    }
+}
+
+fn known_texts(connection: &Connection, subject: Subject) -> rusqlite::Result<Vec<KnownText>> {
+    let (subject_kind, subject) = subject_columns(subject);
+    let mut statement = connection
+        .prepare_cached("SELECT number, kind, token FROM personal WHERE subject_kind = ?1 AND subject = ?2")?;
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
+    let mut rows = statement.query([subject_kind, subject])?;
+    let mut texts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let kind = usize::try_from(row.get::<_, i64>(1)?).ok().and_then(|at| TEXT_KINDS.get(at).copied());
+        let number = TextNumber(unsigned(row.get(0)?));
+        texts.extend(kind.map(|kind| Ok(KnownText { number, kind, token: TokenId(unsigned(row.get(2)?)) })));
+    }
+    texts.into_iter().collect()
+}
+
+/// The row of a text, as it is stored.
+pub(super) fn row(connection: &Connection, number: TextNumber) -> rusqlite::Result<Option<StoredText>> {
+    let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
+    let mut statement = connection
+        .prepare_cached("SELECT subject_kind, subject, kind, token, salt, text FROM personal WHERE number = ?1")?;
+    let found = statement.query_row([number], |row| {
+        Ok(StoredText {
+            subject_kind: row.get(0)?,
+            subject: row.get(1)?,
+            kind: row.get(2)?,
+            token: row.get(3)?,
+            salt: row.get_ref(4)?.as_bytes()?.to_vec(),
+            text: row.get_ref(5)?.as_bytes()?.to_vec(),
+        })
+    });
+    found.optional()
+}
+
 fn kind_column(kind: TextKind) -> i64 {
     TEXT_KINDS.iter().position(|&other| other == kind).and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)
 }
@@ -239,6 +332,8 @@ fn kind_column(kind: TextKind) -> i64 {
 pub struct TextReader {
     connection: Mutex<Connection>,
     cache: RwLock<Cache<TextNumber, Option<Arc<str>>>>,
+    /// Counts what was forgotten, so that a text read before an erasure is not kept after it.
+    forgotten: AtomicU64,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -249,7 +344,14 @@ impl std::fmt::Debug for TextReader {
 
 impl TextReader {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection: Mutex::new(connection), cache: RwLock::new(Cache::new()) }
+        Self { connection: Mutex::new(connection), cache: RwLock::new(Cache::new()), forgotten: AtomicU64::new(0) }
+    }
+
+    /// One that knows no text: of read models whose ledger is not there.
+    pub fn without_texts() -> Result<Self, LogError> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch("CREATE TABLE personal (number INTEGER PRIMARY KEY, text TEXT)")?;
+        Ok(Self::new(connection))
     }
 
     /// The text with this number; none if there is no such number or it was erased.
@@ -263,16 +365,22 @@ impl TextReader {
                 return Ok(text.clone());
             }
         }
+        let forgotten = self.forgotten.load(Ordering::Acquire);
         let text = self.read(number)?;
         if text.is_some() {
-            self.cache.write().put(number, text.clone());
+            let mut cache = self.cache.write();
+            if self.forgotten.load(Ordering::Acquire) == forgotten {
+                cache.put(number, text.clone());
+            }
         }
         Ok(text)
     }
 
     /// Drops everything cached, after an erasure.
     pub fn forget(&self) {
-        self.cache.write().clear();
+        let mut cache = self.cache.write();
+        self.forgotten.fetch_add(1, Ordering::Release);
+        cache.clear();
     }
 
     fn read(&self, number: TextNumber) -> Result<Option<Arc<str>>, LogError> {

@@ -3,7 +3,7 @@
 use super::codec;
 use super::data_dir::{DataDir, LogError, open_ledger};
 use super::merkle::{TileId, TileSource};
-use super::personal::TextReader;
+use super::personal::{self, TextReader};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{Position, TextNumber};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension};
@@ -121,20 +121,7 @@ impl LogReader {
 
     /// The row of a personal text, as it is stored.
     pub fn text_row(&self, number: TextNumber) -> Result<Option<StoredText>, LogError> {
-        let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT subject_kind, subject, kind, salt, text FROM personal WHERE number = ?1")?;
-        let found = statement.query_row([number], |row| {
-            Ok(StoredText {
-                subject_kind: row.get(0)?,
-                subject: row.get(1)?,
-                kind: row.get(2)?,
-                salt: row.get_ref(3)?.as_bytes()?.to_vec(),
-                text: row.get_ref(4)?.as_bytes()?.to_vec(),
-            })
-        });
-        Ok(found.optional()?)
+        Ok(personal::row(&self.connection, number)?)
     }
 
     /// Numbers of personal text rows after `after`, up to and with `through`, at most a transaction's worth of them.
@@ -166,6 +153,8 @@ pub struct StoredText {
     pub subject: i64,
     /// Kind of text, in the order of [`TEXT_KINDS`](crate::domain::text::TEXT_KINDS).
     pub kind: i64,
+    /// Number of the token that it came with; 0 for none.
+    pub token: i64,
     /// Its salt.
     pub salt: Vec<u8>,
     /// The text's bytes.

@@ -2,23 +2,36 @@
 
 use super::codec::{self, CodecError};
 use super::data_dir::{APPLICATION_ID, DataDir, DirLock, LogError, SCHEMA_STEP, check_sqlite_version, open_ledger};
+use super::erasures::{self, Erasing, ErasureFile};
 use super::merkle::{self, TileId, Tree};
 use super::personal::{self, PersonalRow};
-use super::reader::{read_head, read_tile};
+use super::reader::{LogReader, read_head, read_tile};
+use super::signed_head;
+use super::space;
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::Position;
+use crate::domain::ids::{Position, TextNumber};
+use crate::domain::text::Subject;
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 use thiserror::Error;
 
-/// Frames after which a commit also moves the WAL into the file. Small enough that the WAL is overwritten in place
-/// and never grows: growing a file costs an fsync nearly twice.
-const CHECKPOINT_FRAMES: u32 = 1_000;
+/// Frames after which the WAL is moved into the file. Small enough that the WAL is overwritten in place and never grows:
+/// growing a file costs an fsync nearly twice.
+pub(super) const CHECKPOINT_FRAMES: u32 = 1_000;
+/// Further frames after which it is tried again, where a reader or a full disk kept some in the WAL.
+const CHECKPOINT_AGAIN_FRAMES: u32 = 250;
 /// Every commit writes the last page again, and SQLite sums it: half the page is half of that.
-const PAGE_BYTES: u32 = 4_096;
+pub(super) const PAGE_BYTES: u32 = 4_096;
+/// How long the connection waits for a lock.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 const TILE_WIDTH: u64 = merkle::TILE_WIDTH as u64;
 
-const SCHEMA_STEPS: [&str; SCHEMA_STEP as usize] = [include_str!("../../schema/ledger/001_ledger.sql")];
+const SCHEMA_STEPS: [&str; SCHEMA_STEP as usize] =
+    [concat!(include_str!("../../schema/ledger/001_ledger.sql"), include_str!("../../schema/ledger/001_personal.sql"))];
 
 /// Records waiting to be appended together.
 #[derive(Debug, Default)]
@@ -80,17 +93,66 @@ pub enum AppendError {
     Unknown(LogError),
 }
 
+impl AppendError {
+    /// The failure itself.
+    pub fn into_cause(self) -> LogError {
+        match self {
+            Self::RolledBack(cause) | Self::Unknown(cause) => cause,
+        }
+    }
+}
+
 /// The one write connection, with the tree's right edge in memory.
 #[derive(Debug)]
 pub struct LogWriter {
     connection: Connection,
     tree: Tree,
+    wal: Wal,
+    erasures: ErasureFile,
+    /// Something was erased, and the write-ahead log may still hold it.
+    unfinished: bool,
+    dir: DataDir,
     _lock: DirLock,
+}
+
+/// How long the WAL is, and when it is to be moved into the file.
+#[derive(Debug)]
+struct Wal {
+    /// Frames in it after the last commit.
+    frames: Arc<AtomicU32>,
+    /// Frames in it at the last look.
+    seen: u32,
+    due_at: u32,
+}
+
+impl Wal {
+    /// Has the connection tell the length after each commit; it then no longer moves the WAL by itself, which it would do
+    /// without telling of a failure.
+    fn of(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let frames = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&frames);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            told.store(u32::try_from(pages).unwrap_or(0), Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { frames, seen: 0, due_at: CHECKPOINT_FRAMES })
+    }
+
+    fn is_due(&mut self) -> bool {
+        let frames = self.frames.load(Relaxed);
+        if frames < self.seen {
+            // It was begun anew.
+            self.due_at = CHECKPOINT_FRAMES;
+        }
+        self.seen = frames;
+        frames >= self.due_at
+    }
 }
 
 impl LogWriter {
     /// Makes an empty ledger file: whole under another name first, then moved to its own. A crash in here leaves
-    /// either no `ledger.db` or an empty ledger, never a part of one.
+    /// either no `ledger.db` or an empty ledger, never a part of one. The file of its signed head is made before it, so
+    /// that no log ever begins without one.
     pub fn create(dir: &DataDir) -> Result<Self, LogError> {
         check_sqlite_version()?;
         dir.prepare()?;
@@ -98,6 +160,7 @@ impl LogWriter {
         if dir.ledger().exists() {
             return Err(LogError::LedgerExists(dir.path().to_owned()));
         }
+        signed_head::make_for_new_log(dir)?;
         dir.put_in_place(&dir.ledger(), write_empty_file)?;
         Self::open_locked(dir, lock)
     }
@@ -113,10 +176,16 @@ impl LogWriter {
     }
 
     fn open_locked(dir: &DataDir, lock: DirLock) -> Result<Self, LogError> {
-        let connection = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        space::make_room_to_open(dir);
+        let mut connection = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         set_up(&connection)?;
+        let wal = Wal::of(&mut connection)?;
         let tree = restore_tree(&connection)?;
-        Ok(Self { connection, tree, _lock: lock })
+        // The write-ahead log was made a moment ago. SQLite syncs the directory for it, but takes no notice if that
+        // fails: then a power cut could take the file with all its records.
+        dir.sync()?;
+        let (erasures, dir) = (ErasureFile::new(dir), dir.clone());
+        Ok(Self { connection, tree, wal, erasures, unfinished: false, dir, _lock: lock })
     }
 
     /// The last durable position.
@@ -138,14 +207,43 @@ impl LogWriter {
     ///
     /// A crash before COMMIT returns leaves either all of the batch or nothing of it; after it, all.
     pub fn append(&mut self, batch: &Batch, texts: &[PersonalRow]) -> Result<Position, AppendError> {
+        self.append_erasing(batch, texts, &[])
+    }
+
+    /// Appends a batch that also takes texts away; [`Self::finish_erasure`] must follow before anybody is answered.
+    ///
+    /// A crash before the transaction leaves announcements of an event that never came: the next opening drops them.
+    pub fn append_erasing(
+        &mut self,
+        batch: &Batch,
+        texts: &[PersonalRow],
+        erasing: &[Erasing],
+    ) -> Result<Position, AppendError> {
+        // Only for those who append without ever calling it themselves. A full disk is no reason yet: the batch may fit.
+        match self.move_wal_if_due() {
+            Err(error) if !error.is_disk_full() => return Err(AppendError::Unknown(error)),
+            _ => {}
+        }
         let first = self.head().next();
-        match self.try_append(first, batch, texts) {
-            Ok(()) => Ok(first),
+        if !erasing.is_empty() {
+            self.erasures.announce(&self.connection, first, erasing).map_err(AppendError::RolledBack)?;
+        }
+        match self.try_append(first, batch, texts, erasing) {
+            Ok(()) => {
+                self.unfinished |= !erasing.is_empty();
+                Ok(first)
+            }
             Err(error) => Err(self.recover(error)),
         }
     }
 
-    fn try_append(&mut self, first: Position, batch: &Batch, texts: &[PersonalRow]) -> Result<(), LogError> {
+    fn try_append(
+        &mut self,
+        first: Position,
+        batch: &Batch,
+        texts: &[PersonalRow],
+        erasing: &[Erasing],
+    ) -> Result<(), LogError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let head = read_head(&self.connection)?;
         if head.next() != first {
@@ -153,6 +251,8 @@ impl LogWriter {
             return Err(LogError::Damaged { position: first, what });
         }
         self.insert_records(first, batch)?;
+        // In this order: a text that went may have come again, under another number, with the same batch.
+        erasures::take_away(&self.connection, erasing)?;
         personal::insert(&self.connection, texts)?;
         self.store_tiles()?;
         self.commit()
@@ -193,7 +293,7 @@ impl LogWriter {
     /// content unknown: pages may count as written that never reached the disk.
     fn recover(&mut self, error: LogError) -> AppendError {
         let rolled_back = self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
-        if !rolled_back || is_io(&error) {
+        if !rolled_back || error.leaves_unknown() {
             return AppendError::Unknown(error);
         }
         match restore_tree(&self.connection) {
@@ -205,24 +305,89 @@ impl LogWriter {
         }
     }
 
+    /// Moves the WAL into the file once it is long enough: not inside a commit, so that nobody's answer waits for it. What
+    /// was committed is durable in the WAL, whatever comes of this.
+    ///
+    /// After an error other than a full disk nothing may be appended any more: pages of the file may count as written that
+    /// never reached the disk. A crash in here leaves the WAL whole; it is moved again from its beginning.
+    pub fn move_wal_if_due(&mut self) -> Result<(), LogError> {
+        if !self.wal.is_due() {
+            return Ok(());
+        }
+        self.wal.due_at = self.wal.seen + CHECKPOINT_AGAIN_FRAMES;
+        match self.connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
+            Ok(_) => Ok(()),
+            // A reader or another program's checkpoint; there will be another time.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks at what was erased before, right after opening. Gives the texts that were erased and are there again,
+    /// because an older copy of the file took its place: they are to be erased again before anything is served.
+    pub fn settle_erasures(&mut self) -> Result<Vec<(Subject, TextNumber)>, LogError> {
+        if !self.erasures.drop_unheard(&LogReader::open(&self.dir)?)? {
+            return Ok(Vec::new());
+        }
+        // What a crash left in the write-ahead log may be older than the erasure.
+        self.unfinished = true;
+        self.erasures.come_back(&self.connection)
+    }
+
+    /// Whether the write-ahead log may still hold what was erased.
+    pub fn erasure_is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
+    /// Empties the write-ahead log of what was erased, waiting at most `patience` for whoever reads an older part of
+    /// it. False: somebody still does, or there is no room; it is to be tried again.
+    ///
+    /// A crash in here leaves the announcement, and the next opening tries again.
+    pub fn finish_erasure(&mut self, patience: Duration) -> Result<bool, AppendError> {
+        if !self.unfinished {
+            return Ok(true);
+        }
+        let emptied = self.empty_wal(patience).and_then(|emptied| {
+            if emptied {
+                self.erasures.finish(&LogReader::open(&self.dir)?)?;
+            }
+            Ok(emptied)
+        });
+        match emptied {
+            Ok(emptied) => {
+                self.unfinished = !emptied;
+                Ok(emptied)
+            }
+            Err(LogError::Sqlite(error)) if is_passing(&error) => Ok(false),
+            Err(error) => Err(AppendError::Unknown(error)),
+        }
+    }
+
+    fn empty_wal(&self, patience: Duration) -> Result<bool, LogError> {
+        self.connection.busy_timeout(patience)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        self.connection.busy_timeout(BUSY_PATIENCE)?;
+        let emptied = !busy?;
+        if emptied {
+            self.wal.frames.store(0, Relaxed);
+        }
+        Ok(emptied)
+    }
+
     /// Moves the WAL into the file, at an orderly end.
     pub fn checkpoint_wal(&self) -> Result<(), LogError> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 }
 
-fn is_io(error: &LogError) -> bool {
-    match error {
-        LogError::Sqlite(error) => matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        ),
-        LogError::Damaged { .. } | LogError::DamagedTree(_) => true,
-        _ => false,
-    }
+/// What may be over in a moment.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
 }
 
-/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
+/// The schema in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway. The
+/// write-ahead log is switched on here too: later, a crash in the middle would leave a journal that readers, who may
+/// not write, cannot undo, so that none could open the file.
 fn write_empty_file(path: &Path) -> Result<(), LogError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(&format!(
@@ -230,19 +395,29 @@ fn write_empty_file(path: &Path) -> Result<(), LogError> {
     ))?;
     let schema: String = SCHEMA_STEPS.concat();
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;"
+        "BEGIN IMMEDIATE; {schema} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;
+         PRAGMA journal_mode=WAL;"
     ))?;
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 
 fn set_up(connection: &Connection) -> Result<(), LogError> {
     connection.set_prepared_statement_cache_capacity(32);
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.execute_batch(&format!(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={CHECKPOINT_FRAMES};
+    connection.busy_timeout(BUSY_PATIENCE)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;
          PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
-         PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
-    ))?;
+         PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;",
+    )?;
+    // What cannot be switched on is no error to SQLite, it says which mode is left.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        let path = connection.path().unwrap_or_default().into();
+        return Err(LogError::BadFile {
+            path,
+            what: format!("the write-ahead log cannot be used (it is in mode {mode})"),
+        });
+    }
     connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     Ok(())
 }

@@ -7,9 +7,10 @@ use super::Projections;
 use super::last_used::TokenUses;
 use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
+use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
-use crate::domain::state::State;
-use crate::domain::table::Table;
+use crate::domain::state::{FormerLog, MapInForce, State};
+use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
 use crate::log::codec::{self, CodecError};
 use serde::{Deserialize, Serialize};
@@ -47,11 +48,15 @@ struct Service {
     position: Position,
     origin: String,
     log_vkey: String,
+    former_logs: Vec<FormerLog>,
     groups: Vec<ScopeGroup>,
     service_tokens: BTreeSet<TokenId>,
+    scope_map: Option<MapInForce>,
     last_text: TextNumber,
+    head: Position,
     last_recorded_at: Timestamp,
     stopped_cleanly: bool,
+    kept_keys: Shared<KeptKeys>,
     runs: u64,
 }
 
@@ -61,11 +66,15 @@ impl Service {
         let State {
             origin,
             log_vkey,
+            former_logs,
             groups,
             service_tokens,
+            scope_map,
             last_text,
+            head,
             last_recorded_at,
             stopped_cleanly,
+            kept_keys,
             accounts: _,
             users: _,
             resources: _,
@@ -75,11 +84,15 @@ impl Service {
             position: projections.position,
             origin: origin.clone(),
             log_vkey: log_vkey.clone(),
+            former_logs: former_logs.clone(),
             groups: groups.iter().cloned().collect(),
             service_tokens: service_tokens.clone(),
+            scope_map: *scope_map,
             last_text: *last_text,
+            head: *head,
             last_recorded_at: *last_recorded_at,
             stopped_cleanly: *stopped_cleanly,
+            kept_keys: kept_keys.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -88,9 +101,10 @@ impl Service {
         projections.position = self.position;
         projections.usage.runs = self.runs;
         let state = &mut projections.state;
-        (state.origin, state.log_vkey) = (self.origin, self.log_vkey);
+        (state.origin, state.log_vkey, state.former_logs) = (self.origin, self.log_vkey, self.former_logs);
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
-        state.service_tokens = self.service_tokens;
+        (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
+        (state.head, state.kept_keys) = (self.head, self.kept_keys);
         state.last_text = self.last_text;
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;

@@ -1,6 +1,7 @@
 //! Digests of projections: two processes that folded the same log to the same position must agree on each.
 
 use super::Projections;
+use crate::domain::idempotency::KeyHash;
 use crate::log::codec::{self, CodecError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -8,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// The projections that are compared, each by itself so that a difference says where to look.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ProjectionName {
-    /// Origin, counters and scope groups.
+    /// Origin, counters, idempotency keys and scope groups.
     Service,
     /// Accounts with their members, windows and resource names.
     Accounts,
@@ -72,9 +73,17 @@ pub fn entries(
     };
     match name {
         ProjectionName::Service => {
-            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey)))?;
-            put("counters".to_owned(), bytes(&(state.last_text, state.last_recorded_at, state.stopped_cleanly)))?;
+            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.former_logs)))?;
+            put(
+                "counters".to_owned(),
+                bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)),
+            )?;
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
+            let number = |key: &KeyHash| u128::from_be_bytes(key.0);
+            state
+                .kept_keys
+                .iter()
+                .try_for_each(|(key, kept)| put(format!("idempotency key {:032x}", number(key)), bytes(kept)))?;
             state.groups.iter().try_for_each(|row| put(format!("scope group {}", row.name), bytes(row)))
         }
         ProjectionName::Accounts => {

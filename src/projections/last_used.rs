@@ -90,7 +90,7 @@ impl LastUsed {
                 let Some(scope) = used.scope else { return };
                 let name = match scope.target {
                     Target::Name(name) => name,
-                    Target::List | Target::Number(_) => TextNumber::NONE,
+                    Target::List | Target::All | Target::Number(_) => TextNumber::NONE,
                 };
                 row.grants.entry((scope.group, name)).or_default().add(header.recorded_at, position);
             }

@@ -5,16 +5,17 @@ use super::chunks::{Chunks, take_chunk};
 use crate::domain::ids::Position;
 use crate::log::LogError;
 use crate::log::codec::CodecError;
-use crate::log::merkle::leaf_hash;
+use crate::log::merkle::{Hash, leaf_hash};
 use crate::log::reader::LogReader;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 use thiserror::Error;
 
 pub use super::views::Views;
 
 /// Changes whenever a fold or the layout of a projection changes: an older snapshot is then not read.
-pub const FOLD_VERSION: i64 = 3;
+pub const FOLD_VERSION: i64 = 8;
 /// Snapshots kept: the last, and one to fall back to.
 pub const SNAPSHOTS_KEPT: i64 = 2;
 
@@ -47,28 +48,22 @@ pub struct PassedOver {
     pub reason: String,
 }
 
-/// What was stored of a snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stored {
-    /// Its chunks together.
-    pub bytes: u64,
-}
-
 impl Views {
     /// Stores a snapshot at one go; `leaf` is the leaf hash of the record at its position.
-    pub fn store(&mut self, projections: &Projections, leaf: [u8; 32]) -> Result<Stored, LogError> {
-        self.store_paced(projections, leaf, &mut || {})
+    pub fn store(&mut self, projections: &Projections, leaf: Hash) -> Result<(), LogError> {
+        self.store_paced(projections, leaf, &mut || ControlFlow::Continue(())).map(drop)
     }
 
-    /// Stores a snapshot chunk by chunk, each by itself; `between` is called after each, to do what came in meanwhile.
+    /// Stores a snapshot chunk by chunk, each by itself; `between` is called after each, to do what came in meanwhile, and
+    /// may break it off. Gives the bytes of all chunks; none if it was broken off.
     ///
     /// A crash on the way leaves chunks without a row: they are deleted by the next store.
     pub fn store_paced(
         &mut self,
         projections: &Projections,
-        leaf: [u8; 32],
-        between: &mut dyn FnMut(),
-    ) -> Result<Stored, LogError> {
+        leaf: Hash,
+        between: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<u64>, LogError> {
         let at = projections.position;
         let position = i64::try_from(at.0).unwrap_or(i64::MAX);
         self.connection.execute("DELETE FROM snapshots WHERE position = ?1", [position])?;
@@ -82,7 +77,10 @@ impl Views {
             hash.update(&chunk);
             bytes += chunk.len() as u64;
             chunks += 1;
-            between();
+            if between().is_break() {
+                self.delete_unnamed_chunks(between)?;
+                return Ok(None);
+            }
         }
         let sha256: [u8; 32] = hash.finalize().into();
         let transaction = self.connection.transaction()?;
@@ -97,10 +95,10 @@ impl Views {
         transaction.commit()?;
         // Named by no row any more: a crash here leaves them to the next store.
         self.delete_unnamed_chunks(between)?;
-        Ok(Stored { bytes })
+        Ok(Some(bytes))
     }
 
-    fn delete_unnamed_chunks(&self, between: &mut dyn FnMut()) -> Result<(), LogError> {
+    fn delete_unnamed_chunks(&self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), LogError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT position, chunk FROM snapshot_chunks WHERE position NOT IN (SELECT position FROM snapshots)",
         )?;
@@ -110,7 +108,8 @@ impl Views {
             self.connection
                 .prepare_cached("DELETE FROM snapshot_chunks WHERE position = ?1 AND chunk = ?2")?
                 .execute([position, chunk])?;
-            between();
+            // This makes room: nothing breaks it off.
+            let _ = between();
         }
         Ok(())
     }
@@ -147,6 +146,12 @@ impl Views {
 
     /// The snapshot at one position, if it is whole, of this fold version and of this log.
     pub fn load_at(&self, at: Position, log: &LogReader) -> Result<Result<Projections, Unusable>, LogError> {
+        self.load_of(at, log.record(at)?.map(|record| leaf_hash(&record)))
+    }
+
+    /// The snapshot at one position, if it is whole, of this fold version and of the log whose record there has this
+    /// leaf hash.
+    pub fn load_of(&self, at: Position, log_leaf: Option<Hash>) -> Result<Result<Projections, Unusable>, LogError> {
         let position = i64::try_from(at.0).unwrap_or(i64::MAX);
         let row = self.connection.query_row(
             "SELECT fold_version, leaf_hash, chunks, sha256 FROM snapshots WHERE position = ?1",
@@ -161,9 +166,8 @@ impl Views {
         if fold_version != FOLD_VERSION {
             return Ok(Err(Unusable::OtherFold(fold_version)));
         }
-        match log.record(at)? {
-            Some(record) if leaf_hash(&record)[..] == leaf[..] => {}
-            _ => return Ok(Err(Unusable::OtherLog)),
+        if log_leaf.is_none_or(|log_leaf| log_leaf[..] != leaf[..]) {
+            return Ok(Err(Unusable::OtherLog));
         }
         Ok(match self.read_chunks(position, chunks)? {
             (_, sha256_found) if sha256_found[..] != sha256[..] => Err(Unusable::Checksum),

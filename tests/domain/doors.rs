@@ -2,7 +2,7 @@
 
 use crate::harness::{Key, World, accounts, begun, granted, list, whoami};
 use token_ledger::domain::access::Access;
-use token_ledger::domain::command::AccessRequest;
+use token_ledger::domain::command::{AccessRequest, AskedTarget, Use};
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{Cause, Event, Outcome, Route};
 use token_ledger::domain::ids::{AccountId, TokenId};
@@ -208,4 +208,16 @@ fn a_deleted_token_is_listed_no_more_but_its_number_is_never_given_again() {
     assert!(world.state.account(account).expect("it is there").tokens.is_empty());
     let next = world.account_token(account, granted(vec![]));
     assert_eq!(next.token, TokenId(key.token.0 + 1));
+}
+
+#[test]
+fn of_what_cannot_be_read_only_a_dead_token_leaves_something() {
+    let (mut world, account, key) = account_and_key();
+    let unreadable = |key: &Key| Use { target: AskedTarget::Unreadable, ..list(key, Route::Zones, account) };
+    assert_eq!(*world.ask(unreadable(&key)).rejected(), Rejection::Unreadable);
+    let new = world.rotate(&key, 0);
+    let then = world.ask(unreadable(&key));
+    assert_eq!((then.cause(), then.names()), (Cause::SecretEnded, vec!["TokenUseRefused"]));
+    world.delete(&new);
+    assert_eq!(world.ask(unreadable(&new)).cause(), Cause::TokenDeleted);
 }

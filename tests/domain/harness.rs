@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use token_ledger::domain::access::{Access, Level, Visible};
 use token_ledger::domain::command::{
-    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GrantRequest, NewSecret, Origin,
-    ResourceRequest, Use,
+    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayChange, GrantRequest, NewSecret,
+    Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::decide::{
     Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide,
     record_quota_total, record_refusal_sum,
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, Route, TokenCreated};
+use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, PersonalDataErased, Route, TokenCreated};
+use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
 use token_ledger::domain::state::{Digests, State};
-use token_ledger::domain::text::{PersonalText, Subject, TextKind, Texts, commitment};
+use token_ledger::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
@@ -28,9 +29,17 @@ pub const NOON: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 pub struct Book {
     numbers: HashMap<(Subject, TextKind, String), TextNumber>,
     texts: BTreeMap<TextNumber, String>,
+    known: BTreeMap<TextNumber, (Subject, KnownText)>,
 }
 
 impl Book {
+    fn erase(&mut self, erased: &PersonalDataErased) {
+        let goes = |number: TextNumber| erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number));
+        self.numbers.retain(|_, number| !goes(*number));
+        self.known.retain(|number, _| !goes(*number));
+        self.texts.retain(|number, _| !goes(*number));
+    }
+
     /// Not random: only its commitment is ever compared.
     fn salt(number: TextNumber) -> [u8; 32] {
         [u8::try_from(number.0 % 251).expect("a remainder of 251 fits a byte"); 32]
@@ -42,11 +51,17 @@ impl Texts for Book {
         self.numbers.get(&(subject, kind, text.to_owned())).copied()
     }
 
-    fn take(&mut self, number: TextNumber, subject: Subject, kind: TextKind, text: &str) -> [u8; 32] {
+    fn take(&mut self, known: KnownText, subject: Subject, text: &str) -> [u8; 32] {
+        let KnownText { number, kind, .. } = known;
+        self.known.insert(number, (subject, known));
         let before = self.numbers.insert((subject, kind, text.to_owned()), number);
         assert_eq!(before, None, "a text is interned once");
         self.texts.insert(number, text.to_owned());
         commitment(&Self::salt(number), text)
+    }
+
+    fn of(&mut self, subject: Subject) -> Vec<KnownText> {
+        self.known.values().filter(|(of, _)| *of == subject).map(|(_, known)| *known).collect()
     }
 }
 
@@ -120,7 +135,7 @@ impl World {
         let texts_before = self.texts.numbers.len();
         let Decision { events, answer, tally } = self.decide(&command);
         let seen = events.iter().filter(|recorded| matches!(recorded.event, Event::TextSeen(_))).count();
-        assert_eq!(self.texts.numbers.len() - texts_before, seen, "a text is taken up exactly by its event");
+        assert_eq!(self.texts.numbers.len(), texts_before + seen, "a text is taken up exactly by its event");
         for recorded in &events {
             self.happen(recorded);
         }
@@ -149,6 +164,9 @@ impl World {
             assert_eq!(seen.number, self.state.last_text.next());
             let text = &self.texts.texts[&seen.number];
             assert_eq!(seen.commitment, commitment(&Book::salt(seen.number), text));
+        }
+        if let Event::PersonalDataErased(erased) = event {
+            self.texts.erase(erased);
         }
         self.state.evolve(header, event);
         self.digests = self.state.digests();
@@ -250,6 +268,9 @@ impl World {
         access: Option<AccessRequest>,
         expires_at: Option<Timestamp>,
     ) -> Key {
+        if kind == TokenKind::Gateway {
+            return self.gateway_token();
+        }
         let secret = self.new_secret();
         let change = Change::CreateToken { owner, kind, name: text("a token"), access, expires_at, secret };
         match self.manage(change).done().subject {
@@ -268,6 +289,24 @@ impl World {
 
     pub fn staff_token(&mut self, kind: TokenKind) -> Key {
         self.token(Owner::Service, kind, None)
+    }
+
+    /// A gateway token with every right over the first account, which is opened if there is none.
+    pub fn gateway_token(&mut self) -> Key {
+        if self.state.accounts.is_empty() {
+            self.account(Plan::Teams);
+        }
+        self.gateway(&GATEWAY_RIGHTS, &[AccountId(1)])
+    }
+
+    pub fn gateway(&mut self, rights: &[GatewayRight], accounts: &[AccountId]) -> Key {
+        let secret = self.new_secret();
+        let reach = GatewayReach { rights: rights.to_vec(), accounts: accounts.to_vec() };
+        let create = GatewayChange::Create { name: text("a gateway"), reach, expires_at: None, secret };
+        match self.manage(Change::Gateway(create)).done().subject {
+            DoneSubject::Token(token) => Key { token, owner: Owner::Service, digest: secret.digest },
+            other => panic!("a token was created, not {other:?}"),
+        }
     }
 
     /// An OAuth token as a log may hold one: no command makes it yet.
@@ -289,6 +328,7 @@ impl World {
             owner,
             name: TextNumber::NONE,
             access: Access::Full,
+            gateway: None,
             secret: Secret { number: 1, digest, hint: *b"hint", not_after: None },
             expires_at: None,
             by: by_local(),
@@ -306,7 +346,12 @@ impl World {
     }
 
     pub fn delete(&mut self, key: &Key) {
-        self.manage(Change::DeleteToken { owner: key.owner, token: key.token, if_match: None }).done();
+        let (owner, token, if_match) = (key.owner, key.token, None);
+        let change = match self.state.token(token).map(|token| token.kind) {
+            Some(TokenKind::Gateway) => Change::Gateway(GatewayChange::Delete { token, if_match }),
+            _ => Change::DeleteToken { owner, token, if_match },
+        };
+        self.manage(change).done();
     }
 
     pub fn resource(&mut self, account: AccountId, name: &str, resource: ResourceRequest) -> ResourceId {
@@ -474,7 +519,7 @@ pub fn certificate() -> ResourceRequest {
 }
 
 fn asked(key: &Key, route: Route, account: Option<AccountId>, target: AskedTarget) -> Use {
-    Use { digest: key.digest, route, account, target, certificate: None, valid: true }
+    Use { digest: key.digest, route, account, target, mapped: None, certificate: None, valid: true }
 }
 
 pub fn whoami(key: &Key) -> Use {

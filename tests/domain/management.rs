@@ -6,9 +6,10 @@ use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, Resou
 use token_ledger::domain::decide::{NEW_AGENTS_AN_HOUR_MAX, REFUSALS_A_MINUTE_MAX, TallyNote, may_read};
 use token_ledger::domain::directory::{DomainFacts, Plan};
 use token_ledger::domain::event::{
-    By, Cause, Event, LedgerInitialized, ManagementOperation as Op, RecordingStarted, RecordingStopped, Route,
+    By, Cause, Event, LedgerInitialized, LogContinued, ManagementOperation as Op, RecordingStarted, RecordingStopped,
+    Route,
 };
-use token_ledger::domain::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::{Missing, Rejection};
 use token_ledger::domain::state::{authority_of, by_of};
 use token_ledger::domain::text::{Subject, TextKind};
@@ -109,6 +110,7 @@ fn every_change(world: &mut World) -> Vec<(Change, Op)> {
         (Change::Initialize { origin: String::new(), log_vkey: String::new() }, Op::ChangeStaffTokens),
         (Change::StartRecording, Op::ChangeStaffTokens),
         (Change::StopRecording { appended: 0 }, Op::ChangeStaffTokens),
+        (continuation("another.example", "another"), Op::ChangeStaffTokens),
         (create_user(), Op::CreateUser),
         (
             Change::CreateAccount { name: text("a"), email: text("a@b"), plan: Plan::Solo, hourly_limit: None },
@@ -372,6 +374,54 @@ fn a_ledger_that_has_begun_keeps_its_name_and_key() {
     let then = world.when(Command::Manage(Actor::Local(42), Box::new(again)));
     assert!(matches!(then.rejection(), Rejection::Invalid(_)));
     assert_eq!((then.names(), &world.state.origin), (Vec::<&str>::new(), &settled));
+}
+
+fn continuation(origin: &str, log_vkey: &str) -> Change {
+    Change::ContinueLog {
+        last_checkpoint: "a note".to_owned(),
+        lost_through: Position(90),
+        origin: origin.to_owned(),
+        log_vkey: log_vkey.to_owned(),
+    }
+}
+
+#[test]
+fn a_restored_copy_goes_on_under_a_name_and_key_that_no_log_had() {
+    let mut world = begun();
+    let (old_origin, old_vkey) = (world.state.origin.clone(), world.state.log_vkey.clone());
+    let then = world.manage(continuation("second.example", "second"));
+    let expected = LogContinued {
+        old_origin: old_origin.clone(),
+        old_vkey: old_vkey.clone(),
+        last_checkpoint: "a note".to_owned(),
+        lost_through: Position(90),
+        origin: "second.example".to_owned(),
+        log_vkey: "second".to_owned(),
+    };
+    assert_eq!(then.last().event, Event::LogContinued(expected));
+    assert_eq!((world.state.origin.as_str(), world.state.log_vkey.as_str()), ("second.example", "second"));
+    world.manage(continuation("third.example", "third"));
+    let former: Vec<&str> = world.state.former_logs.iter().map(|former| former.origin.as_str()).collect();
+    assert_eq!(former, [old_origin.as_str(), "second.example"]);
+    for (origin, key) in [
+        (old_origin.as_str(), "fourth"),
+        ("second.example", "fourth"),
+        ("third.example", "fourth"),
+        ("fourth.example", old_vkey.as_str()),
+        ("fourth.example", "third"),
+    ] {
+        let then = world.when(Command::Manage(Actor::Local(42), Box::new(continuation(origin, key))));
+        assert!(matches!(then.rejection(), Rejection::Invalid(_)), "{origin} with {key}");
+        assert_eq!(world.state.origin, "third.example");
+    }
+}
+
+#[test]
+fn a_log_that_has_not_begun_cannot_be_continued() {
+    let mut world = World::empty();
+    let then = world.when(Command::Manage(Actor::Local(42), Box::new(continuation("a.example", "a"))));
+    assert!(matches!(then.rejection(), Rejection::Invalid(_)));
+    assert_eq!(then.names(), Vec::<&str>::new());
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn a_kind_of_token_has_its_owner_and_no_other() {
         (OAuth, None),
         (User, Some(owners[2])),
         (Session, Some(owners[2])),
-        (Gateway, Some(owners[0])),
+        // With its rights and accounts, by a change of its own.
+        (Gateway, None),
         (Operator, Some(owners[0])),
         (Auditor, Some(owners[0])),
     ];

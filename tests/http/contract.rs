@@ -10,7 +10,11 @@ use std::collections::BTreeSet;
 use token_ledger::http::operations::{Found, OPERATIONS, find};
 
 /// Keywords that say nothing about validity here.
-const ANNOTATIONS: [&str; 6] = ["description", "title", "example", "examples", "default", "format"];
+/// Patterns and formats of what is sent are held by schemathesis, which makes its requests from them.
+const ANNOTATIONS: [&str; 7] = ["description", "title", "example", "examples", "default", "format", "pattern"];
+
+/// One JSON value a line: the schema is each line's.
+pub const MANY: &str = "application/x-ndjson";
 
 /// Checks an answer of a documented operation; paths and methods beside them are no operation.
 #[track_caller]
@@ -35,7 +39,15 @@ fn check_answer(described: Described, told: &Told) -> Result<(), String> {
             return Err(format!("the header {name} is missing"));
         }
     }
-    for name in ["x-ledger-position", "x-ratelimit-limit", "etag", "retry-after", "www-authenticate", "allow"] {
+    for name in [
+        "x-ledger-position",
+        "x-ratelimit-limit",
+        "etag",
+        "retry-after",
+        "www-authenticate",
+        "allow",
+        "idempotent-replayed",
+    ] {
         let mut headers = response.get("headers").into_iter().flat_map(object);
         if told.header(name).is_some() && !headers.any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(format!("the header {name} is not described"));
@@ -61,8 +73,14 @@ fn check_request(described: Described, ask: &Ask, told: &Told) -> Result<(), Str
     if ask.body.is_empty() {
         return Ok(());
     }
-    let sent: Value = serde_json::from_slice(&ask.body).map_err(|error| error.to_string())?;
-    validate(&resolve(body)["content"]["application/json"]["schema"], &sent, "request")
+    let is_many = ask.headers.iter().any(|(_, value)| value == MANY);
+    let schema = &resolve(body)["content"][if is_many { MANY } else { "application/json" }]["schema"];
+    let lines = if is_many { ask.body.split(|&byte| byte == b'\n').collect() } else { vec![&*ask.body] };
+    for line in lines.into_iter().filter(|line| !line.trim_ascii().is_empty()) {
+        let sent: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        validate(schema, &sent, "request")?;
+    }
+    Ok(())
 }
 
 /// Whether a value is as the schema says, with no member that the schema does not name.
@@ -90,6 +108,7 @@ fn check_keywords(schema: &'static Value, value: &Value, at: &str) -> Result<(),
             "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
             "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= wanted.as_u64().unwrap()),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
             "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
             "required" => has_all(wanted, value),
             "properties" => return_first(

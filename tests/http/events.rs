@@ -36,6 +36,13 @@ async fn pages_go_forward_by_after_and_back_by_before_and_end_with_null() {
         ("order=desc&before=1".to_owned(), vec![]),
         ("order=desc&before=0".to_owned(), vec![]),
         ("order=desc&before=3".to_owned(), vec![2, 1]),
+        ("before=3".to_owned(), vec![1, 2]),
+        ("before=0".to_owned(), vec![]),
+        ("after=1&before=4".to_owned(), vec![2, 3]),
+        ("after=1&before=4&order=desc".to_owned(), vec![3, 2]),
+        ("after=4&before=2".to_owned(), vec![]),
+        ("after=4&before=2&order=desc".to_owned(), vec![]),
+        ("after=99999999999999999999".to_owned(), vec![]),
         ("limit=0".to_owned(), vec![1]),
         ("order=desc&before=18446744073709551615&limit=1".to_owned(), vec![head]),
     ] {
@@ -87,7 +94,7 @@ async fn filters_are_one_and_the_other() {
         "order=up",
         "type=tokenUsed",
         "from=yesterday",
-        "before=3",
+        "after=+1",
         "colour=red",
         "limit=1&limit=2",
     ] {
@@ -204,7 +211,8 @@ async fn a_token_of_any_kind_may_know_itself_without_a_record() {
     let accounts: Vec<&Value> =
         user["accounts"].as_array().unwrap().iter().map(|account| &account["account_id"]).collect();
     assert_eq!(accounts, [&json!(house.teams), &json!(house.solo)]);
-    for (token, kind) in [(&house.operator, "operator"), (&house.auditor.text, "auditor"), (&house.gateway, "gateway")]
+    for (token, kind) in
+        [(&house.operator, "operator"), (&house.auditor.text, "auditor"), (&house.gateway.text, "gateway")]
     {
         assert_eq!(own(token).await["kind"], kind);
     }

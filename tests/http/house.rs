@@ -5,15 +5,16 @@ use crate::wire::{self, Ask, Told};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 use token_ledger::clock::Clock;
-use token_ledger::domain::command::{Actor, AskedTarget, Change, Command, NewSecret, Origin, Use};
+use token_ledger::domain::command::{AskedTarget, Command, Origin, Use};
 use token_ledger::domain::event::Route;
-use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::Timestamp;
-use token_ledger::domain::token::{Owner, TokenKind};
+use token_ledger::domain::token::TokenKind;
 use token_ledger::domain::token_text::{TokenDigest, TokenSecret};
 use token_ledger::entropy::Entropy;
+use token_ledger::http::gateway::map_in_force::{CheckedMap, Gateway};
 use token_ledger::http::server::{ServerLimits, serve};
 use token_ledger::http::{App, entry};
 use token_ledger::ledger::initialize::initialize;
@@ -41,8 +42,8 @@ pub struct House {
     dir: TempDir,
     pub operator: String,
     pub auditor: Token,
-    /// Of a kind that this surface cannot create yet.
-    pub gateway: String,
+    /// With every right over `teams`.
+    pub gateway: Token,
     pub teams: u64,
     pub solo: u64,
     /// With Domain Research, capped at three a month.
@@ -77,22 +78,23 @@ fn ids_later(text: &str) -> Token {
     Token { id: 0, text: text.to_owned(), path: String::new() }
 }
 
-/// Makes a ledger as `init` does, and a gateway token, which no operation creates yet; gives the operator token.
-fn begin(dir: &DataDir, clock: &Clock, gateway: &TokenSecret) -> String {
+/// Makes a ledger as `init` does; gives the operator token.
+fn begin(dir: &DataDir, clock: &Clock) -> String {
     let origin = Some("ledger.test/http");
-    let (initialized, mut core) = initialize(dir, origin, "first", clock.clone(), Entropy::system()).unwrap();
-    let change = Change::CreateToken {
-        owner: Owner::Service,
-        kind: TokenKind::Gateway,
-        name: PersonalText::new("gateway"),
-        access: None,
-        expires_at: None,
-        secret: NewSecret { digest: gateway.digest(), hint: gateway.hint() },
-    };
-    let command = Command::Manage(Actor::Local(1_000), Box::new(change));
-    let committed = core.commit(&[(command, Origin::default())]).unwrap();
-    assert!(committed.replies.iter().all(|reply| reply.position.is_some()));
+    let (initialized, _) = initialize(dir, origin, "first", clock.clone(), Entropy::system()).unwrap();
     initialized.operator_token
+}
+
+/// Serves the ledger of a directory on an address of its own.
+async fn open(dir: &DataDir, clock: &Clock, auth_failures_per_hour: u32) -> (Ledger, SocketAddr) {
+    let ledger = Ledger::start(dir, clock.clone(), Entropy::system(), Settings::default()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let guard = Arc::new(Gateway::new(vec!["127.0.0.1/32".parse().unwrap()]));
+    guard.put_in_force(&ledger, &CheckedMap::built_in().unwrap()).await.unwrap();
+    let app = App::new(ledger.clone(), Entropy::system(), auth_failures_per_hour).with_gateway(guard);
+    tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
+    (ledger, address)
 }
 
 impl House {
@@ -114,15 +116,9 @@ impl House {
         let dir = DataDir::new(temporary.path().join("ledger"));
         let clock = Clock::manual(Timestamp::from_seconds(START));
         let mut entropy = Entropy::system();
-        let [gateway, unknown] =
-            [TokenKind::Gateway, TokenKind::Account].map(|kind| TokenSecret::from_random(kind, &entropy.bytes_32()));
-        let operator = begin(&dir, &clock, &gateway);
-        let ledger = Ledger::start(&dir, clock.clone(), Entropy::system(), Settings::default()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let app = App::new(ledger.clone(), entropy, auth_failures_per_hour);
-        tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
-        let [gateway, unknown] = [gateway, unknown].map(TokenSecret::reveal_once);
+        let unknown = TokenSecret::from_random(TokenKind::Account, &entropy.bytes_32()).reveal_once();
+        let operator = begin(&dir, &clock);
+        let (ledger, address) = open(&dir, &clock, auth_failures_per_hour).await;
         let later = || ids_later("");
         Self {
             address,
@@ -130,7 +126,7 @@ impl House {
             ledger,
             dir: temporary,
             operator,
-            gateway,
+            gateway: later(),
             unknown,
             auditor: later(),
             teams: 0,
@@ -203,6 +199,9 @@ impl House {
         self.graces = self.user_token(self.grace, "tablet").await;
         self.linus_own = self.user_token(self.linus, "desk").await;
         self.auditor = self.token("/v1/staff-tokens", json!({ "role": "auditor", "name": "auditor" })).await;
+        let gateway =
+            json!({ "name": "edge", "rights": ["introspect", "authorize", "report"], "accounts": [self.teams] });
+        self.gateway = self.token("/v1/gateway-tokens", gateway).await;
         self.deleted = self.account_token(self.teams, json!({ "name": "gone", "access": "full" })).await;
         self.delete(&self.deleted.path).await.expect(204);
         let end = Timestamp::from_seconds(START + 60).to_seconds_text();
@@ -214,6 +213,33 @@ impl House {
         self.rotated_out = first.text;
         self.rotated = Token { id: first.id, text, path: first.path };
         self.advance(120);
+    }
+
+    /// Stops the service in order and starts it again, at the same moment; without its views if they are lost.
+    pub async fn restart(&mut self, views_are_lost: bool) {
+        let ledger = self.ledger.clone();
+        tokio::task::spawn_blocking(move || ledger.stop()).await.unwrap();
+        let dir = self.ledger.dir().clone();
+        if views_are_lost {
+            std::fs::remove_file(dir.views()).unwrap();
+        }
+        (self.ledger, self.address) = open(&dir, &self.clock, 0).await;
+    }
+
+    /// Goes on with what a crash at this moment leaves: the files as they are, the run not ended.
+    pub async fn crash(&mut self) {
+        let before = self.ledger.dir().path().to_owned();
+        let after = DataDir::new(self.dir.path().join("after the crash"));
+        after.prepare().unwrap();
+        for entry in std::fs::read_dir(before).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            let is_kept = !name.to_string_lossy().ends_with("-shm") && name != "ledger.lock";
+            if is_kept && entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), after.path().join(name)).unwrap();
+            }
+        }
+        (self.ledger, self.address) = open(&after, &self.clock, 0).await;
     }
 
     /// Moves the clock.
@@ -324,7 +350,7 @@ impl House {
     fn whoami(&self) -> Command {
         let digest = TokenDigest::of(&self.adas.text);
         let (route, target) = (Route::Whoami, AskedTarget::None);
-        Command::Use(Use { digest, route, account: None, target, certificate: None, valid: true })
+        Command::Use(Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true })
     }
 
     /// Makes the log long, in batches, without a socket.

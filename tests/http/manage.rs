@@ -19,6 +19,7 @@ async fn every_change_is_accepted_shown_and_recorded() {
     let account = format!("/v1/accounts/{teams}");
     let (member, research) = (format!("{account}/members/{linus}"), format!("{account}/features/domain_research"));
     let (rotate, user_rotate) = (format!("{}/rotate", house.full.path), format!("{}/rotate", house.adas.path));
+    let gateway_rotate = format!("{}/rotate", house.gateway.path);
     let zone = house.resource(teams, json!({ "kind": "zone", "name": "spare.example" })).await;
     let staff = house.token("/v1/staff-tokens", json!({ "role": "operator", "name": "spare" })).await;
     let some = grants(&[("zones", "read_only", json!(["example.com"]))]);
@@ -49,6 +50,14 @@ async fn every_change_is_accepted_shown_and_recorded() {
         ("DELETE", house.adas.path.clone(), Value::Null,                                            204, "TokenDeleted"),
         ("POST",   "/v1/staff-tokens".into(), json!({ "role": "auditor", "name": "t" }),            201, "TokenCreated"),
         ("DELETE", staff.path.clone(),    Value::Null,                                              204, "TokenDeleted"),
+        ("POST",   "/v1/gateway-tokens".into(), json!({ "name": "g", "rights": ["report"], "accounts": [teams] }), 201, "TokenCreated"),
+        ("PATCH",  house.gateway.path.clone(), json!({ "name": "renamed" }),                        200, "TokenRenamed"),
+        ("PATCH",  house.gateway.path.clone(), json!({ "rights": ["authorize"] }),                  200, "GatewayRightsChanged"),
+        ("PATCH",  house.gateway.path.clone(), json!({ "accounts": [teams, house.solo] }),          200, "GatewayRightsChanged"),
+        ("PATCH",  house.gateway.path.clone(), json!({ "expires_at": "2027-01-01T00:00:00Z" }),     200, "TokenExpiryChanged"),
+        ("POST",   gateway_rotate,        json!({ "overlap_seconds": 60 }),                         201, "TokenRotated"),
+        ("DELETE", house.gateway.path.clone(), Value::Null,                                         204, "TokenDeleted"),
+        ("POST",   format!("{account}/tokens/import"), json!({ "name": "old", "access": "full", "digest": "0f".repeat(32) }), 201, "TokenImported"),
     ];
     for (method, path, body, status, event) in rows {
         house.advance(1);
@@ -106,7 +115,8 @@ async fn every_page_of_one_thing_carries_its_version_and_lists_are_cut() {
     for (path, total) in [
         ("/v1/users".to_owned(), 3),
         ("/v1/accounts".to_owned(), 3),
-        ("/v1/staff-tokens".to_owned(), 3),
+        ("/v1/staff-tokens".to_owned(), 2),
+        ("/v1/gateway-tokens".to_owned(), 1),
         (format!("{account}/members"), 2),
         (format!("{account}/resources"), 9),
         (format!("{account}/tokens"), 4),

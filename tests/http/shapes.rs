@@ -152,7 +152,9 @@ async fn what_is_not_there_is_named_as_it_was_sent() {
     }
     // A zone's number is no domain's.
     house.get(&house.full.text, format!("/v2/{}/domains/{zone}", house.teams)).await.expect(404);
-    for path in [format!("/v2/{}/zones", house.solo), "/v2/999999/zones".to_owned(), "/v2/nothing".to_owned()] {
+    let too_long = "/v2/99999999999999999999/zones".to_owned();
+    for path in [format!("/v2/{}/zones", house.solo), "/v2/999999/zones".to_owned(), too_long, "/v2/nothing".to_owned()]
+    {
         let told = house.get(&house.full.text, path).await.expect(404);
         assert_eq!(told.json(), json!({ "message": "Not Found" }));
     }
@@ -166,7 +168,7 @@ async fn hostile_segments_are_refused_before_anything_is_decided() {
         assert_eq!(told.json()["message"], "Validation failed", "{segment}");
         assert!(told.json()["errors"]["name"].is_array(), "{segment}");
     }
-    for account in ["0", "-1", "1.0", "+1", "one", "%31", "99999999999999999999"] {
+    for account in ["0", "-1", "1.0", "+1", "one", "%31"] {
         let told = house.get(&house.full.text, format!("/v2/{account}/zones")).await.expect(400);
         assert!(told.json()["errors"]["account"].is_array(), "{account}");
     }

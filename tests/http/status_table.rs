@@ -141,6 +141,11 @@ async fn every_answer_leaves_what_the_table_says() {
         (&*house.deleted.text, &house.deleted,     teams,      whoami.clone(),                   closed("token_deleted")),
         (&*house.expired.text, &house.expired,     teams,      zone.clone(),                     closed("token_expired")),
         (&*house.rotated_out, &house.rotated,      teams,      zone.clone(),                     closed("secret_ended")),
+        (&*house.deleted.text, &house.deleted,     teams,      v2("zones/a%2Fb"),                closed("token_deleted")),
+        (&*house.expired.text, &house.expired,     teams,      "/v2/one/zones".to_owned(),       closed("token_expired")),
+        (&*house.rotated_out, &house.rotated,      teams,      v2("zones?page=none"),            closed("secret_ended")),
+        (&*house.rotated_out, &house.rotated,      teams,      v2("zones?name_like=%FF"),        closed("secret_ended")),
+        (&*house.unknown,   full,                  teams,      v2("zones/a%2Fb"),                nothing(401, false)),
         (&*house.unknown,   full,                  teams,      zone.clone(),                     nothing(401, false)),
         ("tlka_malformed",  full,                  teams,      zone.clone(),                     nothing(401, false)),
     ];
@@ -160,7 +165,8 @@ async fn every_answer_leaves_what_the_table_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn staff_and_gateways_are_refused_and_nothing_draws() {
     let house = House::new().await;
-    for (token, kind) in [(&house.operator, "operator"), (&house.auditor.text, "auditor"), (&house.gateway, "gateway")]
+    for (token, kind) in
+        [(&house.operator, "operator"), (&house.auditor.text, "auditor"), (&house.gateway.text, "gateway")]
     {
         let head = house.head();
         let told = house.get(token, format!("/v2/{}/zones", house.teams)).await.expect(403);

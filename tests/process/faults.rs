@@ -5,7 +5,7 @@ use crate::injector::{Injector, injected, serve_with};
 use crate::load::{Book, Load, Logged, seed};
 use crate::scene::Scene;
 use std::time::Duration;
-use token_ledger::domain::event::Event;
+use token_ledger::domain::event::{Event, OutageCause};
 
 /// Longest time from the first failed call to the end of the process: answers get half a second, strace slows it down.
 const END_TIME_MAX: Duration = Duration::from_secs(5);
@@ -30,7 +30,10 @@ fn ends_and_loses_nothing(calls: &str, fault: &str, file: Option<&str>) {
     is_whole_after_a_new_start(&scene, book);
 }
 
-fn is_whole_after_a_new_start(scene: &Scene, book: Book) {
+/// The next start finds its way: every receipt is in the log once, tokens are what clients were told, nothing is wrong,
+/// and the next use works.
+#[track_caller]
+pub fn is_whole_after_a_new_start(scene: &Scene, book: Book) {
     let server = scene.serve(&[]);
     let mut client = Client::connect(server.address).unwrap();
     client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);
@@ -82,27 +85,50 @@ fn a_disk_that_is_full_once_refuses_and_then_records_again() {
     client.ask(Ask::get("/readyz", "")).unwrap().expect(200);
     let book = load.stop();
     assert!(book.unavailable > 0, "seed {seed}: the batch that was rolled back is answered 503");
+    let logged = Logged::read(&scene.dir());
+    let outages: Vec<_> = (1..=logged.len())
+        .filter_map(|position| match logged.at(position) {
+            Event::RecordingResumed(resumed) => Some(resumed),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(outages[..], [resumed] if resumed.cause == OutageCause::DiskFull), "seed {seed}: {outages:?}");
+    assert!(outages[0].turned_away >= book.unavailable, "seed {seed}: {outages:?}");
     scene.run(&["replay", "--compare"]).expect(0).says("the running server");
     server.terminate().expect(0);
     is_whole_after_a_new_start(&scene, book);
 }
 
-/// The sync that follows a move of the write-ahead log into the file: nothing was promised of it. The write-ahead log
-/// keeps every record until a later move, which writes the pages again, succeeds.
+/// The sync that follows a move of the write-ahead log into the file. Every answer that was given stands: the
+/// write-ahead log has its record. But pages of the file may count as written that are not, so a new start must look.
 #[test]
-fn a_failed_sync_of_the_ledger_file_itself_loses_nothing() {
+fn a_failed_sync_of_the_ledger_file_itself_ends_the_process_and_loses_nothing() {
+    ends_and_loses_nothing("fsync,fdatasync", "error=EIO:when=1", Some("ledger.db"));
+}
+
+#[test]
+fn a_failed_write_of_the_ledger_file_itself_ends_the_process_and_loses_nothing() {
+    ends_and_loses_nothing("pwrite64", "error=EIO:when=1", Some("ledger.db"));
+}
+
+/// No room for the file to grow: the write-ahead log keeps what it has and is moved another time.
+#[test]
+fn a_ledger_file_that_cannot_grow_turns_nobody_away_and_loses_nothing() {
     let seed = seed();
     let scene = Scene::new();
     let server = scene.serve(&[]);
     let load = Load::begin(&server, &scene, seed);
     let file = scene.data().join("ledger.db");
     let mut injector =
-        Injector::attach(server.id(), "fsync,fdatasync", "error=EIO:when=1", Some(&file), scene.aside("strace"));
+        Injector::attach(server.id(), "pwrite64", "error=ENOSPC:when=1", Some(&file), scene.aside("strace"));
     injector.wait_until_injected();
-    injector.detach();
-    server.kill();
-    let book = load.end();
+    assert_eq!(injector.detach(), 1);
+    let book = load.stop();
     assert_eq!(book.unavailable, 0, "seed {seed}");
+    let mut client = Client::connect(server.address).unwrap();
+    let metrics = client.ask(Ask::get("/metrics", "")).unwrap().expect(200);
+    assert!(String::from_utf8_lossy(&metrics.body).contains("token_ledger_wal_moves_without_room_total 1\n"));
+    server.terminate().expect(0);
     is_whole_after_a_new_start(&scene, book);
 }
 

@@ -1,9 +1,11 @@
 //! System calls of a running server that fail on purpose (strace, a Debian package that the tests need).
 
-use crate::program::{Lines, PATIENCE, PROGRAM, SERVE, Server, as_child, send, wait_for_end};
+use crate::program::{Ended, Lines, PATIENCE, PROGRAM, SERVE, Server, as_child, send, wait_for_end};
 use crate::scene::Scene;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 /// strace at a server.
 pub struct Injector {
@@ -57,6 +59,32 @@ fn strace(calls: &str, fault: &str, path: Option<&Path>, report: &Path) -> Comma
         command.arg("-P").arg(path);
     }
     command
+}
+
+/// Runs a command that is killed when it makes the `nth` of these calls; gives how it ended, none if it was killed.
+pub fn run_killed_at(nth: u32, calls: &str, arguments: &[&str], report: &Path) -> Option<Ended> {
+    let mut command = as_child(strace(calls, &format!("signal=KILL:when={nth}"), None, report));
+    let began = Instant::now();
+    command.arg(PROGRAM).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("strace is installed (apt-get install strace)");
+    let (out, err) = (Lines::of(child.stdout.take().unwrap()), Lines::of(child.stderr.take().unwrap()));
+    let status = wait_for_end(&mut child, "the command");
+    let ended = Ended { code: status.code(), stdout: out.all(), stderr: err.all(), took: began.elapsed() };
+    // strace ends the way that the command did.
+    (status.signal() != Some(9)).then_some(ended)
+}
+
+/// A command that is our child and stands still at its first such call on a file, until it is sent SIGCONT.
+pub fn start_stopped_at(calls: &str, file: &Path, arguments: &[&str], report: &Path) -> Child {
+    let mut command = as_child(strace(calls, "signal=STOP:when=1", Some(file), report));
+    command.args(["-D", PROGRAM]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("strace is installed (apt-get install strace)");
+    let until = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(report).unwrap_or_default().contains("stopped by SIGSTOP") {
+        assert!(Instant::now() < until, "the command did not come to that call");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child
 }
 
 /// How many calls failed on purpose, by strace's own report.

@@ -94,6 +94,12 @@ impl Book {
         self.answered_after_503 += other.answered_after_503;
     }
 
+    /// Requests without a receipt.
+    pub fn unacknowledged(&self) -> Vec<RequestId> {
+        let has_receipt = |request: &&RequestId| self.acknowledged.iter().any(|known| known.request == **request);
+        self.sent.iter().filter(|request| !has_receipt(request)).copied().collect()
+    }
+
     fn acknowledge(&mut self, request: RequestId, answer: &Answer, event: &'static str) {
         let position = answer.position().unwrap_or_else(|| panic!("no receipt: {answer:?}"));
         self.acknowledged.push(Acknowledged { position, request, event });
@@ -140,15 +146,16 @@ impl Load {
     }
 }
 
-struct Worker {
+/// One client's choices and memory.
+pub struct Worker {
     random: Random,
     tokens: Tokens,
     own: Vec<Made>,
-    book: Book,
+    pub book: Book,
 }
 
 impl Worker {
-    fn new(random: Random, tokens: Tokens) -> Self {
+    pub fn new(random: Random, tokens: Tokens) -> Self {
         Self { random, tokens, own: Vec::new(), book: Book::default() }
     }
 
@@ -160,11 +167,17 @@ impl Worker {
                 told = begun.send(()).is_ok();
             }
         }
+        self.into_book()
+    }
+
+    /// What it remembers at its end.
+    pub fn into_book(mut self) -> Book {
         self.book.alive.append(&mut self.own);
         self.book
     }
 
-    fn act(&mut self, client: &mut Client) -> io::Result<()> {
+    /// Sends one request, or none if the server is gone.
+    pub fn act(&mut self, client: &mut Client) -> io::Result<()> {
         match self.random.below(10) {
             0 => self.create(client),
             1 => self.delete(client),
@@ -273,6 +286,11 @@ impl Logged {
         for request in &book.sent {
             assert!(times.get(request).copied().unwrap_or(0) <= 1, "{context}: {request} is recorded twice");
         }
+    }
+
+    /// Whether anything of a request is recorded.
+    pub fn has(&self, request: RequestId) -> bool {
+        self.records.iter().any(|(recorded, _, _)| *recorded == request)
     }
 
     /// The log's length, which is its head.

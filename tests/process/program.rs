@@ -115,8 +115,15 @@ impl Ended {
 
 /// Runs a command to its end.
 pub fn run(arguments: &[&str]) -> Ended {
+    let mut command = token_ledger();
+    command.args(arguments);
+    run_by(command)
+}
+
+/// Runs a command to its end.
+pub fn run_by(mut command: Command) -> Ended {
     let began = Instant::now();
-    let mut child = token_ledger().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (out, err) = (Lines::of(child.stdout.take().unwrap()), Lines::of(child.stderr.take().unwrap()));
     let status = wait_for_end(&mut child, "the command");
     Ended { code: status.code(), stdout: out.all(), stderr: err.all(), took: began.elapsed() }
@@ -145,16 +152,23 @@ impl Server {
     }
 
     /// Starts a server by a command that becomes it.
-    pub fn start_by(mut command: Command) -> Self {
+    pub fn start_by(command: Command) -> Self {
+        Self::try_start_by(command).unwrap_or_else(|ended| panic!("the server did not start: {ended:#?}"))
+    }
+
+    /// Starts a server by a command that becomes it, or says how it ended instead.
+    pub fn try_start_by(mut command: Command) -> Result<Self, Ended> {
+        let began = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());
         let Some(line) = stdout.wait_for("listening on http://") else {
             let status = wait_for_end(&mut child, "serve");
-            panic!("the server did not start: {status}: {}", stderr.all());
+            let (stdout, stderr) = (stdout.all(), stderr.all());
+            return Err(Ended { code: status.code(), stdout, stderr, took: began.elapsed() });
         };
         let address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
-        Self { child, stdout: Some(stdout), stderr: Some(stderr), address }
+        Ok(Self { child, stdout: Some(stdout), stderr: Some(stderr), address })
     }
 
     pub fn id(&self) -> u32 {

@@ -42,10 +42,14 @@ pub fn init(data: &Path) -> String {
 
 impl Scene {
     pub fn new() -> Self {
-        let original = original();
-        let parent = empty_parent();
-        copy_directory(&original.data(), &parent.path().join("ledger"));
-        Self { parent, tokens: original.tokens.clone() }
+        let scene = Self { parent: empty_parent(), tokens: original().tokens.clone() };
+        copy_directory(&original().data(), &scene.data());
+        scene
+    }
+
+    /// A copy in another directory, which is there and stays the caller's.
+    pub fn copy_to(&self, data: &Path) {
+        copy_directory(&self.data(), data);
     }
 
     pub fn data(&self) -> PathBuf {
@@ -117,12 +121,12 @@ fn furnish(server: &Server, operator: String) -> Tokens {
     tokens
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+pub fn copy_directory(from: &Path, to: &Path) {
     DataDir::new(to).prepare().unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        // The socket file of the stopped server is no content.
-        if entry.file_type().unwrap().is_file() {
+        // The socket file of the stopped server is no content, nor is the ballast.
+        if entry.file_type().unwrap().is_file() && entry.file_name() != "ballast" {
             fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
         }
     }
@@ -131,7 +135,7 @@ fn copy_directory(from: &Path, to: &Path) {
 /// Every file with a hash of its bytes.
 pub type Fingerprint = BTreeMap<String, String>;
 
-/// What is in a directory, apart from the lock, the shared memory of readers, and a write-ahead log with nothing in it.
+/// What is in a directory, apart from the lock, the ballast, the shared memory of readers, and a write-ahead log with nothing in it.
 pub fn fingerprint(data: &Path) -> Fingerprint {
     let mut files = Fingerprint::new();
     let Ok(entries) = fs::read_dir(data) else { return files };
@@ -139,8 +143,10 @@ pub fn fingerprint(data: &Path) -> Fingerprint {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let bytes = fs::read(&path).unwrap_or_default();
-        let is_passing =
-            name == "ledger.lock" || name.ends_with("-shm") || (name.ends_with("-wal") && bytes.is_empty());
+        let is_passing = name == "ledger.lock"
+            || name == "ballast"
+            || name.ends_with("-shm")
+            || (name.ends_with("-wal") && bytes.is_empty());
         if !is_passing {
             let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             files.insert(name, hash);

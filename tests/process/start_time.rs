@@ -25,7 +25,7 @@ fn append_uses(scene: &Scene, uses: usize) {
     let mut job = |number: usize| -> Job {
         let (route, target) = (Route::Whoami, AskedTarget::None);
         let digest = digests[number % digests.len()];
-        let used = Use { digest, route, account: None, target, certificate: None, valid: true };
+        let used = Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true };
         let origin = Origin { request: RequestId(entropy.bytes_16()), ..Origin::default() };
         (Command::Use(used), origin)
     };

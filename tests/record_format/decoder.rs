@@ -13,7 +13,9 @@ use std::io::{Seek, SeekFrom, Write};
 use std::process::{Command, Output, Stdio};
 use token_ledger::domain::access::{Access, Coverage, Level, Target, Verb};
 use token_ledger::domain::directory::{DomainState, Plan, ResourceFacts};
-use token_ledger::domain::event::{AccessSource, Cause, EVENT_TYPES, ManagementOperation, Outcome, Route};
+use token_ledger::domain::event::{AccessSource, Cause, EVENT_TYPES, ManagementOperation, OutageCause, Outcome, Route};
+use token_ledger::domain::gateway::GatewayRight;
+use token_ledger::domain::idempotency::AnswerSubject;
 use token_ledger::domain::text::{Subject, TextKind};
 use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::log::codec::{decode, is_canonical};
@@ -89,14 +91,17 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
     let ours = names_of![
         Access,
         AccessSource,
+        AnswerSubject,
         Authority,
         Cause,
         Coverage,
         DomainState,
+        GatewayRight,
         Level,
         ManagementOperation,
         Outcome,
         Owner,
+        OutageCause,
         Plan,
         Principal,
         ResourceFacts,

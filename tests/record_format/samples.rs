@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope, Target, Verb, group};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
-use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
+use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
+use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -30,11 +32,13 @@ pub struct Sample {
 pub fn samples() -> Vec<Sample> {
     let mut samples = Samples::default();
     samples.service();
+    samples.continued();
     samples.directory();
     samples.members_and_resources();
     samples.tokens();
     samples.uses();
     samples.refusals();
+    samples.idempotency();
     samples.headers();
     samples.0
 }
@@ -89,6 +93,48 @@ impl Samples {
         for appended in [0, 1].into_iter().chain(BOUNDARIES) {
             self.add(format!("recording_stopped_{appended}"), of_service(), RecordingStopped { appended });
         }
+        for (subject, ranges) in subjects.into_iter().zip([vec![], vec![(1, 1)], vec![(2, 250), (251, 65_536)]]) {
+            let texts = ranges.into_iter().map(|(first, last)| (TextNumber(first), TextNumber(last))).collect();
+            let erased = PersonalDataErased { subject, texts, by: operator() };
+            self.add(format!("personal_data_erased_of_{}", word(&subject)), by_operator(of_token()), erased);
+        }
+        let map = ScopeMapDefined { map: 1, name: "dnsimple-v2".to_owned(), hash: counted_from(0x20), routes: 104 };
+        self.add("scope_map_defined", of_service(), map);
+        self.outages_and_clock();
+    }
+
+    fn outages_and_clock(&mut self) {
+        for (cause, turned_away) in variants::<OutageCause>().into_iter().zip([0, 251, 65_536]) {
+            let resumed = RecordingResumed { since: Timestamp(NOW.0 - 90_000_000), cause, turned_away };
+            self.add(format!("recording_resumed_{cause:?}"), of_service(), resumed);
+        }
+        let (seen_at, wall) = (Timestamp(NOW.0 - 600_000_000), NOW.plus_seconds(3_600));
+        let seen = ClockStepped { seen_at: NOW, kept: NOW, wall, followed: false, by: None };
+        self.add("clock_stepped_forward", of_service(), seen);
+        let back = Timestamp(NOW.0 - 3_600_000_000);
+        let lasted = ClockStepped { seen_at, kept: NOW, wall: back, followed: true, by: None };
+        self.add("clock_stepped_back_followed", of_service(), lasted);
+        let accepted = ClockStepped { seen_at, kept: NOW, wall, followed: true, by: Some(operator()) };
+        self.add("clock_stepped_accepted", by_operator(of_service()), accepted);
+    }
+
+    fn continued(&mut self) {
+        let name =
+            |number: u8| (format!("ledger.example/log/{number}"), format!("ledger.example/log/{number}+6d6a1b9c"));
+        let ((old_origin, old_vkey), (origin, log_vkey)) = (name(1), name(2));
+        let note = format!("{old_origin}\n70000\nAWq5Zb0c\n\n\u{2014} {old_origin} bWobnA\n");
+        let continued = LogContinued {
+            old_origin,
+            old_vkey,
+            last_checkpoint: note,
+            lost_through: Position(70_000),
+            origin,
+            log_vkey,
+        };
+        let nothing_known =
+            LogContinued { last_checkpoint: String::new(), lost_through: Position::NONE, ..continued.clone() };
+        self.add("log_continued", of_service(), continued);
+        self.add("log_continued_nothing_known", of_service(), nothing_known);
     }
 
     fn directory(&mut self) {
@@ -141,9 +187,9 @@ impl Samples {
         let header = by_operator(of_token());
         for kind in variants() {
             let (owner, access, expires_at) = made_for(kind);
-            let secret = secret(1, None);
-            let created =
-                TokenCreated { kind, owner, name: TextNumber(14), access, secret, expires_at, by: operator() };
+            let (name, secret, by) = (TextNumber(14), secret(1, None), operator());
+            let gateway = (kind == TokenKind::Gateway).then(|| reach(variants()));
+            let created = TokenCreated { kind, owner, name, access, gateway, secret, expires_at, by };
             self.add(format!("token_created_{kind:?}"), header, created);
         }
         self.add("token_renamed", header, TokenRenamed { name: TextNumber(301), by: operator() });
@@ -161,12 +207,28 @@ impl Samples {
             self.add(format!("token_rotated_to_{word}"), header, rotated);
         }
         self.add("token_deleted", header, TokenDeleted { by: operator() });
+        for (word, access, time) in [("full", Access::Full, None), ("granted", zones_and_domains(), Some(NOW))] {
+            let (kind, owner) = (TokenKind::Account, Owner::Account(AccountId(7)));
+            let (name, secret, by) = (TextNumber(14), secret(1, None), operator());
+            let (created_at, expires_at) = (time, time.map(|at| at.plus_seconds(86_400)));
+            let imported = TokenImported { kind, owner, name, access, secret, created_at, expires_at, by };
+            self.add(format!("token_imported_{word}"), header, imported);
+        }
+        let of_service = Header { account: AccountId::NONE, account_number: 0, ..header };
+        for right in variants() {
+            let changed = GatewayRightsChanged { gateway: reach(vec![right]), by: operator() };
+            self.add(format!("gateway_rights_changed_to_{right:?}"), of_service, changed);
+        }
     }
 
     fn uses(&mut self) {
         for route in variants() {
-            self.add(format!("token_used_{route:?}"), of_token(), used(route, Outcome::Ok));
+            let name = format!("{route:?}");
+            let name = name.split('(').next().unwrap_or_default();
+            self.add(format!("token_used_{name}"), of_token(), used(route, Outcome::Ok));
         }
+        let mapped = Route::Mapped(MappedRoute { map: 251, line: 70_000 });
+        self.add("token_used_mapped_far", of_token(), used(mapped, Outcome::UnknownUpstream));
         for outcome in variants() {
             self.add(format!("token_used_{outcome:?}"), of_token(), used(Route::Zone, outcome));
         }
@@ -180,6 +242,7 @@ impl Samples {
             ("read_list", Verb::Read, Target::List),
             ("write_name", Verb::Write, Target::Name(TextNumber(21))),
             ("read_number", Verb::Read, Target::Number(u64::MAX)),
+            ("write_all", Verb::Write, Target::All),
         ] {
             let scope = Some(RequiredScope { group: group::DOMAINS, verb, target });
             let event = TokenUsed { scope, ..used(Route::Domain, Outcome::NotFound) };
@@ -199,7 +262,7 @@ impl Samples {
             self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
         }
         let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
-        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5]).collect();
+        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6]).collect();
         let addresses = (1..=8).map(TextNumber).collect();
         let (first, last) = (NOW, NOW.plus_seconds(59));
         self.add("refusals_summed", header, RefusalsSummed { counts, first, last, addresses });
@@ -217,6 +280,15 @@ impl Samples {
             let (secret, address, agent, cause) = (2, TextNumber(31), TextNumber(32), Cause::WrongKind);
             let refused = ManagementRefused { operation, secret, address, agent, cause };
             self.add(format!("management_refused_{operation:?}"), of_token(), refused);
+        }
+    }
+
+    fn idempotency(&mut self) {
+        for (subject, number) in variants::<AnswerSubject>().into_iter().zip(1..) {
+            let subject = with_numbers(subject, number);
+            let (key, request) = (KeyHash(counted_from(0x50)), RequestDigest(counted_from(0x60)));
+            let kept = IdempotencyKeyKept { key, request, status: 200 + u16::from(number % 2 == 0), subject };
+            self.add(format!("idempotency_key_kept_{}", word(&subject)), by_operator(of_token()), kept);
         }
     }
 
@@ -257,6 +329,19 @@ impl Samples {
 fn word(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     text.split('(').next().unwrap_or_default().to_lowercase()
+}
+
+fn with_numbers(subject: AnswerSubject, number: u8) -> AnswerSubject {
+    let number = u64::from(number);
+    match subject {
+        AnswerSubject::Service => AnswerSubject::Service,
+        AnswerSubject::Account(_) => AnswerSubject::Account(AccountId(number)),
+        AnswerSubject::User(_) => AnswerSubject::User(UserId(number)),
+        AnswerSubject::Member(..) => AnswerSubject::Member(AccountId(number), UserId(number + 70_000)),
+        AnswerSubject::Resource(_) => AnswerSubject::Resource(ResourceId(number)),
+        AnswerSubject::Token(_) => AnswerSubject::Token(TokenId(number)),
+        AnswerSubject::Tokens(..) => AnswerSubject::Tokens(TokenId(number), number + 70_000),
+    }
 }
 
 fn counted_from<const N: usize>(first: u8) -> [u8; N] {
@@ -359,6 +444,10 @@ fn made_for(kind: TokenKind) -> (Owner, Access, Option<Timestamp>) {
     }
 }
 
+fn reach(rights: Vec<GatewayRight>) -> GatewayReach {
+    GatewayReach { rights, accounts: vec![AccountId(1), AccountId(251), AccountId(70_000)] }
+}
+
 fn secret(number: u32, not_after: Option<Timestamp>) -> Secret {
     Secret { number, digest: TokenDigest(counted_from(0x60)), hint: *b"W8f.", not_after }
 }
@@ -382,6 +471,7 @@ fn used(route: Route, outcome: Outcome) -> TokenUsed {
         Route::Zone => Some((group::ZONES, named)),
         Route::Certificates | Route::Certificate => Some((group::CERTIFICATES, named)),
         Route::ResearchStatus => Some((group::DOMAIN_RESEARCH, Target::List)),
+        Route::Mapped(_) => Some((group::ZONES, Target::All)),
     };
     let found = outcome == Outcome::Ok && asked.is_some_and(|(_, target)| target != Target::List);
     TokenUsed {

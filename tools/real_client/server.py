@@ -22,8 +22,8 @@ class Failed(Exception):
 class Server:
     """One ledger in a directory of its own, served on a free port of the loopback interface."""
 
-    def __init__(self, binary):
-        self.binary = os.path.abspath(binary)
+    def __init__(self, binary, *options):
+        self.binary, self.options = os.path.abspath(binary), options
         self.scratch = tempfile.TemporaryDirectory(prefix="token-ledger-check-")
         self.data = os.path.join(self.scratch.name, "ledger")
         os.mkdir(self.data, mode=0o700)
@@ -33,7 +33,7 @@ class Server:
     def __enter__(self):
         # Its log goes to a file: a pipe that nobody empties would stop the server once it is full.
         self.log = open(os.path.join(self.scratch.name, "server.log"), "w+b")
-        serve = [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+        serve = [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.options]
         self.process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=self.log)
         line = self.process.stdout.readline().decode()
         found = re.fullmatch(r"listening on (http://127\.0\.0\.1:[1-9][0-9]*)\n", line)

@@ -9,7 +9,7 @@ use token_ledger::entropy::Entropy;
 use token_ledger::http::server::{ServerLimits, serve};
 use token_ledger::http::{App, entry};
 use token_ledger::ledger::initialize::initialize;
-use token_ledger::ledger::{DataDir, Ledger, Settings};
+use token_ledger::ledger::{DataDir, Ledger, LogReader, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -62,8 +62,9 @@ impl World {
     pub async fn start(path: &Path, at: Timestamp) -> Self {
         let (dir, clock) = (DataDir::new(path), Clock::manual(at));
         let settings = Settings { snapshot_events: SNAPSHOT_EVENTS, ..Settings::default() };
+        // Looked up before: the writer may record the start before anybody could ask the running ledger.
+        let head = LogReader::open(&dir).unwrap().head().unwrap();
         let ledger = Ledger::start(&dir, clock.clone(), Seed::Ledger.entropy(), settings).unwrap();
-        let head = ledger.head();
         let app = App::new(ledger.clone(), Seed::Routes.entropy(), AUTH_FAILURES_PER_HOUR);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -41,7 +41,7 @@ pub(super) fn check(dir: &DataDir, scope: &Scope, reached: &AtomicU64) -> Result
         }
         match check.take(position, record) {
             Ok(()) => {
-                check.compare_signed(position, scope.signed);
+                check.compare_signed(position, scope);
                 ControlFlow::Continue(())
             }
             Err(error) => {
@@ -81,6 +81,8 @@ struct TreeCheck<'a> {
     /// A gap was too long to be filled: what comes after it has no place in the tree.
     lost: bool,
     tiles: u64,
+    /// Stored checkpoints up to the last position.
+    signed_passed: usize,
     message: Vec<u8>,
     findings: Findings,
     failure: Option<LogError>,
@@ -95,6 +97,7 @@ impl<'a> TreeCheck<'a> {
             whole: true,
             lost: false,
             tiles: 0,
+            signed_passed: 0,
             message: Vec::new(),
             findings: Findings::default(),
             failure: None,
@@ -110,10 +113,19 @@ impl<'a> TreeCheck<'a> {
         self.grow(0, leaf)
     }
 
-    /// Whether the records up to the signed head are the ones that were signed.
-    fn compare_signed(&mut self, position: Position, signed: Option<SignedHead>) {
-        let Some(signed) = signed.filter(|signed| signed.size == position && self.whole) else { return };
-        if root(&self.levels) != signed.root {
+    /// Whether the records up to a position at which something was signed are the ones that were signed.
+    fn compare_signed(&mut self, position: Position, scope: &Scope) {
+        let head = scope.signed.filter(|signed| signed.size == position);
+        let from = self.signed_passed;
+        let stored = scope.checkpoints[from..].iter().take_while(|stored| stored.head.size <= position);
+        self.signed_passed += stored.clone().count();
+        let at_it = stored.map(|stored| stored.head).filter(|head| head.size == position);
+        let signed: Vec<SignedHead> = head.into_iter().chain(at_it).collect();
+        if signed.is_empty() || !self.whole {
+            return;
+        }
+        let root = root(&self.levels);
+        if signed.iter().any(|signed| signed.root != root) {
             let what = "the records up to here are not the ones that were signed";
             self.findings.add(position, Kind::Tree, what);
         }

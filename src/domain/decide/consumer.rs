@@ -106,6 +106,8 @@ pub struct UseAnswer {
     pub user: Option<UserCard>,
     /// Accounts that the token acts on, where the route lists them.
     pub accounts: Vec<AccountCard>,
+    /// The access that counts, for a gateway's answer.
+    pub access: Option<Access>,
 }
 
 /// Scope group that a route is judged in; none where it needs no scope.
@@ -116,6 +118,16 @@ pub fn group_of(route: Route) -> Option<GroupNumber> {
         Route::Zones | Route::Zone => Some(group::ZONES),
         Route::Certificates | Route::Certificate => Some(group::CERTIFICATES),
         Route::ResearchStatus => Some(group::DOMAIN_RESEARCH),
+        // Said by the map, with the question.
+        Route::Mapped(_) => None,
+    }
+}
+
+/// Scope group and verb that a question is judged in; none where it needs no scope.
+fn needed(asked: &Use) -> Option<(GroupNumber, Verb)> {
+    match asked.route {
+        Route::Mapped(_) => asked.mapped,
+        route => group_of(route).map(|group| (group, Verb::Read)),
     }
 }
 
@@ -157,6 +169,9 @@ pub(super) fn decide_use(
     let Some((token, secret)) = known else {
         return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::UnknownToken), tally: None };
     };
+    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now).is_ok() {
+        return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::Unreadable), tally: None };
+    }
     let judging = Judging { state, context, asked, token, secret };
     let judged = judging.judge(texts);
     judging.write_down(&judged, texts)
@@ -176,7 +191,11 @@ impl<'a> Judging<'a> {
         if !self.token.kind.is_consumer() {
             return refused(Cause::WrongKind);
         }
-        let Some(path_account) = self.asked.account else {
+        let own = own_account.map(|account| account.id).filter(|_| needed(self.asked).is_some());
+        let Some(path_account) = self.asked.account.or(own) else {
+            if needed(self.asked).is_some() {
+                return refused(Cause::NoAccount);
+            }
             let judged = Judged { account: own_account, source: identity, scope: None, verdict: self.allowed(None) };
             return self.with_room(judged);
         };
@@ -209,11 +228,10 @@ impl<'a> Judging<'a> {
         source: AccessSource,
         texts: &mut dyn Texts,
     ) -> Judged<'a> {
-        let route = self.asked.route;
         let scope =
-            group_of(route).map(|group| RequiredScope { group, verb: Verb::Read, target: self.target(account, texts) });
+            needed(self.asked).map(|(group, verb)| RequiredScope { group, verb, target: self.target(account, texts) });
         let judged = |verdict| Judged { account: Some(account), source, scope, verdict };
-        if route == Route::ResearchStatus && account.research.is_none() {
+        if self.is_research() && account.research.is_none() {
             return judged(refusal(Cause::MissingFeature));
         }
         if scope.is_some_and(|scope| !access.allows(scope)) {
@@ -222,10 +240,16 @@ impl<'a> Judging<'a> {
         self.with_room(judged(self.allowed(Some((account, access, scope)))))
     }
 
+    /// Whether this draws from the month's research, too.
+    fn is_research(&self) -> bool {
+        needed(self.asked).is_some_and(|(group, _)| group == group::DOMAIN_RESEARCH)
+    }
+
     /// What the path asks for, by number where the account knows it.
     fn target(&self, account: &Account, texts: &mut dyn Texts) -> Target {
         match &self.asked.target {
-            AskedTarget::None | AskedTarget::List => Target::List,
+            AskedTarget::None | AskedTarget::List | AskedTarget::Unreadable => Target::List,
+            AskedTarget::All => Target::All,
             AskedTarget::Name(name) => {
                 let subject = Subject::Account(account.id);
                 Target::Name(texts.find(subject, TextKind::ResourceName, name.as_str()).unwrap_or_default())
@@ -243,6 +267,9 @@ impl<'a> Judging<'a> {
     /// The verdict of a use that nothing refuses but, perhaps, the windows.
     fn allowed(&self, inside: Option<(&Account, &Access, Option<RequiredScope>)>) -> Verdict {
         let all = |outcome, resource| Verdict::Allowed { outcome, resource, visible: Visible::All };
+        if matches!(self.asked.route, Route::Mapped(_)) {
+            return all(Outcome::UnknownUpstream, None);
+        }
         let Some((account, access, Some(scope))) = inside else { return all(Outcome::Ok, None) };
         if !self.asked.valid {
             return all(Outcome::Invalid, None);
@@ -251,7 +278,7 @@ impl<'a> Judging<'a> {
             Target::List => {
                 Verdict::Allowed { outcome: Outcome::Ok, resource: None, visible: access.visible(scope.group) }
             }
-            Target::Number(_) => all(Outcome::NotFound, None),
+            Target::Number(_) | Target::All => all(Outcome::NotFound, None),
             Target::Name(name) => match self.look_up(account, name) {
                 Some(resource) => all(Outcome::Ok, Some(resource)),
                 None => all(Outcome::NotFound, None),
@@ -272,7 +299,7 @@ impl<'a> Judging<'a> {
         let (limit, window) = self.pool(judged.account);
         if !window.has_room(limit, now) {
             judged.verdict = refusal(Cause::QuotaExceeded);
-        } else if self.asked.route == Route::ResearchStatus && self.asked.valid {
+        } else if self.is_research() && self.asked.valid {
             let capped = judged.account.is_some_and(|account| {
                 let cap = account.research.and_then(|research| research.monthly_cap);
                 cap.is_some_and(|cap| account.research_month.used_at(now) >= cap)
@@ -321,7 +348,7 @@ impl<'a> Judging<'a> {
             }
             Verdict::Allowed { outcome, resource, .. } => {
                 let (resource, general, outcome) = (resource.unwrap_or_default(), 1, *outcome);
-                let research = u8::from(route == Route::ResearchStatus && self.asked.valid);
+                let research = u8::from(self.is_research() && self.asked.valid);
                 drawn.draw(u64::from(general), self.context.now);
                 draft.record(TokenUsed {
                     secret,
@@ -400,6 +427,20 @@ impl<'a> Judging<'a> {
             account: judged.account.map(AccountCard::from),
             user: self.user_card(),
             accounts: self.listed_accounts(judged),
+            access: self.told_access(judged),
+        }
+    }
+
+    fn told_access(&self, judged: &Judged<'_>) -> Option<Access> {
+        if !matches!(self.asked.route, Route::Mapped(_)) {
+            return None;
+        }
+        match judged.source {
+            AccessSource::Membership(_) => {
+                let Owner::User(user) = self.token.owner else { return None };
+                Some(judged.account?.members.get(&user)?.access.clone())
+            }
+            _ => Some(self.token.access.clone()),
         }
     }
 

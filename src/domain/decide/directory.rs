@@ -52,6 +52,10 @@ impl Faults {
         }
     }
 
+    pub fn extend(&mut self, faults: Vec<FieldFault>) {
+        self.0.extend(faults);
+    }
+
     pub fn finish(self) -> Result<(), Rejection> {
         if self.0.is_empty() { Ok(()) } else { Err(Rejection::Invalid(self.0)) }
     }

@@ -4,7 +4,7 @@ use crate::domain::command::Origin;
 use crate::domain::event::{By, Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, TextNumber, TokenId};
 use crate::domain::state::State;
-use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
+use crate::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Authority, Principal, Token};
 
@@ -59,6 +59,12 @@ impl<'a> Draft<'a> {
         Self { state, context, texts, header, last_text: state.last_text, events: Vec::with_capacity(1) }
     }
 
+    /// Goes on about another token of the same account.
+    pub fn turn_to(&mut self, token: TokenId) {
+        self.header.token = token;
+        self.header.token_number = self.state.token(token).map_or(0, |kept| kept.stream_number(self.header.account));
+    }
+
     /// Writes down one event.
     pub fn record(&mut self, event: impl Into<Event>) {
         self.header.account_number += u64::from(!self.header.account.is_none());
@@ -77,7 +83,8 @@ impl<'a> Draft<'a> {
             return number;
         }
         let number = self.last_text.next();
-        let commitment = self.texts.take(number, subject, kind, text);
+        let known = KnownText { number, kind, token: kind.brought_by(&self.header) };
+        let commitment = self.texts.take(known, subject, text);
         self.record(TextSeen { number, subject, kind, commitment });
         self.last_text = number;
         number

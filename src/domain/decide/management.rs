@@ -3,12 +3,12 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, gateway, imports, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
-    By, Cause, Event, LedgerInitialized, ManagementOperation, ManagementRefused, RecordingStarted, RecordingStopped,
-    ScopeGroupDefined,
+    By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
+    RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::Rejection;
@@ -33,6 +33,17 @@ pub enum Subject {
     Resource(ResourceId),
     /// A token.
     Token(TokenId),
+    /// Personal texts.
+    Texts {
+        /// How many were erased.
+        erased: u64,
+        /// How many stay because another live token bears them.
+        kept: u64,
+        /// Whether no byte of them is left in any file.
+        finished: bool,
+    },
+    /// So many tokens from this one on.
+    Tokens(TokenId, u64),
 }
 
 /// A change that was carried out.
@@ -150,8 +161,13 @@ pub(super) fn decide_change(
             }
         }
     };
-    match rule(&Deciding { state, digests, context, acting }, change, texts) {
-        Ok((events, done)) => Decision { events, answer: Answer::Done(done), tally: None },
+    let deciding = Deciding { state, digests, context, acting };
+    let decided = match change {
+        Change::Once { key, request, change } => once::decide(&deciding, key, *request, change, texts),
+        _ => rule(&deciding, change, texts).map(|(events, done)| (events, Answer::Done(done))),
+    };
+    match decided {
+        Ok((events, answer)) => Decision { events, answer, tally: None },
         Err(rejection) => nothing(Answer::Rejected(rejection)),
     }
 }
@@ -186,23 +202,39 @@ fn refuse(
     Decision { events: draft.finish(), answer, tally: None }
 }
 
-fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
+pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
     match change {
         // A log that has begun has its name and key for ever.
         Change::Initialize { .. } if !deciding.state.origin.is_empty() => {
             Err(Rejection::field("origin", "is settled: the log has begun"))
         }
         Change::Initialize { origin, log_vkey } => Ok(initialize(deciding, texts, origin, log_vkey)),
+        Change::ContinueLog { .. } => continue_log(deciding, texts, change),
         Change::StartRecording => {
             let after_clean_stop = deciding.state.stopped_cleanly;
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
         }
         Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
+        Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
+        // A key under a key: nobody sends such a thing; the inner key is not looked at.
+        Change::Once { change, .. } => rule(deciding, change, texts),
+        Change::ResumeRecording { since, cause, turned_away } => {
+            let (since, cause, turned_away) = (*since, *cause, *turned_away);
+            Ok(service(deciding, texts, RecordingResumed { since, cause, turned_away }))
+        }
+        Change::StepClock { seen_at, kept, wall, followed } => {
+            Ok(step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed))
+        }
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
         | Change::DeleteToken { .. } => tokens::rule(deciding, change, texts),
+        Change::EraseUserTexts { .. } | Change::EraseTokenTexts { .. } | Change::EraseAgain { .. } => {
+            erasure::rule(deciding, change, texts)
+        }
+        Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
+        Change::Gateway(change) => gateway::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }
@@ -211,6 +243,47 @@ fn service(deciding: &Deciding<'_>, texts: &mut dyn Texts, event: impl Into<Even
     let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
     draft.record(event);
     (draft.finish(), Done { subject: Subject::Service, created: false })
+}
+
+/// The service sees a step by itself; whoever accepts one says by what right.
+fn step_clock(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    (seen_at, kept, wall): (Timestamp, Timestamp, Timestamp),
+    followed: bool,
+) -> (Vec<Recorded>, Done) {
+    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
+    let is_service = matches!(deciding.acting.principal, Principal::Service);
+    let by = if is_service { None } else { Some(deciding.by(&mut draft)) };
+    draft.record(ClockStepped { seen_at, kept, wall, followed, by });
+    (draft.finish(), Done { subject: Subject::Service, created: false })
+}
+
+/// A name and key are used for one log only: whoever holds a checkpoint of the old one must never find it contradicted
+/// by the new one.
+fn continue_log(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Change) -> Ruled {
+    let Change::ContinueLog { last_checkpoint, lost_through, origin, log_vkey } = change else {
+        return Err(Rejection::field("origin", "is not that of a continuation"));
+    };
+    let state = deciding.state;
+    if state.origin.is_empty() {
+        return Err(Rejection::field("origin", "the log has not begun"));
+    }
+    if *origin == state.origin || state.former_logs.iter().any(|former| former.origin == *origin) {
+        return Err(Rejection::field("origin", "is or was this log's; a continuation needs one of its own"));
+    }
+    if *log_vkey == state.log_vkey || state.former_logs.iter().any(|former| former.log_vkey == *log_vkey) {
+        return Err(Rejection::field("log_vkey", "is or was this log's; a continuation needs one of its own"));
+    }
+    let continued = LogContinued {
+        old_origin: state.origin.clone(),
+        old_vkey: state.log_vkey.clone(),
+        last_checkpoint: last_checkpoint.clone(),
+        lost_through: *lost_through,
+        origin: origin.clone(),
+        log_vkey: log_vkey.clone(),
+    };
+    Ok(service(deciding, texts, continued))
 }
 
 fn initialize(deciding: &Deciding<'_>, texts: &mut dyn Texts, origin: &str, log_vkey: &str) -> (Vec<Recorded>, Done) {

@@ -2,7 +2,7 @@
 
 use super::access;
 use super::directory::{Faults, account_of, check_version};
-use super::draft::Recorded;
+use super::draft::{Draft, Recorded};
 use super::management::{Deciding, Done, Ruled, Subject};
 use crate::domain::access::Access;
 use crate::domain::command::{AccessRequest, Change, NewSecret};
@@ -43,7 +43,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
     }
 }
 
-fn done(events: Vec<Recorded>, token: TokenId, created: bool) -> Ruled {
+pub(super) fn done(events: Vec<Recorded>, token: TokenId, created: bool) -> Ruled {
     Ok((events, Done { subject: Subject::Token(token), created }))
 }
 
@@ -63,7 +63,8 @@ struct Edit<'a> {
     expires_at: Option<Option<Timestamp>>,
 }
 
-/// The token of this owner. Another owner's, a deleted one and one that never was look the same.
+/// The token of this owner. Another owner's, a deleted one, one that never was and a gateway's, which have changes of
+/// their own, look the same.
 fn token_of<'a>(
     deciding: &Deciding<'a>,
     owner: Owner,
@@ -73,7 +74,7 @@ fn token_of<'a>(
     let missing = Rejection::NotFound(Missing::Token);
     check_owner(deciding, owner)?;
     let token = deciding.state.token(id).ok_or(missing.clone())?;
-    if token.owner != owner || token.deleted_at.is_some() {
+    if token.owner != owner || token.deleted_at.is_some() || token.kind == TokenKind::Gateway {
         return Err(missing);
     }
     check_version(token.version, if_match)?;
@@ -88,6 +89,16 @@ fn check_owner(deciding: &Deciding<'_>, owner: Owner) -> Result<(), Rejection> {
             Some(_) => Ok(()),
             None => Err(Rejection::NotFound(Missing::User)),
         },
+    }
+}
+
+/// Whether an owner may have so many tokens more.
+pub(super) fn check_room(deciding: &Deciding<'_>, owner: Owner, more: usize) -> Result<(), Rejection> {
+    match live_tokens(deciding, owner) {
+        Some(tokens) if tokens.len().saturating_add(more) > TOKENS_MAX => {
+            Err(Rejection::LimitReached("an owner has at most 100000 live tokens"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -108,7 +119,7 @@ fn home(owner: Owner) -> (AccountId, TextSubject) {
     }
 }
 
-fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), &'static str> {
+pub(super) fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), &'static str> {
     match expires_at {
         Some(end) if end <= now => Err("must be in the future"),
         _ => Ok(()),
@@ -142,9 +153,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
     faults.check("expires_at", check_expiry(new.expires_at, deciding.context.now));
     faults.finish()?;
     let request = check_access(deciding, owner, new.access)?;
-    if live_tokens(deciding, owner).is_some_and(|tokens| tokens.len() >= TOKENS_MAX) {
-        return Err(Rejection::LimitReached("an owner has at most 100000 live tokens"));
-    }
+    check_room(deciding, owner, 1)?;
     if deciding.digests.contains_key(&new.secret.digest) {
         return Err(Rejection::Conflict(Conflict::DigestExists));
     }
@@ -162,6 +171,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
         owner,
         name,
         access,
+        gateway: None,
         secret: Secret { number: 1, digest: new.secret.digest, hint: new.secret.hint, not_after: None },
         expires_at: new.expires_at,
         by,
@@ -181,11 +191,7 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
     let (account, subject) = home(token.owner);
     let mut draft = deciding.draft(texts, account, token.id);
     if let Some(name) = edit.name {
-        let name = draft.intern(subject, TextKind::TokenName, name.as_str());
-        if name != token.name {
-            let by = deciding.by(&mut draft);
-            draft.record(TokenRenamed { name, by });
-        }
+        rename(deciding, &mut draft, subject, token, name);
     }
     if let Some(request) = &request
         && !access::is_same(&mut draft, account, request, &token.access)
@@ -194,14 +200,34 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
         let by = deciding.by(&mut draft);
         draft.record(TokenAccessChanged { access, by });
     }
-    if let Some(expires_at) = edit.expires_at.filter(|end| *end != token.expires_at) {
-        let by = deciding.by(&mut draft);
-        draft.record(TokenExpiryChanged { expires_at, by });
+    if let Some(expires_at) = edit.expires_at {
+        set_expiry(deciding, &mut draft, token, expires_at);
     }
     done(draft.finish(), token.id, false)
 }
 
-fn rotate(
+pub(super) fn rename(
+    deciding: &Deciding<'_>,
+    draft: &mut Draft<'_>,
+    subject: TextSubject,
+    token: &Token,
+    name: &PersonalText,
+) {
+    let name = draft.intern(subject, TextKind::TokenName, name.as_str());
+    if name != token.name {
+        let by = deciding.by(draft);
+        draft.record(TokenRenamed { name, by });
+    }
+}
+
+pub(super) fn set_expiry(deciding: &Deciding<'_>, draft: &mut Draft<'_>, token: &Token, expires_at: Option<Timestamp>) {
+    if expires_at != token.expires_at {
+        let by = deciding.by(draft);
+        draft.record(TokenExpiryChanged { expires_at, by });
+    }
+}
+
+pub(super) fn rotate(
     deciding: &Deciding<'_>,
     texts: &mut dyn Texts,
     token: &Token,
@@ -230,7 +256,7 @@ fn rotate(
     done(draft.finish(), token.id, true)
 }
 
-fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token) -> Ruled {
+pub(super) fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token) -> Ruled {
     if token.kind == TokenKind::Operator && is_last_operator(deciding, token) {
         return Err(Rejection::Conflict(Conflict::LastOperator));
     }

@@ -94,6 +94,16 @@ impl Tally {
         }
     }
 
+    /// Forgets where the refusals of some tokens came from: the addresses were erased, and must not come back with the
+    /// record of their sum.
+    pub fn forget_addresses(&mut self, is_erased: impl Fn(TokenId) -> bool) {
+        for ((_, token), sum) in &mut self.refusals {
+            if is_erased(*token) {
+                sum.addresses.clear();
+            }
+        }
+    }
+
     /// Whether nothing waits to be recorded.
     pub fn is_empty(&self) -> bool {
         self.refusals.is_empty() && self.quotas.is_empty()

@@ -17,9 +17,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
     let Answer::Use(used) = reply.answer else {
         // Unknown to the writer: deleted from no list we know, so it never was.
-        let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
-        reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
-        return reply;
+        return closed();
     };
     let mut answered = match &used.verdict {
         Verdict::Refused(refused) => refusal(question, &used, refused),
@@ -42,18 +40,22 @@ fn is_closed(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
 }
 
+/// 401: one face for whatever is the matter with a token.
+pub(super) fn closed() -> Reply {
+    let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+    reply
+}
+
 fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Reply {
     match refused.cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => {
-            let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
-            reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
-            reply
-        }
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => closed(),
         Cause::WrongKind => {
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
         }
         Cause::ForeignAccount => message(StatusCode::NOT_FOUND, "Not Found"),
-        Cause::MissingScope => missing_scope(question),
+        // Only a gateway's route names no account where one is needed.
+        Cause::MissingScope | Cause::NoAccount => missing_scope(question),
         Cause::MissingFeature => {
             message(StatusCode::PRECONDITION_FAILED, "Domain Research is not active for this account")
         }
@@ -121,7 +123,8 @@ fn research(asked: &Asked, name: &str, errors: &[String]) -> Value {
 async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAnswer) -> Reply {
     let texts = app.ledger.texts();
     match question.route {
-        Route::Whoami => answer::json(StatusCode::OK, &whoami(app, used)),
+        // Mapped routes are asked about by gateways only; this API serves its own.
+        Route::Whoami | Route::Mapped(_) => answer::json(StatusCode::OK, &whoami(app, used)),
         Route::Accounts => {
             let accounts: Vec<_> = used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
             answer::json(StatusCode::OK, &shapes::Data { data: accounts })

@@ -7,6 +7,7 @@ use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
+use crate::http::path;
 use crate::ledger::View;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl ListQuery {
             "per_page" => self.per_page = positive(value)?.min(PER_PAGE_MAX),
             "name_like" if route != Route::Certificates => self.name_like = Some(value.to_lowercase()),
             "registrant_id" if route == Route::Domains => {
-                self.registrant_id = Some(value.parse().map_err(|_| "must be a number".to_owned())?);
+                self.registrant_id = Some(path::whole_number(value).ok_or("must be a number")?);
             }
             "sort" => self.sort = read_sort(value, route)?,
             _ => {}
@@ -66,9 +67,9 @@ impl ListQuery {
 }
 
 fn positive(value: &str) -> Result<usize, String> {
-    match value.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("must be a number from 1 on".to_owned()),
+    match path::number(value) {
+        Ok(number) => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+        Err(_) => Err("must be a number from 1 on".to_owned()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::operations::Operation;
 use super::problem::{message, validation_failed};
 use super::{App, path, shapes};
 use crate::domain::command::{AskedTarget, Command, Use};
-use crate::domain::decide::{UseAnswer, Verdict};
+use crate::domain::decide::{Answer, UseAnswer, Verdict};
 use crate::domain::event::{Outcome, Route};
 use crate::domain::ids::{AccountId, ResourceId};
 use crate::domain::names::normalize_domain_name;
@@ -31,13 +31,14 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
     };
     let question = match question(asked, operation, variables) {
         Ok(question) => question,
-        Err(faults) => return Box::pin(with_rate_limit(app, digest, validation_failed(&faults))).await,
+        Err(faults) => return Box::pin(unreadable(app, asked, digest, (operation, variables), &faults)).await,
     };
     let use_of_token = Use {
         digest,
         route: question.route,
         account: question.account,
         target: question.target.clone(),
+        mapped: None,
         certificate: question.certificate,
         valid: question.valid,
     };
@@ -45,6 +46,38 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Err(unavailable) => not_recorded(unavailable),
         Ok(reply) => judged::answer(app, asked, &question, reply).await,
     }
+}
+
+/// A path or query that cannot be read: 400, of which nothing is recorded, unless the token works no more. That is
+/// said first, and recorded, so that a dead token is told the same whatever it asks.
+async fn unreadable(
+    app: &App,
+    asked: &Asked,
+    digest: TokenDigest,
+    (operation, variables): (Operation, &[&str]),
+    faults: &[FieldFault],
+) -> Reply {
+    if is_dead(app, digest).await {
+        let account = variables.first().and_then(|raw| path::number(raw).ok()).map(AccountId);
+        let (route, target) = (route_of(operation), AskedTarget::Unreadable);
+        let asked_for = Use { digest, route, account, target, mapped: None, certificate: None, valid: false };
+        match app.ledger.submit(Command::Use(asked_for), asked.origin()).await {
+            Err(unavailable) => return not_recorded(unavailable),
+            Ok(reply) if matches!(reply.answer, Answer::Use(_)) => return judged::closed(),
+            // It works again in the meantime.
+            Ok(_) => {}
+        }
+    }
+    with_rate_limit(app, digest, validation_failed(faults)).await
+}
+
+/// Whether a known token's secret opens no door now. The writer judges it again.
+async fn is_dead(app: &App, digest: TokenDigest) -> bool {
+    let look = app.ledger.view_with_digests(|view, digests| {
+        let &(id, secret) = digests.get(&digest)?;
+        Some(view.projections.state.token(id)?.check(secret, view.now).is_err())
+    });
+    look.await.unwrap_or(false)
 }
 
 /// A path under `/v2` that is not served: nothing is decided.
@@ -206,6 +239,6 @@ async fn with_rate_limit(app: &App, digest: TokenDigest, mut reply: Reply) -> Re
 
 fn not_recorded(unavailable: Unavailable) -> Reply {
     let mut reply = message(StatusCode::SERVICE_UNAVAILABLE, &unavailable.to_string());
-    answer::add_retry_after(&mut reply, answer::RETRY_SECONDS);
+    answer::add_retry_after(&mut reply, unavailable.retry_seconds());
     reply
 }

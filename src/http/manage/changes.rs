@@ -1,5 +1,6 @@
 //! Changes of accounts, users, members, features and resources.
 
+use super::idempotency::posted;
 use super::{Answered, Carried, authorize_change, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{AccessRequest, CertificateTexts, Change, ResourceRequest};
 use crate::domain::decide::DoneSubject;
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     let digest = authorize_change(app, asked, managed(operation)).await?;
-    let change = change(asked, operation, variables, body).await?;
+    let change = change(app, asked, operation, variables, body).await?;
     let carried = submit(app, asked, digest, change).await?;
     match operation {
         Operation::RemoveMember | Operation::RemoveResource | Operation::DeactivateResearch => Ok(gone(&carried)),
@@ -53,19 +54,26 @@ async fn shown(app: &App, carried: &Carried) -> Answered {
                 (shapes::member(view, user, member), Some(member.version.0))
             }
             DoneSubject::Resource(id) => (shapes::resource(view, state.resources.get(id.0)?), None),
-            DoneSubject::Service | DoneSubject::Token(_) => return None,
+            DoneSubject::Service | DoneSubject::Token(_) | DoneSubject::Tokens(..) | DoneSubject::Texts { .. } => {
+                return None;
+            }
         })
     })
     .await
 }
 
-async fn change(asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Result<Change, Box<Problem>> {
+async fn change(
+    app: &App,
+    asked: &Asked,
+    operation: Operation,
+    variables: &[&str],
+    body: Body,
+) -> Result<Change, Box<Problem>> {
     use Operation as Op;
-    if operation == Op::CreateUser {
-        return create_user(fields(asked, body).await?);
-    }
-    if operation == Op::CreateAccount {
-        return create_account(fields(asked, body).await?);
+    if let Op::CreateUser | Op::CreateAccount = operation {
+        let (fields, key) = posted(app, asked, body).await?;
+        let change = if operation == Op::CreateUser { create_user(fields) } else { create_account(fields) };
+        return change.map(|change| key.guard(change));
     }
     let account = AccountId(path_number(variables, 0, "account")?);
     match operation {
@@ -76,7 +84,10 @@ async fn change(asked: &Asked, operation: Operation, variables: &[&str], body: B
             put_member(account, user, fields(asked, body).await?)
         }
         Op::RemoveMember => Ok(Change::RemoveMember { account, user: UserId(path_number(variables, 1, "user")?) }),
-        Op::AddResource => add_resource(account, fields(asked, body).await?),
+        Op::AddResource => {
+            let (fields, key) = posted(app, asked, body).await?;
+            add_resource(account, fields).map(|change| key.guard(change))
+        }
         Op::RemoveResource => {
             Ok(Change::RemoveResource { account, resource: ResourceId(path_number(variables, 1, "resource")?) })
         }

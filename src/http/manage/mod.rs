@@ -3,7 +3,12 @@
 //! The credential is judged before the body is read; the writer judges it again when it decides.
 
 mod changes;
+mod clock;
+mod erasure;
+mod gateway;
 mod history;
+mod idempotency;
+mod imports;
 mod reads;
 mod tokens;
 
@@ -18,10 +23,11 @@ use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
 use crate::domain::event::{Cause, ManagementOperation};
 use crate::domain::ids::{Position, Version};
-use crate::domain::rejection::{Conflict, Missing, Rejection};
+use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{Unavailable, View};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use warp::http::{StatusCode, header};
 
@@ -33,6 +39,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
     use Operation as Op;
     match operation {
         Op::GetSelf => reads::own_token(app, asked).await,
+        Op::AcceptClock => clock::accept(app, asked).await,
         Op::ListUsers
         | Op::GetUser
         | Op::ListManagedAccounts
@@ -44,6 +51,8 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListUserTokens
         | Op::GetUserToken
         | Op::ListStaffTokens
+        | Op::ListGatewayTokens
+        | Op::GetGatewayToken
         | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
         Op::GetUsageHistory | Op::GetAccountTokenUsage | Op::GetUserTokenUsage => {
             history::answer(app, asked, operation, variables).await
@@ -58,6 +67,13 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::RotateUserToken
         | Op::CreateStaffToken
         | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
+        Op::EraseUserTexts | Op::EraseAccountTokenTexts | Op::EraseUserTokenTexts => {
+            erasure::answer(app, asked, operation, variables).await
+        }
+        Op::ImportTokens => imports::answer(app, asked, variables, body).await,
+        Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
+            gateway::answer(app, asked, operation, variables, body).await
+        }
         _ => changes::answer(app, asked, operation, variables, body).await,
     }
 }
@@ -108,7 +124,7 @@ pub fn unavailable(unavailable: Unavailable) -> Box<Problem> {
         "The ledger cannot record",
         unavailable.to_string(),
     );
-    Box::new(problem.with_retry_after(answer::RETRY_SECONDS))
+    Box::new(problem.with_retry_after(unavailable.retry_seconds()))
 }
 
 /// Lets staff look; a refused attempt is recorded before it is answered.
@@ -149,14 +165,30 @@ async fn authorize_change(
 struct Carried {
     done: Done,
     position: Option<Position>,
+    /// Whether it was carried out by an earlier request under the same idempotency key.
+    repeated: bool,
 }
 
 async fn submit(app: &App, asked: &Asked, digest: TokenDigest, change: Change) -> Result<Carried, Box<Problem>> {
+    match try_submit(app, asked, digest, change).await? {
+        Ok(carried) => Ok(carried),
+        Err(rejection) => Err(Box::new(rejected(app, rejection).await)),
+    }
+}
+
+/// As [`submit`], for whoever has words of their own for a rejection.
+async fn try_submit(
+    app: &App,
+    asked: &Asked,
+    digest: TokenDigest,
+    change: Change,
+) -> Result<Result<Carried, Rejection>, Box<Problem>> {
     let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
     let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
     match reply.answer {
-        Answer::Done(done) => Ok(Carried { done, position: reply.position }),
-        Answer::Rejected(rejection) => Err(Box::new(rejected(app, rejection).await)),
+        Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
+        Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
+        Answer::Rejected(rejection) => Ok(Err(rejection)),
         Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
 }
@@ -166,8 +198,10 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
         Rejection::UnknownToken | Rejection::Closed(_) => invalid_token(),
         Rejection::Forbidden(cause) => forbidden(cause),
-        Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", name_of(missing))),
+        Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", missing.name())),
         Rejection::Invalid(faults) => Problem::invalid(&faults),
+        Rejection::InvalidLines(lines) => Problem::invalid_lines(&lines),
+        Rejection::Unreadable => Problem::malformed("the request could not be read"),
         Rejection::PlanRequired => Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "plan-required",
@@ -183,6 +217,12 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
             format!("If-Match names another version; the current one is {current}"),
         )
         .with("current_version", current.0),
+        Rejection::KeyReused => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "Idempotency key used again",
+            "this Idempotency-Key was sent with another request within 24 hours; a new request takes a new key",
+        ),
         Rejection::LimitReached(limit) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
         }
@@ -197,17 +237,6 @@ fn forbidden(cause: Cause) -> Problem {
         "this token may not do this; an operator token can (an auditor token can read)",
     )
     .with("cause", cause.name())
-}
-
-fn name_of(missing: Missing) -> &'static str {
-    match missing {
-        Missing::Account => "account",
-        Missing::User => "user",
-        Missing::Member => "member",
-        Missing::Resource => "resource",
-        Missing::Token => "token",
-        Missing::Feature => "feature",
-    }
 }
 
 async fn conflicting(app: &App, conflict: Conflict) -> Problem {
@@ -240,6 +269,7 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
                 .with("resource_id", id.0)
         }
         Conflict::DigestExists => problem("digest-exists", "this digest belongs to a token already".to_owned()),
+        Conflict::DigestsTaken(taken) => imports::duplicates(&taken),
         Conflict::LastOperator => problem(
             "last-operator",
             "this is the last operator token that works; create another one before deleting it".to_owned(),
@@ -253,22 +283,27 @@ fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<
     path::number(raw).map_err(|_| Box::new(Problem::malformed(format!("the {what} in the path is not a number"))))
 }
 
-async fn fields(asked: &Asked, body: Body) -> Result<Fields, Box<Problem>> {
-    if let Some(kind) = asked.headers().get(header::CONTENT_TYPE) {
-        let is_json = kind.to_str().is_ok_and(|kind| {
-            let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            essence == "application/json" || essence.ends_with("+json")
-        });
-        if !is_json {
-            return Err(Box::new(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Unsupported media type",
-                "send application/json",
-            )));
-        }
+/// The announced media type without its parameters, in small letters; none where nothing is announced.
+fn media_type(asked: &Asked) -> Option<String> {
+    let kind = asked.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+async fn fields(asked: &Asked, sent: Body) -> Result<Fields, Box<Problem>> {
+    Fields::parse(&body(asked, sent).await?)
+}
+
+/// The body of JSON, whole.
+async fn body(asked: &Asked, body: Body) -> Result<Bytes, Box<Problem>> {
+    if media_type(asked).is_some_and(|kind| kind != "application/json" && !kind.ends_with("+json")) {
+        return Err(Box::new(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+            "send application/json",
+        )));
     }
-    Fields::parse(&body.read(asked.headers()).await?)
+    body.read(asked.headers()).await
 }
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
@@ -306,6 +341,9 @@ async fn show(
     answer::add_position(&mut reply, carried.position);
     if let Some(version) = version {
         etag(&mut reply, version);
+    }
+    if carried.repeated {
+        idempotency::mark_repeated(&mut reply);
     }
     Ok(reply)
 }

@@ -11,6 +11,7 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::entry::Asked;
 use crate::http::operations::Operation;
+use crate::http::path;
 use crate::http::problem::Problem;
 use crate::http::shapes;
 use crate::ledger::View;
@@ -39,7 +40,12 @@ fn managed(operation: Operation) -> Managed {
     match operation {
         Op::ListUsers | Op::GetUser => Managed::ReadUsers,
         Op::ListResources => Managed::ReadResources,
-        Op::ListAccountTokens | Op::GetAccountToken | Op::ListUserTokens | Op::GetUserToken => Managed::ReadTokens,
+        Op::ListAccountTokens
+        | Op::GetAccountToken
+        | Op::ListUserTokens
+        | Op::GetUserToken
+        | Op::ListGatewayTokens
+        | Op::GetGatewayToken => Managed::ReadTokens,
         Op::ListStaffTokens => Managed::ReadStaffTokens,
         Op::GetUsage => Managed::ReadUsage,
         _ => Managed::ReadAccounts,
@@ -56,9 +62,9 @@ impl Page {
     fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
         let mut page = Self { number: 1, size: PER_PAGE.0 };
         for (key, value) in asked.query()? {
-            let number = || match value.parse::<usize>() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(Box::new(Problem::malformed(format!("{key} must be a number from 1 on")))),
+            let number = || match path::number(value) {
+                Ok(number) => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+                Err(_) => Err(Box::new(Problem::malformed(format!("{key} must be a number from 1 on")))),
             };
             match key.as_str() {
                 "page" => page.number = number()?,
@@ -95,7 +101,12 @@ fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page) -> 
     match operation {
         Op::ListUsers => list(page.cut(state.users.iter(), |user| shapes::user(view, user))),
         Op::ListManagedAccounts => list(page.cut(state.accounts.iter(), |account| shapes::account(view, account))),
-        Op::ListStaffTokens => list(tokens(view, state.service_tokens.iter(), page)),
+        Op::ListStaffTokens => list(tokens(view, service_tokens(state, false).iter(), page)),
+        Op::ListGatewayTokens => list(tokens(view, service_tokens(state, true).iter(), page)),
+        Op::GetGatewayToken => match state.token(TokenId(number(0))).map(|token| token.kind) {
+            Some(TokenKind::Gateway) => one_token(view, Owner::Service, number(0)),
+            _ => Err(Box::new(Problem::not_found("token not found"))),
+        },
         Op::GetUser => one(user(state, number(0))?, |user| (shapes::user(view, user), user.version.0)),
         Op::ListUserTokens => list(tokens(view, user(state, number(0))?.tokens.iter(), page)),
         Op::GetUserToken => one_token(view, Owner::User(UserId(number(0))), number(1)),
@@ -114,7 +125,7 @@ fn look_at_account(view: &View<'_>, operation: Operation, account: &Account, pag
             state.resources.get(id.0).map_or(Value::Null, |resource| shapes::resource(view, resource))
         })),
         Op::ListAccountTokens => list(tokens(view, account.tokens.iter(), page)),
-        Op::GetUsage => list(json!({ "data": usage(view, account) })),
+        Op::GetUsage => list(json!({ "data": shapes::usage(view, account) })),
         _ => one(account, |account| (shapes::account(view, account), account.version.0)),
     }
 }
@@ -132,6 +143,13 @@ fn user(state: &State, id: u64) -> Result<&User, Box<Problem>> {
     state.user(UserId(id)).ok_or_else(|| Box::new(Problem::not_found("user not found")))
 }
 
+/// Live tokens of the service: those of gateways, or those of staff.
+fn service_tokens(state: &State, of_gateways: bool) -> Vec<TokenId> {
+    let is_one =
+        |id: &&TokenId| state.token(**id).is_some_and(|token| (token.kind == TokenKind::Gateway) == of_gateways);
+    state.service_tokens.iter().filter(is_one).copied().collect()
+}
+
 fn tokens<'a>(view: &View<'_>, ids: impl ExactSizeIterator<Item = &'a TokenId>, page: &Page) -> Value {
     page.cut(ids, |&id| view.projections.state.token(id).map_or(Value::Null, |token| shapes::token(view, token)))
 }
@@ -142,16 +160,6 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
         Some(token) => one(token, |token| (shapes::token(view, token), token.version.0)),
         None => Err(Box::new(Problem::not_found("token not found"))),
     }
-}
-
-fn usage(view: &View<'_>, account: &Account) -> Value {
-    let mut usage = json!({ "general": shapes::window(&account.window.view(account.hourly_limit, view.now)) });
-    if let Some(research) = account.research {
-        let used = account.research_month.used_at(view.now);
-        usage["domain_research"] =
-            json!({ "month": view.now.month().to_text(), "used": used, "cap": research.monthly_cap });
-    }
-    usage
 }
 
 /// What a token may know of itself, whatever its kind.

@@ -1,5 +1,6 @@
 //! Changes of tokens. A secret is made here, shown in the answer that creates it, and dropped.
 
+use super::idempotency::{mark_repeated, posted};
 use super::{Answered, authorize_change, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{Change, NewSecret};
 use crate::domain::decide::DoneSubject;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use warp::http::StatusCode;
 
 /// How long the secret before a rotation goes on working, where nothing is said.
-const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
+pub(super) const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
@@ -27,29 +28,30 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
     let kind = kind_made(operation);
     match operation {
         Op::CreateAccountToken | Op::CreateUserToken => {
-            let fields = fields(asked, body).await?;
+            let (fields, key) = posted(app, asked, body).await?;
             let secret = make_secret(app, kind);
             let change = create(owner, kind, &secret, fields)?;
-            let carried = submit(app, asked, digest, change).await?;
+            let carried = submit(app, asked, digest, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::CreateStaffToken => {
-            let (kind, name) = staff(fields(asked, body).await?)?;
+            let (fields, key) = posted(app, asked, body).await?;
+            let (kind, name) = staff(fields)?;
             let secret = make_secret(app, kind);
             let new = new_secret(&secret);
             let change = Change::CreateToken { owner, kind, name, access: None, expires_at: None, secret: new };
-            let carried = submit(app, asked, digest, change).await?;
+            let carried = submit(app, asked, digest, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::RotateAccountToken | Op::RotateUserToken => {
             let token = token_in_path(owner, variables)?;
-            let mut fields = fields(asked, body).await?;
+            let (mut fields, key) = posted(app, asked, body).await?;
             let overlap_seconds = fields.number("overlap_seconds").unwrap_or(OVERLAP_SECONDS_DEFAULT);
             fields.finish()?;
             let secret = make_secret(app, kind);
             let (new, if_match) = (new_secret(&secret), if_match(asked)?);
             let change = Change::RotateToken { owner, token, overlap_seconds, secret: new, if_match };
-            let carried = submit(app, asked, digest, change).await?;
+            let carried = submit(app, asked, digest, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::UpdateAccountToken | Op::UpdateUserToken => {
@@ -100,16 +102,16 @@ fn owner(operation: Operation, variables: &[&str]) -> Result<Owner, Box<Problem>
     })
 }
 
-fn token_in_path(owner: Owner, variables: &[&str]) -> Result<TokenId, Box<Problem>> {
+pub(super) fn token_in_path(owner: Owner, variables: &[&str]) -> Result<TokenId, Box<Problem>> {
     let index = usize::from(owner != Owner::Service);
     path_number(variables, index, "token").map(TokenId)
 }
 
-fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
+pub(super) fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
     TokenSecret::from_random(kind, &app.entropy.lock().bytes_32())
 }
 
-fn new_secret(secret: &TokenSecret) -> NewSecret {
+pub(super) fn new_secret(secret: &TokenSecret) -> NewSecret {
     NewSecret { digest: secret.digest(), hint: secret.hint() }
 }
 
@@ -135,20 +137,25 @@ fn staff(mut fields: Fields) -> Result<(TokenKind, crate::domain::text::Personal
     kind.zip(name).ok_or_else(|| Box::new(Problem::malformed("role or name is missing")))
 }
 
-fn token_shape(view: &crate::ledger::View<'_>, subject: DoneSubject) -> Option<(Value, Option<u64>)> {
+pub(super) fn token_shape(view: &crate::ledger::View<'_>, subject: DoneSubject) -> Option<(Value, Option<u64>)> {
     let DoneSubject::Token(id) = subject else { return None };
     let token = view.projections.state.token(id)?;
     Some((shapes::token(view, token), Some(token.version.0)))
 }
 
-/// The one answer that holds the secret. Nothing between here and the client may keep it.
-async fn shown_once(app: &App, carried: super::Carried, secret: TokenSecret) -> Answered {
+/// The one answer that holds the secret. Nothing between here and the client may keep it. The same request again has
+/// null in its place: the secret that was made for it meanwhile is nobody's, and is dropped here.
+pub(super) async fn shown_once(app: &App, carried: super::Carried, secret: TokenSecret) -> Answered {
     let shown = app.ledger.view(|view| token_shape(&view, carried.done.subject)).await;
     let Some((data, version)) = shown else {
         return Err(Box::new(Problem::not_found("the token is gone in the meantime")));
     };
-    let mut reply: Reply = answer::json(StatusCode::CREATED, &json!({ "data": data, "token": secret.reveal_once() }));
+    let token = (!carried.repeated).then(|| secret.reveal_once());
+    let mut reply: Reply = answer::json(StatusCode::CREATED, &json!({ "data": data, "token": token }));
     answer::add_position(&mut reply, carried.position);
+    if carried.repeated {
+        mark_repeated(&mut reply);
+    }
     if let Some(version) = version {
         super::etag(&mut reply, version);
     }

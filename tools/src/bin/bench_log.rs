@@ -187,8 +187,15 @@ fn use_by(random: &mut Random) -> Job {
         _ => (Route::Domain, AskedTarget::Name(text(&domain_of(account)))),
     };
     let account = Some(AccountId(account));
-    let command =
-        Command::Use(Use { digest: digest_of(token), route, account, target, certificate: None, valid: true });
+    let command = Command::Use(Use {
+        digest: digest_of(token),
+        route,
+        account,
+        target,
+        mapped: None,
+        certificate: None,
+        valid: true,
+    });
     let mut request = [0; 16];
     request[..8].copy_from_slice(&random.next().to_le_bytes());
     request[8..].copy_from_slice(&random.next().to_le_bytes());
@@ -334,7 +341,7 @@ fn measure_readers(dir: &DataDir, rounds: usize, goals: &mut Goals) {
 
 fn measure_start(dir: &DataDir, log: &LogReader, projections: &Projections, rounds: usize, full: f64) {
     let leaf = merkle::leaf_hash(&log.record(projections.position).unwrap().unwrap());
-    let (storing, _) = seconds_of(|| Views::open(dir).unwrap().store(projections, leaf).unwrap());
+    let (storing, ()) = seconds_of(|| Views::open(dir).unwrap().store(projections, leaf).unwrap());
     let starts = (0..rounds).map(|_| {
         let (seconds, (core, loaded)) =
             seconds_of(|| Core::open(dir, Clock::manual(START), Entropy::system()).unwrap());

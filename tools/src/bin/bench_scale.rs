@@ -127,8 +127,15 @@ fn build(base: &Path, name: &str, accounts: u64, tokens_each: u64, uses: u64) ->
 }
 
 fn whoami(digest: TokenDigest) -> Job {
-    let asked =
-        Use { digest, route: Route::Whoami, account: None, target: AskedTarget::None, certificate: None, valid: true };
+    let asked = Use {
+        digest,
+        route: Route::Whoami,
+        account: None,
+        target: AskedTarget::None,
+        certificate: None,
+        valid: true,
+        mapped: None,
+    };
     (Command::Use(asked), Origin::default())
 }
 

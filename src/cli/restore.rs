@@ -1,0 +1,202 @@
+//! `restore`: a data directory out of a backup.
+
+use super::backup::verify_copy;
+use super::verify::read_text;
+use super::{DataArgument, Failure};
+use crate::audit::verify::Report;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::ledger::continuation::{Continued, LastKnown, continue_log};
+use crate::ledger::{DataDir, LogError, LogReader};
+use crate::log::backup::{Manifest, make_servable};
+use crate::log::note::Vkey;
+use crate::log::signed_head::{check_key, read_checkpoints, read_key};
+use crate::log::unfinished::Unfinished;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The backup.
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    #[command(flatten)]
+    data: DataArgument,
+    /// The log's signing key, where the backup does not hold it. Without one the copy can be read and verified.
+    #[arg(long, value_name = "FILE", conflicts_with = "new_log")]
+    key: Option<PathBuf>,
+    /// Go on under a name and key of its own: needed if anything was recorded after the backup.
+    #[arg(long)]
+    new_log: bool,
+    /// Name of the new log for ever (a URL without scheme); made up if absent.
+    #[arg(long, value_name = "NAME", requires = "new_log")]
+    origin: Option<String>,
+    /// The last checkpoint that anybody has of the log, as `/checkpoint` gave it: it shows what is lost.
+    #[arg(long, value_name = "FILE")]
+    last_checkpoint: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A directory that was restored.
+struct Restored {
+    manifest: Manifest,
+    has_key: bool,
+    continued: Option<Continued>,
+}
+
+pub(super) fn run(arguments: &RestoreArguments) -> Result<(), Failure> {
+    let dir = arguments.data.dir();
+    let manifest = Manifest::read(&arguments.from)?;
+    let unfinished = Unfinished::begin(dir.path())?;
+    let restored = fill(arguments, manifest, &unfinished.dir())?;
+    unfinished.finish()?;
+    report(arguments, &dir, &restored);
+    Ok(())
+}
+
+/// Everything happens in a directory that has not its name yet: whatever fails or crashes leaves nothing to be served.
+fn fill(arguments: &RestoreArguments, manifest: Manifest, copy: &DataDir) -> Result<Restored, Failure> {
+    manifest.copy_files(&arguments.from, copy)?;
+    if arguments.new_log {
+        remove_key(copy)?;
+    } else if let Some(key) = &arguments.key {
+        take_key(key, &manifest, copy)?;
+    }
+    // Erasures that came after the backup are applied here, before anything of it is read, verified or put in place.
+    let verified = verify_copy(copy)?;
+    compare(&arguments.from, &manifest, &verified)?;
+    let has_key = copy.key().exists();
+    if has_key {
+        check_key(&copy.key(), &read_key(&copy.key(), &verified.origin)?, &verified.log_vkey)?;
+    }
+    let last_known = last_known(arguments.last_checkpoint.as_deref(), &verified, copy)?;
+    if let (Some(known), false) = (&last_known, arguments.new_log)
+        && known.position() > verified.head
+    {
+        let (ends, signed) = (verified.head, known.position());
+        return Err(Failure::Finding(format!(
+            "the backup ends at position {ends}, but {signed} was signed: under its old name it would contradict that. Restore it with --new-log"
+        )));
+    }
+    make_servable(copy)?;
+    let continued = match arguments.new_log {
+        true => Some(go_on(arguments, last_known.as_ref(), copy)?),
+        false => None,
+    };
+    Ok(Restored { has_key: has_key || continued.is_some(), manifest, continued })
+}
+
+fn go_on(arguments: &RestoreArguments, known: Option<&LastKnown>, copy: &DataDir) -> Result<Continued, Failure> {
+    let uid = rustix::process::getuid().as_raw();
+    let sources = (Clock::system(), Entropy::system());
+    Ok(continue_log(copy, arguments.origin.as_deref(), known, uid, sources)?)
+}
+
+/// The old log's key has no place beside the new log.
+fn remove_key(copy: &DataDir) -> Result<(), LogError> {
+    match std::fs::remove_file(copy.key()) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(LogError::Io { path: copy.key(), source }),
+        _ => Ok(()),
+    }
+}
+
+/// A key of another log is refused before it is copied.
+fn take_key(path: &Path, manifest: &Manifest, copy: &DataDir) -> Result<(), LogError> {
+    check_key(path, &read_key(path, &manifest.origin)?, &manifest.log_vkey)?;
+    let seed = std::fs::read(path).map_err(|source| LogError::Io { path: path.to_owned(), source })?;
+    copy.write_secret_file(&copy.key(), &seed)
+}
+
+/// What was verified must be what the backup says of itself.
+fn compare(from: &Path, manifest: &Manifest, verified: &Report) -> Result<(), LogError> {
+    let root = verified.root.map(|root| STANDARD.encode(root));
+    let is_it = verified.head == manifest.position
+        && root.as_deref() == Some(manifest.root_hash.as_str())
+        && (verified.origin.as_str(), verified.log_vkey.as_str()) == (&manifest.origin, &manifest.log_vkey);
+    if is_it {
+        return Ok(());
+    }
+    let what = format!(
+        "it says position {} of {:?}, but holds {} of {:?}",
+        manifest.position, manifest.origin, verified.head, verified.origin
+    );
+    Err(LogError::BadBackup { path: from.to_owned(), what })
+}
+
+/// The last checkpoint: the one that was given, else the last in the backup. One of the same log and length that says
+/// other records is refused, whatever was asked for: then this is not the log that was signed.
+fn last_known(given: Option<&Path>, verified: &Report, copy: &DataDir) -> Result<Option<LastKnown>, Failure> {
+    let vkey = match (verified.log_vkey.parse::<Vkey>(), given) {
+        (Ok(vkey), _) => vkey,
+        (Err(_), None) => return Ok(None),
+        (Err(error), Some(_)) => {
+            return Err(Failure::Finding(format!("the log names no key to check it with: {error}")));
+        }
+    };
+    let Some(path) = given else {
+        // Of an earlier name of a log that was continued once already, and not signed since, there may be one, too.
+        let stored = read_checkpoints(copy)?.pop();
+        return Ok(stored.and_then(|(_, note)| LastKnown::read(&note, &vkey).ok()));
+    };
+    let named = path.display();
+    let known = LastKnown::read(&read_text(path)?, &vkey)
+        .map_err(|error| Failure::Finding(format!("{named} is no checkpoint of {}: {error}", verified.origin)))?;
+    if known.is_of(&LogReader::open(copy)?)? == Some(false) {
+        let size = known.position();
+        return Err(Failure::Finding(format!("{named} contradicts the backup: at size {size} it signs other records")));
+    }
+    Ok(Some(known))
+}
+
+fn report(arguments: &RestoreArguments, dir: &DataDir, restored: &Restored) {
+    let Restored { manifest, has_key, continued } = restored;
+    if arguments.json {
+        let new_log = continued.as_ref().map(|continued| {
+            json!({
+                "origin": continued.origin, "log_vkey": continued.log_vkey, "position": continued.position.0,
+                "root_hash": STANDARD.encode(continued.root),
+                "lost": continued.lost.map(|(first, last)| json!({ "first": first.0, "last": last.0 })),
+            })
+        });
+        let shown = json!({
+            "data": dir.path().display().to_string(),
+            "origin": manifest.origin,
+            "position": manifest.position.0,
+            "root_hash": manifest.root_hash,
+            "verified": true,
+            "has_key": has_key,
+            "new_log": new_log,
+        });
+        println!("{shown}");
+        return;
+    }
+    let path = dir.path().display();
+    println!("{path} holds {} up to position {}, verified.", manifest.origin, manifest.position);
+    if let Some(continued) = continued {
+        println!("It goes on as {}; position {} says so, and is signed.", continued.origin, continued.position);
+        match continued.lost {
+            Some((first, last)) => println!("Lost: positions {first} to {last} of {}.", manifest.origin),
+            None => println!(
+                "What {} recorded after position {} is lost; nothing here says how much.",
+                manifest.origin, manifest.position
+            ),
+        }
+        println!("Verifier key of the new log, for auditors: {}", continued.log_vkey);
+    } else if *has_key {
+        println!(
+            "It has the log's name and key: serve it only if nothing was recorded after position {}.",
+            manifest.position
+        );
+        println!("Otherwise restore it with --new-log.");
+    } else {
+        println!(
+            "It has no signing key: it can be read and verified. To serve it, restore with --key FILE or --new-log."
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! How tokens begin, change and end.
+
+use super::State;
+use crate::domain::event::{Event, Header, TokenCreated, TokenImported, TokenRotated};
+use crate::domain::ids::Version;
+use crate::domain::time::Timestamp;
+use crate::domain::token::Token;
+use crate::domain::window::UnitCount;
+
+impl State {
+    pub(super) fn begin_token(&mut self, header: &Header, event: &Event) {
+        let token = match event {
+            Event::TokenCreated(created) => created_token(header, created),
+            Event::TokenImported(imported) => imported_token(header, imported),
+            _ => return,
+        };
+        if let Some(tokens) = self.live_tokens_mut(token.owner) {
+            tokens.insert(token.id);
+        }
+        self.tokens.add(token.id.0, token);
+    }
+
+    pub(super) fn evolve_token(&mut self, header: &Header, event: &Event) {
+        let Some(token) = self.tokens.get_mut(header.token.0) else { return };
+        match event {
+            Event::TokenRenamed(renamed) => token.name = renamed.name,
+            Event::TokenAccessChanged(changed) => token.access = changed.access.clone(),
+            Event::TokenExpiryChanged(changed) => token.expires_at = changed.expires_at,
+            Event::GatewayRightsChanged(changed) => token.gateway = Some(Box::new(changed.gateway.clone())),
+            Event::TokenRotated(rotated) => rotate(token, rotated, header.recorded_at),
+            Event::TokenDeleted(_) => token.deleted_at = Some(header.recorded_at),
+            _ => return,
+        }
+        token.version = token.version.next();
+        let (owner, deleted) = (token.owner, token.deleted_at.is_some());
+        if deleted && let Some(tokens) = self.live_tokens_mut(owner) {
+            tokens.remove(&header.token);
+        }
+    }
+}
+
+fn created_token(header: &Header, created: &TokenCreated) -> Token {
+    Token {
+        id: header.token,
+        kind: created.kind,
+        owner: created.owner,
+        name: created.name,
+        access: created.access.clone(),
+        gateway: created.gateway.clone().map(Box::new),
+        secrets: vec![created.secret],
+        created_at: header.recorded_at,
+        created_by: header.principal,
+        version: Version(1),
+        expires_at: created.expires_at,
+        deleted_at: None,
+        imported_at: None,
+        streams: vec![(header.account, header.token_number)],
+        refusals: UnitCount::default(),
+        new_agents: UnitCount::default(),
+    }
+}
+
+fn imported_token(header: &Header, imported: &TokenImported) -> Token {
+    Token {
+        id: header.token,
+        kind: imported.kind,
+        owner: imported.owner,
+        name: imported.name,
+        access: imported.access.clone(),
+        gateway: None,
+        secrets: vec![imported.secret],
+        created_at: imported.created_at.unwrap_or(header.recorded_at),
+        created_by: header.principal,
+        version: Version(1),
+        expires_at: imported.expires_at,
+        deleted_at: None,
+        imported_at: Some(header.recorded_at),
+        streams: vec![(header.account, header.token_number)],
+        refusals: UnitCount::default(),
+        new_agents: UnitCount::default(),
+    }
+}
+
+/// At most two secrets work: the one before the new one until its end, any older one no longer.
+fn rotate(token: &mut Token, rotated: &TokenRotated, at: Timestamp) {
+    for secret in &mut token.secrets {
+        let latest = if secret.number == rotated.ends { rotated.ends_at } else { at };
+        secret.not_after = Some(secret.not_after.map_or(latest, |end| end.min(latest)));
+    }
+    token.secrets.push(rotated.secret);
+}

@@ -1,0 +1,186 @@
+//! Erasing personal texts for good, and keeping it so.
+//!
+//! Order of an erasure: its texts are announced in `erasures.db`, durably; the event is appended, and the rows go, in
+//! one transaction; the write-ahead log is emptied; the announcement becomes an entry; only then there is an answer. A
+//! crash on the way leaves either an announcement without its event, which is dropped, or one with it, which is
+//! finished, by the next opening. An entry is for ever: texts that an older copy of the ledger file brings back are
+//! erased again before it is used.
+
+use super::codec;
+use super::data_dir::{DataDir, LogError};
+use super::personal;
+use super::reader::{LogReader, StoredText};
+use crate::domain::event::Event;
+use crate::domain::ids::{Position, TextNumber};
+use crate::domain::text::Subject;
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+const APPLICATION_ID: i32 = 0x546b_4c65;
+const SCHEMA_STEP: i32 = 1;
+const PERSONAL_TABLE: &str = include_str!("../../schema/ledger/001_personal.sql");
+
+/// A text that goes with a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Erasing {
+    /// Its number.
+    pub number: TextNumber,
+    /// Which record of the batch, from 0, says so.
+    pub record: usize,
+}
+
+/// What `erasures.db` says of a text.
+struct Entry {
+    commitment: [u8; 32],
+    number: TextNumber,
+    position: Position,
+}
+
+/// The file of what was erased. It is made by the first erasure.
+#[derive(Debug)]
+pub(super) struct ErasureFile {
+    dir: DataDir,
+    path: PathBuf,
+}
+
+impl ErasureFile {
+    pub fn new(dir: &DataDir) -> Self {
+        Self { dir: dir.clone(), path: dir.erasures() }
+    }
+
+    fn open(&self) -> Result<Connection, LogError> {
+        if !self.path.exists() {
+            self.dir.put_in_place(&self.path, make)?;
+        }
+        let connection = Connection::open(&self.path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        match pragma("application_id").and_then(|id| Ok((id, pragma("user_version")?))) {
+            Ok((APPLICATION_ID, SCHEMA_STEP)) => {}
+            Ok((APPLICATION_ID, found)) => return Err(LogError::OtherSchema { path: self.path.clone(), found }),
+            _ => return Err(LogError::Foreign(self.path.clone())),
+        }
+        connection.execute_batch("PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA; PRAGMA trusted_schema=OFF;")?;
+        Ok(connection)
+    }
+
+    /// Announces what the batch that begins at `first` erases. An entry that is there already stays as it is.
+    pub fn announce(&self, ledger: &Connection, first: Position, erasing: &[Erasing]) -> Result<(), LogError> {
+        let mut file = self.open()?;
+        let transaction = file.transaction()?;
+        {
+            let mut insert = transaction.prepare(
+                "INSERT INTO erased (commitment, number, position, finished) VALUES (?1, ?2, ?3, 0)
+                 ON CONFLICT (commitment) DO UPDATE SET position = excluded.position WHERE finished = 0",
+            )?;
+            for text in erasing {
+                let Some(row) = personal::row(ledger, text.number)? else { continue };
+                let position = first.0 + text.record as u64;
+                insert.execute(params![&commitment_of(&row)[..], signed(text.number.0), signed(position)])?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Every announcement becomes an entry, those of batches that were rolled back apart.
+    pub fn finish(&self, log: &LogReader) -> Result<(), LogError> {
+        self.drop_unheard(log)?;
+        self.open()?.execute("UPDATE erased SET finished = 1 WHERE finished = 0", [])?;
+        Ok(())
+    }
+
+    /// Drops announcements whose event is not in the log. False: there is nothing in the file.
+    pub fn drop_unheard(&self, log: &LogReader) -> Result<bool, LogError> {
+        if !self.path.exists() {
+            return Ok(false);
+        }
+        let file = self.open()?;
+        for entry in entries(&file, true)? {
+            if !is_erased_at(log, entry.position, entry.number)? {
+                file.execute("DELETE FROM erased WHERE commitment = ?1", [&entry.commitment[..]])?;
+            }
+        }
+        Ok(file.query_row("SELECT EXISTS (SELECT 1 FROM erased)", [], |row| row.get(0))?)
+    }
+
+    /// Texts that were erased and have a row all the same, by subject.
+    pub fn come_back(&self, ledger: &Connection) -> Result<Vec<(Subject, TextNumber)>, LogError> {
+        let mut back = Vec::new();
+        for entry in entries(&self.open()?, false)? {
+            let Some(row) = personal::row(ledger, entry.number)? else { continue };
+            if commitment_of(&row) == entry.commitment
+                && let Some(subject) = personal::subject_of(row.subject_kind, row.subject)
+            {
+                back.push((subject, entry.number));
+            }
+        }
+        back.sort_unstable();
+        Ok(back)
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What the record of a text commits to, from its row.
+fn commitment_of(row: &StoredText) -> [u8; 32] {
+    Sha256::new().chain_update(&row.salt).chain_update(&row.text).finalize().into()
+}
+
+/// Announcements alone, or with all entries.
+fn entries(file: &Connection, announced_only: bool) -> Result<Vec<Entry>, LogError> {
+    let mut statement =
+        file.prepare("SELECT commitment, number, position FROM erased WHERE finished = 0 OR NOT ?1 ORDER BY number")?;
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
+    let rows = statement.query_map([announced_only], |row| {
+        Ok(Entry {
+            commitment: row.get(0)?,
+            number: TextNumber(unsigned(row.get(1)?)),
+            position: Position(unsigned(row.get(2)?)),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn is_erased_at(log: &LogReader, position: Position, number: TextNumber) -> Result<bool, LogError> {
+    let Some(record) = log.record(position)? else { return Ok(false) };
+    let (_, event) = codec::decode(&record).map_err(|error| LogError::undecodable(position, &error))?;
+    let Event::PersonalDataErased(erased) = event else { return Ok(false) };
+    Ok(erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number)))
+}
+
+/// Takes the texts of a batch from the file, within its transaction: the rows that stay are written into a new table,
+/// and the old one is dropped (why, says `001_personal.sql`).
+pub(super) fn take_away(connection: &Connection, erasing: &[Erasing]) -> Result<(), LogError> {
+    if erasing.is_empty() {
+        return Ok(());
+    }
+    connection.execute_batch(
+        "CREATE TEMP TABLE erasing (number INTEGER PRIMARY KEY) STRICT;
+         DROP INDEX personal_by_text; ALTER TABLE personal RENAME TO personal_before;",
+    )?;
+    connection.execute_batch(PERSONAL_TABLE)?;
+    {
+        let mut insert = connection.prepare("INSERT OR IGNORE INTO temp.erasing (number) VALUES (?1)")?;
+        for text in erasing {
+            insert.execute([signed(text.number.0)])?;
+        }
+    }
+    connection.execute_batch(
+        "INSERT INTO personal SELECT * FROM personal_before WHERE number NOT IN (SELECT number FROM temp.erasing)
+         ORDER BY number; DROP TABLE personal_before; DROP TABLE temp.erasing;",
+    )?;
+    Ok(())
+}
+
+/// The file in one durable transaction, with no journal beside it: what a crash leaves has no name yet anyway.
+fn make(path: &Path) -> Result<(), LogError> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
+        include_str!("../../schema/erasures/001_erasures.sql")
+    ))?;
+    connection.close().map_err(|(_, error)| LogError::Sqlite(error))
+}

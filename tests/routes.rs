@@ -1,0 +1,67 @@
+//! `routes check` and `routes explain`, with the program itself and both maps that ship.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_token-ledger"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("the program prints UTF-8")
+}
+
+#[test]
+fn both_maps_that_ship_are_without_fault() {
+    for map in ["dnsimple-v2", "object-store"] {
+        let output = run(&["routes", "check", &format!("schema/scope-maps/{map}.toml")]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with(&format!("{map}: ")));
+    }
+}
+
+#[test]
+fn explain_says_route_account_and_scope_of_both_maps() {
+    let store = ["--map", "schema/scope-maps/object-store.toml"];
+    let rows: [(&[&str], &str, &str, &str); 10] = [
+        (&[], "GET", "/v2/whoami", "the token's own / none: any token that works"),
+        (&[], "GET", "/v2/7/zones/example.com/records?page=2", "7 / zones:example.com:read"),
+        (&[], "HEAD", "/v2/7/zones", "7 / zones:*:read"),
+        (
+            &[],
+            "POST",
+            "/v2/7/registrar/domains/B%C3%BCcher.example/renewals",
+            "7 / registrar:xn--bcher-kva.example:write",
+        ),
+        (&[], "DELETE", "/v2/12/contacts/3", "12 / contacts:*:write"),
+        (&store, "GET", "/store/v1/status", "the token's own / none: any token that works"),
+        (&store, "GET", "/store/v1/buckets", "the token's own / buckets:*:read"),
+        (&store, "PUT", "/store/v1/buckets/photos/objects/2026/a.jpg", "the token's own / buckets:photos:write"),
+        (&store, "POST", "/store/v1/jobs", "the token's own / jobs:*:write"),
+        (&store, "GET", "/store/v1/prices", "the token's own / prices:*:read"),
+    ];
+    for (map, method, path, expected) in rows {
+        let output = run(&[&["routes", "explain", method, path], map].concat());
+        assert!(output.status.success(), "{method} {path}: {}", text(&output.stderr));
+        let told: Vec<&str> = text(&output.stdout).lines().skip(1).map(|line| line[9..].trim()).collect();
+        assert_eq!(told.join(" / "), expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decided_or_read_is_named_with_exit_code_1() {
+    let rows: [(&[&str], &str); 4] = [
+        (&["routes", "explain", "GET", "/v2/7/../8/zones"], "undecidable: the path has a dot segment"),
+        (&["routes", "explain", "PUT", "/v2/whoami"], "the scope map has this path for GET only"),
+        (&["routes", "explain", "GET", "/v2/7/nothing"], "no route of the scope map has this path"),
+        (&["routes", "check", "schema/codec.md"], "schema/codec.md: line 3"),
+    ];
+    for (arguments, told) in rows {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains(told), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
