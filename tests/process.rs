@@ -16,6 +16,8 @@ mod crash_points;
 mod disk_full;
 #[path = "process/doctor.rs"]
 mod doctor;
+#[path = "process/erasure.rs"]
+mod erasure;
 #[path = "process/fault_init.rs"]
 mod fault_init;
 #[path = "process/fault_loops.rs"]

@@ -95,6 +95,8 @@ pub enum Conflict {
     DigestsTaken(Vec<TakenDigest>),
     /// The last operator token that works would be deleted.
     LastOperator,
+    /// The wall clock is not off by more than 60 s: there is nothing to accept.
+    ClockAsExpected,
 }
 
 /// Why a command was not carried out.
@@ -151,6 +153,9 @@ impl std::fmt::Display for Rejection {
             Self::Conflict(Conflict::DigestsTaken(taken)) => {
                 let told: Vec<String> = taken.iter().map(|taken| taken.line.to_string()).collect();
                 write!(f, "the digest is taken: line {}", told.join(", "))
+            }
+            Self::Conflict(Conflict::ClockAsExpected) => {
+                f.write_str("the wall clock is not off by more than 60 s: there is nothing to accept")
             }
             Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
             Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// A wall clock that is off by more than this has stepped.
+pub const CLOCK_STEP_MICROS: u64 = 60 * MICROS_PER_SECOND;
 /// Microseconds in one second.
 pub const MICROS_PER_SECOND: u64 = 1_000_000;
 

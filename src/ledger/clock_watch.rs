@@ -2,10 +2,10 @@
 
 use super::condition::{ClockState, Step};
 use crate::domain::command::Change;
-use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
+use crate::domain::time::{CLOCK_STEP_MICROS, MICROS_PER_SECOND, Timestamp};
 
 /// A step is more than this.
-const STEP_MICROS: i64 = 60 * MICROS_PER_SECOND.cast_signed();
+const STEP_MICROS: i64 = CLOCK_STEP_MICROS.cast_signed();
 /// How long a step must last before it is followed by itself.
 const FOLLOW_AFTER_MICROS: i64 = 600 * MICROS_PER_SECOND.cast_signed();
 

@@ -12,6 +12,8 @@ use crate::program::PATIENCE;
 pub struct Client {
     stream: BufReader<TcpStream>,
     entropy: Entropy,
+    /// What it says it is.
+    pub agent: String,
 }
 
 /// One request; its id is made for it.
@@ -72,7 +74,7 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream), entropy: Entropy::system() })
+        Ok(Self { stream: BufReader::new(stream), entropy: Entropy::system(), agent: "test".to_owned() })
     }
 
     /// An id for the next request.
@@ -92,7 +94,8 @@ impl Client {
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nX-Request-Id: {request}\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+             User-Agent: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.agent,
             body.len()
         );
         self.stream.get_mut().write_all(head.as_bytes())?;

@@ -187,6 +187,13 @@ impl Server {
         self.end()
     }
 
+    /// How it ended: by itself, or else by SIGTERM.
+    pub fn stop_or_end(self) -> Ended {
+        // A process that is gone already but not waited for takes the signal too.
+        send(self.id(), rustix::process::Signal::TERM);
+        self.end()
+    }
+
     /// How it ends by itself.
     pub fn end(mut self) -> Ended {
         let began = Instant::now();

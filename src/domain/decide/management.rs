@@ -11,10 +11,10 @@ use crate::domain::event::{
     RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
-use crate::domain::rejection::Rejection;
+use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::Texts;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{CLOCK_STEP_MICROS, Timestamp};
 use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
 
@@ -223,7 +223,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
             Ok(service(deciding, texts, RecordingResumed { since, cause, turned_away }))
         }
         Change::StepClock { seen_at, kept, wall, followed } => {
-            Ok(step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed))
+            step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed)
         }
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
@@ -251,12 +251,15 @@ fn step_clock(
     texts: &mut dyn Texts,
     (seen_at, kept, wall): (Timestamp, Timestamp, Timestamp),
     followed: bool,
-) -> (Vec<Recorded>, Done) {
-    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
+) -> Ruled {
     let is_service = matches!(deciding.acting.principal, Principal::Service);
+    if !is_service && wall.micros_since(kept).unsigned_abs() <= CLOCK_STEP_MICROS {
+        return Err(Rejection::Conflict(Conflict::ClockAsExpected));
+    }
+    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
     let by = if is_service { None } else { Some(deciding.by(&mut draft)) };
     draft.record(ClockStepped { seen_at, kept, wall, followed, by });
-    (draft.finish(), Done { subject: Subject::Service, created: false })
+    Ok((draft.finish(), Done { subject: Subject::Service, created: false }))
 }
 
 /// A name and key are used for one log only: whoever holds a checkpoint of the old one must never find it contradicted

@@ -24,8 +24,8 @@ pub fn narrows(state: &State, command: &Command, texts: &mut dyn Texts) -> bool 
 fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool {
     match change {
         Change::Once { change, .. } => change_narrows(state, change, texts),
-        Change::Gateway(GatewayChange::Delete { .. })
-        | Change::DefineScopeMap(_)
+        Change::Gateway(change) => is_narrower_gateway(state, change),
+        Change::DefineScopeMap(_)
         | Change::EraseUserTexts { .. }
         | Change::EraseTokenTexts { .. }
         | Change::EraseAgain { .. }
@@ -52,6 +52,30 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
     }
 }
 
+fn is_narrower_gateway(state: &State, change: &GatewayChange) -> bool {
+    match change {
+        GatewayChange::Delete { .. } => true,
+        GatewayChange::Update { token, name: None, rights, accounts, expires_at, .. } => {
+            let Some(token) = state.token(*token) else { return false };
+            let Some(reach) = &token.gateway else { return false };
+            let has_right = |right| reach.rights.contains(right);
+            let has_account = |account| reach.accounts.binary_search(account).is_ok();
+            is_earlier(token, *expires_at)
+                && rights.iter().flatten().all(has_right)
+                && accounts.iter().flatten().all(has_account)
+        }
+        _ => false,
+    }
+}
+
+fn is_earlier(token: &Token, expires_at: Option<Option<Timestamp>>) -> bool {
+    match expires_at {
+        None => true,
+        Some(None) => false,
+        Some(Some(end)) => token.expires_at.is_none_or(|before| end <= before),
+    }
+}
+
 fn is_lower_cap(state: &State, account: AccountId, monthly_cap: Option<u64>) -> bool {
     let research = state.account(account).and_then(|account: &Account| account.research);
     match (research.map(|research| research.monthly_cap), monthly_cap) {
@@ -68,17 +92,12 @@ fn is_cut(
     expires_at: Option<Option<Timestamp>>,
     texts: &mut dyn Texts,
 ) -> bool {
-    let is_earlier = match expires_at {
-        None => true,
-        Some(None) => false,
-        Some(Some(end)) => token.expires_at.is_none_or(|before| end <= before),
-    };
     let is_narrower = match (access, token.owner) {
         (None, _) => true,
         (Some(access), Owner::Account(account)) => is_within(state, account, access, &token.access, texts),
         (Some(_), _) => false,
     };
-    is_earlier && is_narrower
+    is_narrower && is_earlier(token, expires_at)
 }
 
 fn is_within(

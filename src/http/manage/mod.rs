@@ -270,6 +270,10 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
         }
         Conflict::DigestExists => problem("digest-exists", "this digest belongs to a token already".to_owned()),
         Conflict::DigestsTaken(taken) => imports::duplicates(&taken),
+        Conflict::ClockAsExpected => problem(
+            "clock-as-expected",
+            "the wall clock is not off by more than 60 s: there is nothing to accept".to_owned(),
+        ),
         Conflict::LastOperator => problem(
             "last-operator",
             "this is the last operator token that works; create another one before deleting it".to_owned(),

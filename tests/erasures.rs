@@ -1,0 +1,168 @@
+//! What was erased stays erased: in the pages of the file, and when an older copy of it comes back.
+
+use std::path::Path;
+use token_ledger::audit::verify::{Options, verify};
+use token_ledger::clock::Clock;
+use token_ledger::domain::command::{Actor, Change, Command, Origin};
+use token_ledger::domain::decide::{Answer, DoneSubject};
+use token_ledger::domain::event::Event;
+use token_ledger::domain::ids::{Position, TextNumber, UserId};
+use token_ledger::domain::text::{PersonalText, Subject};
+use token_ledger::domain::token::Principal;
+use token_ledger::entropy::Entropy;
+use token_ledger::ledger::core::Core;
+use token_ledger::ledger::initialize::initialize;
+use token_ledger::ledger::{DataDir, LogError, OpenLedger, Reply};
+use token_ledger::log::codec;
+use token_ledger::log::reader::LogReader;
+
+fn new_ledger() -> (tempfile::TempDir, DataDir, Core) {
+    let base = tempfile::tempdir().expect("a temporary directory");
+    let dir = DataDir::new(base.path().join("ledger"));
+    let made = initialize(&dir, Some("ledger.example/log"), "first", Clock::system(), Entropy::system());
+    let (_, core) = made.map_err(|error| error.to_string()).expect("a new ledger");
+    (base, dir, core)
+}
+
+fn carry_out(core: &mut Core, change: Change) -> Reply {
+    let command = Command::Manage(Actor::Local(0), Box::new(change));
+    core.execute(command, Origin::default()).expect("recorded").0
+}
+
+fn mark(user: u64) -> String {
+    format!("-marked{user:06}-")
+}
+
+/// Texts of every length, in no order that the index would have them in.
+fn create_user(core: &mut Core, user: u64) {
+    let scattered = (user * 7_919) % 10_007;
+    // Long ones, of four bytes a character: few rows to a page, which are moved often.
+    let length = [0, 5, 20, 40, 50, 175, 220][usize::try_from(user % 7).expect("small")];
+    let name = format!("{scattered:05}{}{}", mark(user), "🦀".repeat(length));
+    let email = format!("{scattered:05}{}@example.com", mark(user));
+    carry_out(core, Change::CreateUser { email: PersonalText::new(email), name: PersonalText::new(name) });
+}
+
+fn erase(core: &mut Core, user: u64) {
+    let reply = carry_out(core, Change::EraseUserTexts { user: UserId(user) });
+    let Answer::Done(done) = reply.answer else { panic!("{reply:?}") };
+    assert_eq!(done.subject, DoneSubject::Texts { erased: 2, kept: 0, finished: true });
+}
+
+fn bytes_of(dir: &DataDir) -> Vec<u8> {
+    let files = std::fs::read_dir(dir.path()).expect("listed").map(|entry| entry.expect("an entry").path());
+    files.flat_map(|path| std::fs::read(path).expect("read")).collect()
+}
+
+fn marked(bytes: &[u8]) -> Vec<u64> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut users: Vec<u64> = text.split("-marked").skip(1).filter_map(|rest| rest.get(..6)?.parse().ok()).collect();
+    users.sort_unstable();
+    users.dedup();
+    users
+}
+
+#[track_caller]
+fn is_clean(dir: &DataDir, erased: u64) {
+    let report = verify(dir, Options::default(), &mut |_, _| {}).expect("verified");
+    assert!(report.is_clean() && report.texts_erased == erased, "{report:#?}");
+}
+
+/// SQLite moves rows about when it makes room and when it closes gaps, and leaves copies behind that `secure_delete`
+/// knows nothing of.
+#[test]
+fn however_often_rows_were_moved_no_copy_of_an_erased_one_is_left() {
+    let (_base, dir, mut core) = new_ledger();
+    let mut live = Vec::new();
+    for user in 1..=400 {
+        create_user(&mut core, user);
+        live.push(user);
+        for _ in 0..if user % 40 == 0 { 12 } else { 0 } {
+            let gone = live.remove(usize::try_from(user * 31).expect("small") % live.len());
+            erase(&mut core, gone);
+            assert_eq!(marked(&bytes_of(&dir)), live, "after user {gone}");
+        }
+    }
+    is_clean(&dir, 240);
+}
+
+/// As a backup holds it: the file alone, at rest.
+fn copy_of(dir: &DataDir, core: &Core, aside: &Path) {
+    core.log().checkpoint_wal().expect("at rest");
+    std::fs::copy(dir.ledger(), aside).expect("copied");
+}
+
+fn put_back(dir: &DataDir, aside: &Path) {
+    for path in [dir.ledger(), dir.views(), dir.head()] {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = path.clone().into_os_string();
+            path.push(suffix);
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    std::fs::copy(aside, dir.ledger()).expect("copied");
+}
+
+fn open(dir: &DataDir) -> Result<OpenLedger, LogError> {
+    OpenLedger::open(dir, Clock::system(), Entropy::system())
+}
+
+#[test]
+fn an_older_copy_loses_again_what_was_erased_since_before_it_is_used() {
+    let (base, dir, mut core) = new_ledger();
+    for user in 1..=3 {
+        create_user(&mut core, user);
+    }
+    let aside = base.path().join("older.db");
+    copy_of(&dir, &core, &aside);
+    erase(&mut core, 2);
+    create_user(&mut core, 4);
+    drop(core);
+    put_back(&dir, &aside);
+    assert_eq!(marked(&bytes_of(&dir)), [1, 2, 3]);
+    let opened = open(&dir).expect("it opens");
+    assert_eq!(marked(&bytes_of(&dir)), [1, 3], "before anything else is done with it");
+    let log = LogReader::open(&dir).expect("readable");
+    let last = log.head().expect("a head");
+    let (header, event) = codec::decode(&log.record(last).expect("read").expect("there")).expect("a record");
+    let Event::PersonalDataErased(erased) = event else { panic!("{event:?}") };
+    assert_eq!((header.principal, erased.subject), (Principal::Service, Subject::User(UserId(2))));
+    drop((log, opened));
+    is_clean(&dir, 2);
+    // What has the number of an erased text in this log, but is another text, stays.
+    drop(open(&dir).expect("it opens again"));
+    let (mut core, _) = Core::open(&dir, Clock::system(), Entropy::system()).expect("it opens");
+    create_user(&mut core, 5);
+    drop(core);
+    drop(open(&dir).expect("it opens"));
+    assert_eq!(LogReader::open(&dir).expect("readable").head().expect("a head"), Position(last.0 + 3));
+    assert_eq!(marked(&bytes_of(&dir)), [1, 3, 5]);
+    is_clean(&dir, 2);
+}
+
+#[test]
+fn a_text_under_the_number_of_one_that_another_history_erased_stays() {
+    let (base, dir, mut core) = new_ledger();
+    let aside = base.path().join("older.db");
+    copy_of(&dir, &core, &aside);
+    create_user(&mut core, 1);
+    erase(&mut core, 1);
+    drop(core);
+    put_back(&dir, &aside);
+    let (mut core, _) = Core::open(&dir, Clock::system(), Entropy::system()).expect("it opens");
+    create_user(&mut core, 7);
+    drop(core);
+    drop(open(&dir).expect("it opens"));
+    assert_eq!(marked(&bytes_of(&dir)), [7]);
+    is_clean(&dir, 0);
+}
+
+#[test]
+fn a_foreign_file_of_erasures_is_named_and_nothing_is_changed() {
+    let (_base, dir, core) = new_ledger();
+    drop(core);
+    std::fs::write(dir.erasures(), "something else").expect("written");
+    assert!(matches!(open(&dir), Err(LogError::Foreign(path)) if path == dir.erasures()));
+    let log = LogReader::open(&dir).expect("readable");
+    assert_eq!(log.last_text_number().expect("read"), TextNumber(1));
+}
