@@ -45,5 +45,7 @@ mod secrets;
 mod shapes;
 #[path = "http/status_table.rs"]
 mod status_table;
+#[path = "http/usage_history.rs"]
+mod usage_history;
 #[path = "http/wire.rs"]
 mod wire;

@@ -35,7 +35,7 @@ const WORDS: [(&str, &[&str]); 14] = [
     ("clock_gettime", &["clock.rs"]),
     ("now_utc", &[]),
     ("now_local", &[]),
-    ("Instant", &["clock.rs", "ledger/writer.rs", "ledger/signer.rs", "http/"]),
+    ("Instant", &["clock.rs", "ledger/writer.rs", "ledger/signer.rs", "log/simulated_commit.rs", "http/"]),
     // Randomness.
     ("getrandom", &["entropy.rs"]),
     ("rand", &[]),
@@ -56,7 +56,7 @@ const FORMATTED_SQL: [(&str, &str); 5] = [
     ),
     ("log/writer.rs", "PRAGMA page_size={PAGE_BYTES}; "),
     ("log/writer.rs", "BEGIN IMMEDIATE; {schema} PRAGMA application_id="),
-    ("projections/snapshot.rs", "BEGIN IMMEDIATE; {} PRAGMA application_id="),
+    ("projections/views.rs", "BEGIN IMMEDIATE; {} {} PRAGMA application_id="),
 ];
 
 /// How a text begins that SQLite would take.

@@ -8,6 +8,7 @@ use crate::log::codec::CodecError;
 use crate::log::reader::LogReader;
 use crate::log::{DataDir, LogError};
 use crate::projections::digest::{self, ProjectionName};
+use crate::projections::history::History;
 use crate::projections::snapshot::Views;
 use crate::projections::{Projections, rebuild};
 use serde_json::{Value, json};
@@ -72,6 +73,11 @@ struct BothSides<'a> {
     replayed: Option<&'a [u8; 32]>,
 }
 
+/// Projections with nothing folded in, which gather everything that the history tables hold.
+pub fn gathering() -> Projections {
+    Projections { history: Some(History::of_everything()), ..Projections::default() }
+}
+
 /// Folds the log from its first record up to and with `through`, from nothing and past every snapshot.
 pub fn replay_to(
     dir: &DataDir,
@@ -113,12 +119,16 @@ pub fn compare_entries(
     name: ProjectionName,
     live: &[(String, [u8; 32])],
 ) -> Result<Vec<Difference>, CodecError> {
-    let replayed = digest::entry_digests(replayed, name)?;
+    Ok(differences_of(live, &digest::entry_digests(replayed, name)?))
+}
+
+/// The entries that differ between two sides, in the order of their keys.
+pub(super) fn differences_of(live: &[(String, [u8; 32])], replayed: &[(String, [u8; 32])]) -> Vec<Difference> {
     let mut both: BTreeMap<&str, BothSides<'_>> = BTreeMap::new();
     for (key, digest) in live {
         both.entry(key).or_default().live = Some(digest);
     }
-    for (key, digest) in &replayed {
+    for (key, digest) in replayed {
         both.entry(key).or_default().replayed = Some(digest);
     }
     let differences = both.into_iter().filter_map(|(key, sides)| {
@@ -130,7 +140,7 @@ pub fn compare_entries(
         };
         Some(Difference { key: key.to_owned(), what })
     });
-    Ok(differences.collect())
+    differences.collect()
 }
 
 impl LiveDigests {

@@ -11,6 +11,7 @@ pub mod describe;
 pub mod doctor;
 pub mod export;
 pub mod history;
+pub mod history_tables;
 pub mod in_words;
 pub mod inspection;
 pub mod past;

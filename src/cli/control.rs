@@ -122,10 +122,14 @@ async fn reply_to(ledger: &Ledger, uid: u32, question: &str) -> Value {
     let question: Value = serde_json::from_str(question).unwrap_or_default();
     let refused = |what: &str| json!({ "error": what });
     match question["ask"].as_str() {
-        Some("digests") => match ledger.examine(LiveDigests::of).await {
-            Ok(digests) => digests.to_json(),
-            Err(error) => refused(&error.to_string()),
-        },
+        Some("digests") => {
+            // Whoever asks looks at the history tables next.
+            ledger.move_history().await;
+            match ledger.examine(LiveDigests::of).await {
+                Ok(digests) => digests.to_json(),
+                Err(error) => refused(&error.to_string()),
+            }
+        }
         Some("entries") => {
             let name = question["projection"].as_str().and_then(ProjectionName::parse);
             let Some(name) = name else { return refused("no such projection") };

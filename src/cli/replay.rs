@@ -2,6 +2,7 @@
 
 use super::{DataArgument, Failure, control, progress};
 use crate::audit::compare::{self, Difference, LiveDigests};
+use crate::audit::history_tables::HeldTables;
 use crate::audit::inspection;
 use crate::audit::past::{self, Moment, Past, Point};
 use crate::clock::Clock;
@@ -96,10 +97,16 @@ fn unencodable(error: &CodecError) -> Failure {
 }
 
 fn replay(dir: &DataDir, through: Position) -> Result<Projections, LogError> {
+    let mut replayed = Projections::default();
+    follow(dir, &mut replayed, through)?;
+    Ok(replayed)
+}
+
+fn follow(dir: &DataDir, replayed: &mut Projections, through: Position) -> Result<(), LogError> {
     let bar = progress::bar("replaying", through.0);
-    let replayed = compare::replay_to(dir, through, &mut |position| bar.set_position(position.0));
+    let followed = rebuild::replay_into(dir, replayed, through, &mut |position| bar.set_position(position.0));
     bar.finish_and_clear();
-    replayed
+    followed
 }
 
 /// What a replay is held against.
@@ -138,15 +145,41 @@ impl Live {
     }
 }
 
+/// What differs, by the name of the projection or table.
+type Differing = Vec<(&'static str, Vec<Difference>)>;
+
+/// Read models and history tables stand at two positions: the replay stops at each.
 fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
-    let digests = live.digests()?;
-    let mut replayed = replay(dir, digests.position)?;
-    let differing = compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
-    let mut differences = Vec::new();
-    for name in differing {
-        differences.push((name, differences_of(dir, live, name, &mut replayed)?));
+    let mut digests = live.digests()?;
+    let tables = HeldTables::hold(dir)?;
+    let mut replayed = compare::gathering();
+    let tables_first = tables.as_ref().filter(|tables| tables.position < digests.position);
+    let mut differences = compare_tables(dir, tables_first, &mut replayed)?;
+    follow(dir, &mut replayed, digests.position)?;
+    let names = compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
+    let tables_last = tables.as_ref().filter(|_| tables_first.is_none());
+    differences.extend(compare_tables(dir, tables_last, &mut replayed)?);
+    // Gathered no further: a server that moved on meanwhile is followed by the read models alone.
+    replayed.history = None;
+    for name in names {
+        differences.push((name.name(), differences_of(dir, live, name, &mut replayed)?));
     }
-    report(live, &digests, &differences, as_json)
+    let mut named: Vec<_> = digests.digests.drain(..).map(|(name, digest)| (name.name(), digest)).collect();
+    if let Some(tables) = &tables {
+        named.extend(tables.digests()?);
+    }
+    report(live, digests.position, &named, &differences, as_json)
+}
+
+fn compare_tables(
+    dir: &DataDir,
+    tables: Option<&HeldTables>,
+    replayed: &mut Projections,
+) -> Result<Differing, Failure> {
+    let Some(tables) = tables else { return Ok(Vec::new()) };
+    follow(dir, replayed, tables.position)?;
+    let history = replayed.history.as_ref();
+    Ok(history.map(|history| tables.compare(history.growing())).transpose()?.unwrap_or_default())
 }
 
 /// The entries of a projection that differ. A server that runs has moved on meanwhile: it is asked for its entries
@@ -172,8 +205,9 @@ fn differences_of(
 
 fn report(
     live: &Live,
-    digests: &LiveDigests,
-    differences: &[(ProjectionName, Vec<Difference>)],
+    position: Position,
+    digests: &[(&str, [u8; 32])],
+    differences: &[(&str, Vec<Difference>)],
     as_json: bool,
 ) -> Result<(), Failure> {
     let words = live.words();
@@ -181,18 +215,18 @@ fn report(
         let listed: Vec<_> = differences
             .iter()
             .flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
-            .map(|(name, entry)| json!({ "projection": name.name(), "entry": entry.key, "what": entry.what.name() }))
+            .map(|(name, entry)| json!({ "projection": name, "entry": entry.key, "what": entry.what.name() }))
             .collect();
-        println!("{}", json!({ "position": digests.position.0, "live": words, "differences": listed }));
+        println!("{}", json!({ "position": position.0, "live": words, "differences": listed }));
     } else if differences.is_empty() {
-        println!("At position {} a replay of the log gives exactly what {words} shows.", digests.position);
-        for (name, digest) in &digests.digests {
+        println!("At position {} a replay of the log gives exactly what {words} shows.", position);
+        for (name, digest) in digests {
             let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-            println!("  {:<12} {short}…", name.name());
+            println!("  {name:<14} {short}…");
         }
     } else {
         for (name, entries) in differences {
-            println!("{} differs from a replay in {} entries:", name.name(), entries.len());
+            println!("{} differs from a replay in {} entries:", name, entries.len());
             for entry in entries.iter().take(LISTED_MAX) {
                 println!("  {}: {}", entry.key, entry.what.name());
             }

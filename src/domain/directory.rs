@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::table::Shared;
 use super::time::Timestamp;
 use super::window::{MonthCount, Window};
 use serde::{Deserialize, Serialize};
@@ -220,15 +221,15 @@ pub struct Account {
     /// Domain Research, if active.
     pub research: Option<Research>,
     /// Its members.
-    pub members: BTreeMap<UserId, Membership>,
+    pub members: Shared<BTreeMap<UserId, Membership>>,
     /// Versions of memberships that ended, so that a returning member's go on counting.
     pub past_members: BTreeMap<UserId, Version>,
     /// Its domains and zones by name (a certificate is found by its number).
-    pub by_name: BTreeMap<(ResourceKind, TextNumber), ResourceId>,
+    pub by_name: Shared<BTreeMap<(ResourceKind, TextNumber), ResourceId>>,
     /// All its resources that are not removed.
-    pub resources: BTreeMap<ResourceId, ResourceKind>,
+    pub resources: Shared<BTreeMap<ResourceId, ResourceKind>>,
     /// Its live tokens.
-    pub tokens: BTreeSet<TokenId>,
+    pub tokens: Shared<BTreeSet<TokenId>>,
     /// The running general window.
     pub window: Window,
     /// Domain Research checks of the month.
@@ -255,7 +256,7 @@ pub struct User {
     /// Accounts it is a member of.
     pub accounts: BTreeSet<AccountId>,
     /// Its live tokens.
-    pub tokens: BTreeSet<TokenId>,
+    pub tokens: Shared<BTreeSet<TokenId>>,
     /// Requests an hour on no account.
     pub hourly_limit: u64,
     /// Window of its calls on no account.

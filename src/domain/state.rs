@@ -8,7 +8,7 @@ use super::directory::{Account, Membership, Research, Resource, ResourceKind, Us
 use super::event::{By, Cause, Event, Header, TokenUsed};
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
-use super::table::Table;
+use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
 use super::token_text::TokenDigest;
@@ -60,7 +60,7 @@ pub struct State {
     /// Whether the last start or stop of recording was a stop.
     pub stopped_cleanly: bool,
     /// Idempotency keys of the last 24 hours.
-    pub kept_keys: KeptKeys,
+    pub kept_keys: Shared<KeptKeys>,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -233,7 +233,7 @@ impl State {
                     name: created.name,
                     email: created.email,
                     accounts: BTreeSet::new(),
-                    tokens: BTreeSet::new(),
+                    tokens: Shared::default(),
                     hourly_limit: created.hourly_limit,
                     window: Window::default(),
                     created_at: at,
@@ -250,11 +250,11 @@ impl State {
                     plan: created.plan,
                     hourly_limit: created.hourly_limit,
                     research: None,
-                    members: BTreeMap::new(),
+                    members: Shared::default(),
                     past_members: BTreeMap::new(),
-                    by_name: BTreeMap::new(),
-                    resources: BTreeMap::new(),
-                    tokens: BTreeSet::new(),
+                    by_name: Shared::default(),
+                    resources: Shared::default(),
+                    tokens: Shared::default(),
                     window: Window::default(),
                     research_month: MonthCount::default(),
                     created_at: at,

@@ -1,58 +1,231 @@
-//! Entities by dense number.
+//! Entities by dense number, and values that copies share.
+//!
+//! The writer and the projector each keep the whole state, and a snapshot is taken of a third copy. A copy is cheap
+//! because rows lie in chunks that all copies share until one of them changes a row; then that one takes a chunk of
+//! its own.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-/// Rows numbered 1, 2, 3 … without gaps: the number is the place, so a look-up is one array access.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Table<T>(Vec<T>);
+/// Rows that are copied together at the first change. Fewer would cost every copy of a table more, more would cost
+/// the first change more.
+const CHUNK_ROWS: usize = 64;
+
+/// Rows numbered 1, 2, 3 … without gaps: the number is the place, so a look-up is two array accesses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Table<T> {
+    chunks: Vec<Arc<Vec<T>>>,
+    len: usize,
+}
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { chunks: Vec::new(), len: 0 }
     }
 }
 
 impl<T> Table<T> {
     /// The row with this number.
     pub fn get(&self, number: u64) -> Option<&T> {
-        self.0.get(Self::index(number)?)
+        let index = Self::index(number)?;
+        self.chunks.get(index / CHUNK_ROWS)?.get(index % CHUNK_ROWS)
     }
 
+    /// The number that the next row gets.
+    pub fn next_number(&self) -> u64 {
+        self.len as u64 + 1
+    }
+
+    /// All rows in the order of their numbers.
+    pub fn iter(&self) -> Rows<'_, T> {
+        Rows { table: self, at: 0 }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn index(number: u64) -> Option<usize> {
+        usize::try_from(number).ok()?.checked_sub(1)
+    }
+}
+
+impl<T: Clone> Table<T> {
     /// The row with this number, to be changed.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        self.0.get_mut(Self::index(number)?)
+        let index = Self::index(number)?;
+        if index >= self.len {
+            // Asking for a row that is not there must not make a chunk our own.
+            return None;
+        }
+        Arc::make_mut(self.chunks.get_mut(index / CHUNK_ROWS)?).get_mut(index % CHUNK_ROWS)
     }
 
     /// Adds the row numbered `number`, which must be the next one: any other number is ignored, because only the
     /// next number is ever given out and `evolve` cannot fail.
     pub fn add(&mut self, number: u64, row: T) {
         if number == self.next_number() {
-            self.0.push(row);
+            self.push(row);
         }
     }
 
-    /// The number that the next row gets.
-    pub fn next_number(&self) -> u64 {
-        self.0.len() as u64 + 1
+    fn push(&mut self, row: T) {
+        match self.chunks.last_mut().filter(|_| !self.len.is_multiple_of(CHUNK_ROWS)) {
+            Some(chunk) => Arc::make_mut(chunk).push(row),
+            None => self.chunks.push(Arc::new(vec![row])),
+        }
+        self.len += 1;
+    }
+}
+
+impl<T: Clone + Default> Table<T> {
+    /// The row with this number, to be changed; rows up to it are made where there are none. For read models whose
+    /// rows follow another table's: the caller bounds the number by that table's length.
+    pub fn get_or_fill(&mut self, number: u64) -> Option<&mut T> {
+        while (self.len as u64) < number {
+            self.push(T::default());
+        }
+        self.get_mut(number)
+    }
+}
+
+/// The rows of a table.
+#[derive(Debug)]
+pub struct Rows<'a, T> {
+    table: &'a Table<T>,
+    at: usize,
+}
+
+impl<'a, T> Iterator for Rows<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        self.nth(0)
     }
 
-    /// All rows in the order of their numbers.
-    pub fn iter(&self) -> std::slice::Iter<'_, T> {
-        self.0.iter()
+    fn nth(&mut self, skipped: usize) -> Option<&'a T> {
+        let index = self.at.saturating_add(skipped).min(self.table.len);
+        self.at = (index + 1).min(self.table.len);
+        self.table.chunks.get(index / CHUNK_ROWS)?.get(index % CHUNK_ROWS)
     }
 
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.table.len - self.at;
+        (left, Some(left))
+    }
+}
+
+impl<T> ExactSizeIterator for Rows<'_, T> {}
+
+impl<T: Serialize> Serialize for Table<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de, T: Clone + Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Into<T>(PhantomData<T>);
+
+        impl<'de, T: Clone + Deserialize<'de>> Visitor<'de> for Into<T> {
+            type Value = Table<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("rows")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Table<T>, A::Error> {
+                let mut table = Table::default();
+                while let Some(row) = rows.next_element()? {
+                    table.push(row);
+                }
+                Ok(table)
+            }
+        }
+
+        deserializer.deserialize_seq(Into(PhantomData))
+    }
+}
+
+/// A value that copies share until one of them changes it: for the large parts of rows, so that a chunk whose rows
+/// have many members or resources is copied as fast as any other.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Reaching for a change makes the value our own.
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: u64) -> Table<u64> {
+        let mut table = Table::default();
+        (1..=count).for_each(|number| table.add(number, number * 10));
+        table
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    #[test]
+    fn rows_are_found_by_number_across_chunks() {
+        let table = numbers(200);
+        assert_eq!(
+            (table.get(0), table.get(1), table.get(64), table.get(65)),
+            (None, Some(&10), Some(&640), Some(&650))
+        );
+        assert_eq!((table.get(200), table.get(201), table.next_number()), (Some(&2_000), None, 201));
+        assert!(table.iter().copied().eq((1..=200).map(|number| number * 10)));
+        assert_eq!((table.iter().skip(130).len(), table.iter().nth(130)), (70, Some(&1_310)));
+        assert_eq!(table.iter().nth(200), None);
     }
 
-    fn index(number: u64) -> Option<usize> {
-        usize::try_from(number).ok()?.checked_sub(1)
+    #[test]
+    fn only_the_next_number_is_added() {
+        let mut table = numbers(64);
+        table.add(66, 0);
+        table.add(64, 0);
+        assert_eq!((table.len(), table.get_mut(65)), (64, None));
+    }
+
+    #[test]
+    fn a_copy_keeps_its_rows_when_the_other_changes() {
+        let mut table = numbers(130);
+        let copy = table.clone();
+        *table.get_mut(70).expect("it is there") = 7;
+        table.add(131, 8);
+        assert_eq!((copy.get(70), copy.len()), (Some(&700), 130));
+        assert_eq!((table.get(70), table.get(131)), (Some(&7), Some(&8)));
+        let shared = |chunk: usize| Arc::ptr_eq(&table.chunks[chunk], &copy.chunks[chunk]);
+        assert_eq!([shared(0), shared(1), shared(2)], [true, false, false], "only what changed is copied");
+    }
+
+    #[test]
+    fn a_shared_value_is_copied_by_whoever_changes_it() {
+        let mut one = Shared::<Vec<u8>>::default();
+        one.push(1);
+        let other = one.clone();
+        one.push(2);
+        assert_eq!((one.len(), other.len()), (2, 1));
     }
 }

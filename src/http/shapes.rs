@@ -11,7 +11,7 @@ use crate::domain::names::unicode_domain_name;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Token};
 use crate::domain::window::WindowView;
-use crate::ledger::{TextReader, View};
+use crate::ledger::{ClosedWindow, HourKey, HourUse, TextReader, View};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -261,6 +261,34 @@ pub fn window(window: &WindowView) -> Value {
         "window_opened_at": time(window.opened_at),
         "resets_at": time(window.resets_at),
     })
+}
+
+/// A usage window that has ended.
+pub fn closed_window(window: &ClosedWindow) -> Value {
+    json!({
+        "opened_at": unix_seconds(window.opened_at),
+        "closed_at": unix_seconds(window.closed_at()),
+        "limit": window.limit,
+        "used": window.used,
+        "refused": window.refused,
+    })
+}
+
+/// Uses and refusals of a token in a clock hour.
+pub fn token_hour(view: &View<'_>, (hour, _, account): HourKey, row: &HourUse) -> Value {
+    let group = row.last_group.and_then(|group| view.projections.state.groups.get(u64::from(group)));
+    json!({
+        "hour": unix_seconds(hour * 3_600),
+        "account_id": (!account.is_none()).then_some(account.0),
+        "uses": row.uses,
+        "last_group": group.map(|group| &group.name),
+        "refused": row.refused,
+    })
+}
+
+/// A time given in Unix seconds.
+pub fn unix_seconds(at: u64) -> String {
+    seconds(Timestamp::from_seconds(at))
 }
 
 /// How much of its window, and of its month's research, an account has used.

@@ -91,8 +91,26 @@ impl Core {
 
     /// Over an existing ledger: its state from snapshot and log. Gives the projections it was taken from, too.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<(Self, rebuild::Loaded), LogError> {
+        Self::open_with(dir, clock, entropy, rebuild::load)
+    }
+
+    /// Like [`Self::open`]; also gathers what the history tables lack, for whoever serves the projections.
+    pub(super) fn open_to_serve(
+        dir: &DataDir,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<(Self, rebuild::Loaded), LogError> {
+        Self::open_with(dir, clock, entropy, rebuild::load_to_serve)
+    }
+
+    fn open_with(
+        dir: &DataDir,
+        clock: Clock,
+        entropy: Entropy,
+        load: impl FnOnce(&DataDir) -> Result<rebuild::Loaded, LogError>,
+    ) -> Result<(Self, rebuild::Loaded), LogError> {
         let log = LogWriter::open(dir)?;
-        let loaded = rebuild::load(dir)?;
+        let loaded = load(dir)?;
         let state = loaded.projections.state.clone();
         Ok((Self::with_state(dir, log, state, clock, entropy), loaded))
     }

@@ -79,6 +79,8 @@ pub(super) struct Shared {
     digests: SharedDigests,
     head: AtomicU64,
     folded: watch::Sender<u64>,
+    /// The last wish to move history that was answered, see [`Feed::want_history`].
+    pub history_moved: watch::Sender<u64>,
     health: watch::Sender<Health>,
     impaired: AtomicBool,
     replies: mpsc::UnboundedSender<Replies>,
@@ -203,7 +205,7 @@ impl OpenLedger {
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
         check_before_start(dir).map_err(|error| deeper_cause(dir, error))?;
-        let (mut core, mut loaded) = Core::open(dir, clock.clone(), entropy)?;
+        let (mut core, mut loaded) = Core::open_to_serve(dir, clock.clone(), entropy)?;
         // Under the lock, so that no `init` is at work.
         dir.check_finished()?;
         for snapshot in &loaded.passed_over {
@@ -236,7 +238,8 @@ impl OpenLedger {
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, loaded, mut head_file, requests, dir, clock } = self;
+        let Self { core, mut loaded, mut head_file, requests, dir, clock } = self;
+        fill_history(&dir, &mut loaded);
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let (checkpoint, signed_size) = match head_file.sign(signed) {
@@ -265,6 +268,7 @@ impl OpenLedger {
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
+            history_moved: watch::Sender::new(0),
             projections: RwLock::new(loaded.projections),
             health: watch::Sender::new(Health::Recording),
             impaired: AtomicBool::new(false),
@@ -329,11 +333,11 @@ impl Ledger {
         look(View { projections: &projections, texts: &self.shared.texts, now })
     }
 
-    /// Looks long at the read models, on a thread of its own. Folding waits meanwhile; recording does not.
+    /// Looks long at a copy of the read models, on a thread of its own. Nothing waits for it.
     pub async fn examine<T: Send + 'static>(&self, look: impl FnOnce(&Projections) -> T + Send + 'static) -> T {
         self.catch_up().await;
-        let shared = Arc::clone(&self.shared);
-        match tokio::task::spawn_blocking(move || look(&shared.projections.read())).await {
+        let frozen = self.shared.projections.read().freeze();
+        match tokio::task::spawn_blocking(move || look(&frozen)).await {
             Ok(looked) => looked,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
@@ -344,7 +348,15 @@ impl Ledger {
         self.view(|view| look(view, &self.shared.digests.read())).await
     }
 
-    async fn catch_up(&self) {
+    /// Has everything that is folded by now moved into the history tables, or knows that it could not be.
+    pub async fn move_history(&self) {
+        self.catch_up().await;
+        let mut moved = self.shared.history_moved.subscribe();
+        let wish = self.shared.feed.want_history();
+        let _ = moved.wait_for(|&answered| answered >= wish).await;
+    }
+
+    pub(super) async fn catch_up(&self) {
         let head = self.head();
         if self.shared.folded() >= head {
             return;
@@ -455,6 +467,19 @@ impl Ledger {
                 tracing::error!("a ledger thread panicked");
             }
         }
+    }
+}
+
+/// Where more is missing in the history tables than a load gathers, they are filled from the first record on.
+fn fill_history(dir: &DataDir, loaded: &mut Loaded) {
+    let Some(history) = loaded.projections.history.as_mut().filter(|history| history.is_given_up()) else {
+        return;
+    };
+    tracing::info!("filling the history tables from the log");
+    match rebuild::fill_history(dir, loaded.projections.position) {
+        Ok(filled) => *history = filled,
+        // They are disposable: everything else is served without them.
+        Err(error) => tracing::warn!(%error, "the history tables could not be filled"),
     }
 }
 

@@ -12,23 +12,26 @@ mod condition;
 pub mod continuation;
 pub mod core;
 mod handle;
+mod history;
 pub mod initialize;
 mod keeper;
 mod outage;
 mod projector;
 mod queue;
 mod signer;
+mod views_store;
 mod writer;
 
 pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
 pub use handle::{Ledger, OpenLedger, Settings, View};
 pub use writer::Counters;
 
-// Rooms above read the log through these, and never name the log's own room.
+// Rooms above read log and history through these, and never name the rooms these are from.
 pub use crate::log::personal::TextReader;
 pub use crate::log::reader::LogReader;
 pub use crate::log::space::{BALLAST_BYTES, LOW_WATER_BYTES, Space};
 pub use crate::log::{DataDir, LogError};
+pub use crate::projections::history::{ClosedWindow, HourKey, HourUse};
 
 use crate::domain::decide::Answer;
 use crate::domain::ids::Position;

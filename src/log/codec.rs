@@ -16,7 +16,7 @@ pub const ENVELOPE_BYTES: usize = 4;
 /// What bincode may count while it decodes a record, whose own length is checked before. It counts a number at its
 /// full width, 8 bytes where the record has 1: a lower limit would refuse records that we wrote.
 const DECODE_BYTES_MAX: usize = 8 * RECORD_BYTES_MAX;
-/// Longest snapshot chunk that is decoded.
+/// What bincode may count while it decodes a row of a snapshot, whose checksum says whose bytes they are.
 const SNAPSHOT_BYTES_MAX: usize = 1 << 34;
 
 /// Why bytes are not a record, or an event does not fit one.
@@ -158,12 +158,26 @@ pub fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
         .map_err(|error| CodecError::Unencodable(error.to_string()))
 }
 
+/// Appends the bytes of one value to those of others.
+pub fn append_bytes(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    bincode::serde::encode_into_std_write(value, out, bincode::config::standard())
+        .map(drop)
+        .map_err(|error| CodecError::Unencodable(error.to_string()))
+}
+
 /// Reads what [`to_bytes`] wrote; every byte must be used.
-pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let config = bincode::config::standard().with_limit::<SNAPSHOT_BYTES_MAX>();
-    let (value, used): (T, usize) = bincode::serde::decode_from_slice(bytes, config).map_err(malformed("snapshot"))?;
-    match bytes.len() - used {
+pub fn from_bytes<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
+    let value = read_part(&mut bytes)?;
+    match bytes.len() {
         0 => Ok(value),
         rest => Err(CodecError::TrailingBytes(rest)),
     }
+}
+
+/// Reads one value of several that [`append_bytes`] wrote, and leaves the bytes after it.
+pub fn read_part<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
+    let config = bincode::config::standard().with_limit::<SNAPSHOT_BYTES_MAX>();
+    let (value, used): (T, usize) = bincode::serde::decode_from_slice(bytes, config).map_err(malformed("snapshot"))?;
+    *bytes = &bytes[used..];
+    Ok(value)
 }

@@ -13,6 +13,8 @@ pub mod personal;
 pub mod reader;
 pub mod request_digest;
 pub mod signed_head;
+#[cfg(feature = "simulated-commit")]
+pub mod simulated_commit;
 pub mod space;
 pub mod unfinished;
 pub mod writer;

@@ -255,8 +255,15 @@ impl LogWriter {
         erasures::take_away(&self.connection, erasing)?;
         personal::insert(&self.connection, texts)?;
         self.store_tiles()?;
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+        self.commit()
+    }
+
+    fn commit(&self) -> Result<(), LogError> {
+        let commit = || Ok(self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)?);
+        #[cfg(feature = "simulated-commit")]
+        return super::simulated_commit::slowed(commit);
+        #[cfg(not(feature = "simulated-commit"))]
+        commit()
     }
 
     fn insert_records(&mut self, first: Position, batch: &Batch) -> Result<(), LogError> {

@@ -23,7 +23,7 @@ pub enum ProjectionName {
     LastUsed,
     /// Uses of tokens by group and name.
     GrantUse,
-    /// Running windows by token.
+    /// Last windows by token.
     Usage,
 }
 
@@ -97,13 +97,11 @@ pub fn entries(
         ProjectionName::LastUsed => {
             projections.last_used.tokens().try_for_each(|(id, uses)| put(format!("token {id}"), bytes(uses)))
         }
-        ProjectionName::GrantUse => {
-            projections.last_used.grants().iter().try_for_each(|((token, group, name), uses)| {
-                put(format!("token {token}, group {group}, name {name}"), bytes(uses))
-            })
-        }
-        ProjectionName::Usage => projections.usage.windows().iter().try_for_each(|((account, user), window)| {
-            put(format!("window of account {account}, user {user}"), bytes(*window))
+        ProjectionName::GrantUse => projections.last_used.grants().try_for_each(|((token, group, name), uses)| {
+            put(format!("token {token}, group {group}, name {name}"), bytes(uses))
+        }),
+        ProjectionName::Usage => projections.usage.windows().try_for_each(|((account, user), window)| {
+            put(format!("window of account {account}, user {user}"), bytes(window))
         }),
     }
 }

@@ -6,9 +6,10 @@ use crate::domain::access::{GroupNumber, Target};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::state::authority_of;
+use crate::domain::table::Table;
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Uses of one thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -37,65 +38,76 @@ impl Uses {
 /// A token's use of one name of a scope group; `TextNumber::NONE` is the group's list.
 pub type GrantKey = (TokenId, GroupNumber, TextNumber);
 
-/// The projection.
+/// Uses of one token.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct TokenUses {
+    all: Uses,
+    grants: BTreeMap<(GroupNumber, TextNumber), Uses>,
+}
+
+/// The projection.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LastUsed {
-    tokens: Vec<Uses>,
-    grants: HashMap<GrantKey, Uses, foldhash::fast::RandomState>,
+    /// By token; shorter than the tokens where the last ones were never used.
+    pub(super) tokens: Table<TokenUses>,
 }
 
 impl LastUsed {
     /// Uses of a token; none of one that was never used.
     pub fn token(&self, id: TokenId) -> Option<&Uses> {
-        let uses = self.tokens.get(usize::try_from(id.0).ok()?.checked_sub(1)?)?;
+        let uses = &self.tokens.get(id.0)?.all;
         (uses.count > 0).then_some(uses)
     }
 
     /// Uses of a token within a scope group and name.
-    pub fn grant(&self, key: GrantKey) -> Option<&Uses> {
-        self.grants.get(&key)
+    pub fn grant(&self, (token, group, name): GrantKey) -> Option<&Uses> {
+        self.tokens.get(token.0)?.grants.get(&(group, name))
     }
 
     /// Every token's uses, in the order of tokens.
     pub fn tokens(&self) -> impl Iterator<Item = (TokenId, &Uses)> {
-        (1..).map(TokenId).zip(&self.tokens).filter(|(_, uses)| uses.count > 0)
+        self.rows().map(|(id, row)| (id, &row.all)).filter(|(_, uses)| uses.count > 0)
     }
 
     /// Every grant's uses, in the order of tokens, groups and names.
-    pub fn grants(&self) -> Vec<(GrantKey, Uses)> {
-        let mut grants: Vec<_> = self.grants.iter().map(|(&key, &uses)| (key, uses)).collect();
-        grants.sort_unstable_by_key(|(key, _)| *key);
-        grants
+    pub fn grants(&self) -> impl Iterator<Item = (GrantKey, &Uses)> {
+        let of_token = |(id, row)| {
+            let row: &TokenUses = row;
+            row.grants.iter().map(move |(&(group, name), uses)| ((id, group, name), uses))
+        };
+        self.rows().flat_map(of_token)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (TokenId, &TokenUses)> {
+        (1..).map(TokenId).zip(self.tokens.iter())
     }
 
     pub(super) fn fold(&mut self, position: Position, header: &Header, event: &Event, tokens: usize) {
         match event {
             Event::TokenUsed(used) => {
-                self.add_token(header.token, tokens, header.recorded_at, position);
+                let Some(row) = self.row_mut(header.token, tokens) else { return };
+                row.all.add(header.recorded_at, position);
                 let Some(scope) = used.scope else { return };
                 let name = match scope.target {
                     Target::Name(name) => name,
                     Target::List | Target::All | Target::Number(_) => TextNumber::NONE,
                 };
-                let key = (header.token, scope.group, name);
-                self.grants.entry(key).or_default().add(header.recorded_at, position);
+                row.grants.entry((scope.group, name)).or_default().add(header.recorded_at, position);
             }
             _ if !header.credential.is_none() && authority_of(event).is_some() => {
-                self.add_token(header.credential, tokens, header.recorded_at, position);
+                if let Some(row) = self.row_mut(header.credential, tokens) {
+                    row.all.add(header.recorded_at, position);
+                }
             }
             _ => {}
         }
     }
 
-    fn add_token(&mut self, token: TokenId, tokens: usize, at: Timestamp, position: Position) {
-        let Some(index) = usize::try_from(token.0).ok().and_then(|number| number.checked_sub(1)) else { return };
-        // Only tokens that exist: a tampered log, which `verify` folds too, must not make this grow without bound.
-        if index >= tokens {
-            return;
+    /// Only of tokens that exist: a tampered log, which `verify` folds too, must not make this grow without bound.
+    fn row_mut(&mut self, token: TokenId, tokens: usize) -> Option<&mut TokenUses> {
+        if token.0 > tokens as u64 {
+            return None;
         }
-        if index >= self.tokens.len() {
-            self.tokens.resize(index + 1, Uses::default());
-        }
-        self.tokens[index].add(at, position);
+        self.tokens.get_or_fill(token.0)
     }
 }

@@ -1,23 +1,30 @@
 //! Folds of the log into read models.
 //!
-//! Owns: the projections, their digests, their snapshots in `views.db`, and building them from snapshot and log.
-//! Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
+//! Owns: the projections, their digests, their snapshots and the history tables in `views.db`, and building them from
+//! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
+//!
+//! Reading order: [`last_used`], [`usage`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
+//! [`chunks`] and [`history_tables`] (what is in it), [`rebuild`], [`digest`].
 
+pub mod chunks;
 pub mod digest;
+pub mod history;
+pub mod history_tables;
 pub mod last_used;
 pub mod rebuild;
 pub mod snapshot;
 pub mod usage;
+pub mod views;
 
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
 use crate::domain::state::State;
+use history::History;
 use last_used::LastUsed;
-use serde::{Deserialize, Serialize};
 use usage::Usage;
 
 /// All read models at one position.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Projections {
     /// The last position folded in.
     pub position: Position,
@@ -25,8 +32,10 @@ pub struct Projections {
     pub state: State,
     /// When tokens, and their grants, were last used.
     pub last_used: LastUsed,
-    /// Who drew how much of the running windows.
+    /// Who drew how much of each last window.
     pub usage: Usage,
+    /// Rows on their way into the history tables, where they are gathered.
+    pub history: Option<History>,
 }
 
 impl Projections {
@@ -34,7 +43,21 @@ impl Projections {
     pub fn fold(&mut self, position: Position, header: &Header, event: &Event) {
         self.position = position;
         self.last_used.fold(position, header, event, self.state.tokens.len());
-        self.usage.fold(header, event);
+        let drawn = self.usage.fold(header, event, &self.state);
+        if let Some(history) = &mut self.history {
+            history.fold(position, header, event, drawn);
+        }
         self.state.evolve(header, event);
+    }
+
+    /// A copy to look at for long, without what is gathered: it shares all rows that are not changed meanwhile.
+    pub fn freeze(&self) -> Self {
+        Self {
+            position: self.position,
+            state: self.state.clone(),
+            last_used: self.last_used.clone(),
+            usage: self.usage.clone(),
+            history: None,
+        }
     }
 }

@@ -1,30 +1,23 @@
 //! Snapshots of projections in `views.db`: a checked cache that shortens a start.
 
 use super::Projections;
+use super::chunks::{Chunks, take_chunk};
 use crate::domain::ids::Position;
-use crate::log::codec;
+use crate::log::LogError;
+use crate::log::codec::CodecError;
 use crate::log::merkle::{Hash, leaf_hash};
 use crate::log::reader::LogReader;
-use crate::log::{DataDir, LogError};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
-use std::os::unix::fs::OpenOptionsExt;
+use std::ops::ControlFlow;
 use thiserror::Error;
 
+pub use super::views::Views;
+
 /// Changes whenever a fold or the layout of a projection changes: an older snapshot is then not read.
-pub const FOLD_VERSION: i64 = 7;
+pub const FOLD_VERSION: i64 = 8;
 /// Snapshots kept: the last, and one to fall back to.
-pub const SNAPSHOTS_KEPT: usize = 2;
-
-const APPLICATION_ID: i32 = 0x546b_4c76;
-const SCHEMA_STEP: i32 = 1;
-const CHUNK_BYTES: usize = 1 << 20;
-
-/// The open views file.
-#[derive(Debug)]
-pub struct Views {
-    connection: Connection,
-}
+pub const SNAPSHOTS_KEPT: i64 = 2;
 
 /// Why a snapshot cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -56,106 +49,68 @@ pub struct PassedOver {
 }
 
 impl Views {
-    /// Opens the file for writing, making it if it is not there. One that is not ours, or of another step, is
-    /// moved aside by deletion: nothing in it is needed.
-    pub fn open(dir: &DataDir) -> Result<Self, LogError> {
-        match Self::try_open(dir) {
-            Ok(views) => Ok(views),
-            Err(LogError::Sqlite(error)) if is_foreign(&error) => {
-                remove(dir)?;
-                Self::try_open(dir)
-            }
-            Err(LogError::Foreign(_)) => {
-                remove(dir)?;
-                Self::try_open(dir)
-            }
-            Err(other) => Err(other),
-        }
+    /// Stores a snapshot at one go; `leaf` is the leaf hash of the record at its position.
+    pub fn store(&mut self, projections: &Projections, leaf: Hash) -> Result<(), LogError> {
+        self.store_paced(projections, leaf, &mut || ControlFlow::Continue(())).map(drop)
     }
 
-    fn try_open(dir: &DataDir) -> Result<Self, LogError> {
-        let path = dir.views();
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|source| LogError::Io { path: path.clone(), source })?;
-        let connection = Connection::open(&path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.execute_batch("PRAGMA page_size=8192; PRAGMA secure_delete=ON;")?;
-        connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")?;
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        match (pragma("application_id")?, pragma("user_version")?) {
-            (APPLICATION_ID, SCHEMA_STEP) => {}
-            (0, 0) => connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
-                include_str!("../../schema/views/001_views.sql")
-            ))?,
-            _ => return Err(LogError::Foreign(path)),
-        }
-        Ok(Self { connection })
-    }
-
-    /// Opens the file read-only, if it is there.
-    pub fn open_existing(dir: &DataDir) -> Result<Option<Self>, LogError> {
-        let path = dir.views();
-        if !path.exists() {
-            return Ok(None);
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        Ok(Some(Self { connection }))
-    }
-
-    /// Opens the file and stores a snapshot that [`encode`] made. A file that turns out to be damaged on the way is made
-    /// anew: it holds nothing that the log does not.
-    pub fn keep(dir: &DataDir, at: Position, leaf: [u8; 32], bytes: &[u8]) -> Result<(), LogError> {
-        match Self::open(dir).and_then(|mut views| views.store_encoded(at, leaf, bytes)) {
-            Err(LogError::Sqlite(error)) if is_foreign(&error) => {
-                remove(dir)?;
-                Self::open(dir)?.store_encoded(at, leaf, bytes)
-            }
-            kept => kept,
-        }
-    }
-
-    /// Stores a snapshot. A crash on the way leaves chunks without a row: they are deleted by the next store.
-    pub fn store(&mut self, projections: &Projections, leaf: [u8; 32]) -> Result<(), LogError> {
-        let bytes = encode(projections)?;
-        self.store_encoded(projections.position, leaf, &bytes)
-    }
-
-    /// Stores a snapshot that [`encode`] made, a chunk a transaction so that a start on another core is never held up.
-    pub fn store_encoded(&mut self, at: Position, leaf: [u8; 32], bytes: &[u8]) -> Result<(), LogError> {
+    /// Stores a snapshot chunk by chunk, each by itself; `between` is called after each, to do what came in meanwhile, and
+    /// may break it off. Gives the bytes of all chunks; none if it was broken off.
+    ///
+    /// A crash on the way leaves chunks without a row: they are deleted by the next store.
+    pub fn store_paced(
+        &mut self,
+        projections: &Projections,
+        leaf: Hash,
+        between: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<u64>, LogError> {
+        let at = projections.position;
         let position = i64::try_from(at.0).unwrap_or(i64::MAX);
-        self.connection.execute(
-            "DELETE FROM snapshot_chunks WHERE position NOT IN (SELECT position FROM snapshots) OR position = ?1",
-            [position],
-        )?;
-        let mut chunks = 0i64;
-        for chunk in bytes.chunks(CHUNK_BYTES) {
-            self.connection.execute(
-                "INSERT INTO snapshot_chunks (position, chunk, bytes) VALUES (?1, ?2, ?3)",
-                params![position, chunks, chunk],
-            )?;
+        self.connection.execute("DELETE FROM snapshots WHERE position = ?1", [position])?;
+        self.delete_unnamed_chunks(between)?;
+        let (mut hash, mut bytes, mut chunks) = (Sha256::new(), 0, 0i64);
+        for chunk in Chunks::of(projections) {
+            let chunk = chunk.map_err(|error| LogError::undecodable(at, &error))?;
+            self.connection
+                .prepare_cached("INSERT INTO snapshot_chunks (position, chunk, bytes) VALUES (?1, ?2, ?3)")?
+                .execute(params![position, chunks, chunk])?;
+            hash.update(&chunk);
+            bytes += chunk.len() as u64;
             chunks += 1;
+            if between().is_break() {
+                self.delete_unnamed_chunks(between)?;
+                return Ok(None);
+            }
         }
-        let sha256: [u8; 32] = Sha256::digest(bytes).into();
+        let sha256: [u8; 32] = hash.finalize().into();
         let transaction = self.connection.transaction()?;
         transaction.execute(
-            "INSERT OR REPLACE INTO snapshots (position, fold_version, leaf_hash, chunks, sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO snapshots (position, fold_version, leaf_hash, chunks, sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![position, FOLD_VERSION, &leaf[..], chunks, &sha256[..]],
         )?;
         transaction.execute(
             "DELETE FROM snapshots WHERE position NOT IN (SELECT position FROM snapshots ORDER BY position DESC LIMIT ?1)",
-            [i64::try_from(SNAPSHOTS_KEPT).unwrap_or(2)],
+            [SNAPSHOTS_KEPT],
         )?;
-        transaction
-            .execute("DELETE FROM snapshot_chunks WHERE position NOT IN (SELECT position FROM snapshots)", [])?;
         transaction.commit()?;
+        // Named by no row any more: a crash here leaves them to the next store.
+        self.delete_unnamed_chunks(between)?;
+        Ok(Some(bytes))
+    }
+
+    fn delete_unnamed_chunks(&self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), LogError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT position, chunk FROM snapshot_chunks WHERE position NOT IN (SELECT position FROM snapshots)",
+        )?;
+        let unnamed = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let unnamed: Vec<(i64, i64)> = unnamed.collect::<Result<_, _>>()?;
+        for (position, chunk) in unnamed {
+            self.connection
+                .prepare_cached("DELETE FROM snapshot_chunks WHERE position = ?1 AND chunk = ?2")?
+                .execute([position, chunk])?;
+            // This makes room: nothing breaks it off.
+            let _ = between();
+        }
         Ok(())
     }
 
@@ -169,6 +124,16 @@ impl Views {
             }
         }
         Ok((None, passed_over))
+    }
+
+    /// Bytes of the newest snapshot; 0 if there is none.
+    pub fn newest_bytes(&self) -> Result<u64, LogError> {
+        let bytes: Option<i64> = self.connection.query_row(
+            "SELECT sum(length(bytes)) FROM snapshot_chunks WHERE position = (SELECT max(position) FROM snapshots)",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 
     /// Positions of the snapshots, good or not, oldest first.
@@ -204,49 +169,27 @@ impl Views {
         if log_leaf.is_none_or(|log_leaf| log_leaf[..] != leaf[..]) {
             return Ok(Err(Unusable::OtherLog));
         }
-        let bytes = self.read_chunks(position, chunks)?;
-        if Sha256::digest(&bytes)[..] != sha256[..] {
-            return Ok(Err(Unusable::Checksum));
-        }
-        let decoded: Result<Projections, _> = codec::from_bytes(&bytes);
-        Ok(match decoded {
-            Ok(projections) if projections.position == at => Ok(projections),
-            Ok(_) => Err(Unusable::Malformed("it says another position inside".to_owned())),
-            Err(error) => Err(Unusable::Malformed(error.to_string())),
+        Ok(match self.read_chunks(position, chunks)? {
+            (_, sha256_found) if sha256_found[..] != sha256[..] => Err(Unusable::Checksum),
+            (Err(error), _) => Err(Unusable::Malformed(error.to_string())),
+            (Ok(projections), _) if projections.position == at => Ok(projections),
+            (Ok(_), _) => Err(Unusable::Malformed("it says another position inside".to_owned())),
         })
     }
 
-    fn read_chunks(&self, position: i64, chunks: i64) -> Result<Vec<u8>, LogError> {
-        let mut bytes = Vec::with_capacity(usize::try_from(chunks).unwrap_or(0).min(1 << 12) * CHUNK_BYTES);
-        let mut statement =
-            self.connection.prepare("SELECT bytes FROM snapshot_chunks WHERE position = ?1 ORDER BY chunk")?;
-        let mut rows = statement.query([position])?;
+    /// What the chunks say, and their checksum: bytes that are not those that were stored may say anything.
+    fn read_chunks(&self, position: i64, chunks: i64) -> Result<(Result<Projections, CodecError>, [u8; 32]), LogError> {
+        let mut projections = Projections::default();
+        let (mut hash, mut taken) = (Sha256::new(), Ok(()));
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT bytes FROM snapshot_chunks WHERE position = ?1 AND chunk < ?2 ORDER BY chunk")?;
+        let mut rows = statement.query([position, chunks])?;
         while let Some(row) = rows.next()? {
-            bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+            let chunk = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            hash.update(chunk);
+            taken = taken.and_then(|()| take_chunk(&mut projections, chunk));
         }
-        Ok(bytes)
+        Ok((taken.map(|()| projections), hash.finalize().into()))
     }
-}
-
-/// The bytes of a snapshot.
-pub fn encode(projections: &Projections) -> Result<Vec<u8>, LogError> {
-    codec::to_bytes(projections).map_err(|error| LogError::undecodable(projections.position, &error))
-}
-
-fn is_foreign(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt))
-}
-
-fn remove(dir: &DataDir) -> Result<(), LogError> {
-    let views = dir.views();
-    for suffix in ["", "-wal", "-shm"] {
-        let mut path = views.clone().into_os_string();
-        path.push(suffix);
-        match std::fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(LogError::Io { path: path.into(), source }),
-        }
-    }
-    Ok(())
 }

@@ -124,3 +124,54 @@ fn a_flipped_byte_of_one_record_is_named_by_its_position() {
     change_record(&scene, 100, |record| *record.last_mut().unwrap() ^= 1);
     scene.run(&["verify"]).expect(1).says("position 100");
 }
+
+/// A count that somebody changed in the file, and a row that somebody took out of it.
+#[test]
+fn altered_history_tables_are_named_whether_a_server_runs_or_not() {
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let mut client = crate::client::Client::connect(server.address).unwrap();
+    for text in &scene.tokens.account {
+        client.ask(crate::client::Ask::get("/v2/whoami", text)).unwrap().expect(200);
+    }
+    // What was only gathered is moved into the tables first.
+    compare(&scene).expect(0).says("token_hours").says("closed_windows");
+    let views = Connection::open(scene.dir().views()).unwrap();
+    assert_eq!(views.execute("UPDATE token_hours SET uses = uses + 1 WHERE token = 2", []), Ok(1));
+    let compared = compare(&scene).expect(1).says("token_hours differs").says("token 2 on account 1, hour ");
+    assert!(compared.stdout.contains("1 entries") && !compared.stdout.contains("token 3"), "{compared:#?}");
+    assert_eq!(views.execute("DELETE FROM token_hours WHERE token = 3", []), Ok(1));
+    drop(views);
+    server.terminate().expect(0);
+    compare(&scene).expect(1).says("token 2 on account 1").says("token 3 on account 1").says("only_replayed");
+
+    std::fs::remove_file(scene.dir().views()).unwrap();
+    scene.serve(&[]).terminate().expect(0);
+    compare(&scene).expect(0);
+}
+
+/// Then nothing is told from them until they are made anew, and nothing else suffers.
+#[test]
+fn history_tables_that_another_program_changed_are_made_anew_at_the_next_start() {
+    use crate::client::{Ask, Client};
+    let scene = Scene::new();
+    let ask = |server: &crate::program::Server, path: &str, token: &str| {
+        Client::connect(server.address).unwrap().ask(Ask::get(path, token)).unwrap()
+    };
+    let (operator, robot) = (&scene.tokens.operator, &scene.tokens.account[0]);
+    let server = scene.serve(&[]);
+    let views = Connection::open(scene.dir().views()).unwrap();
+    ask(&server, "/v2/whoami", robot).expect(200);
+    assert_eq!(views.execute("UPDATE history SET position = position - 1", []), Ok(1));
+    drop(views);
+    compare(&scene).expect(0).says("the running server");
+    ask(&server, "/v1/accounts/1/usage/history", operator).expect(500);
+    ask(&server, "/v2/whoami", robot).expect(200);
+    server.terminate().expect(0);
+
+    let server = scene.serve(&[]);
+    compare(&scene).expect(0).says("token_hours");
+    let told = ask(&server, "/v1/accounts/1/tokens/2/usage", operator).expect(200).json();
+    assert_eq!(told["data"].as_array().unwrap().iter().map(|row| row["uses"].as_u64().unwrap()).sum::<u64>(), 2);
+    server.terminate().expect(0);
+}

@@ -1,5 +1,7 @@
 //! What the benches share: a ledger to measure on, and children that end with their parent.
 
+pub mod load;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,6 +97,24 @@ impl Server {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         if line.contains("listening") { Ok(Self(child)) } else { Err(format!("{}: {line}", program.display()).into()) }
+    }
+
+    /// Tells it to end in order, and waits until it has.
+    pub fn stop(mut self) -> Result<(), AnyError> {
+        Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
+        let status = self.0.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+    }
+
+    /// Bytes of memory it has now, and had at most (`VmRSS` and `VmHWM` of `/proc`).
+    pub fn memory(&self) -> Result<(u64, u64), AnyError> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let kibibytes = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        };
+        let read = |name: &str| kibibytes(name).map(|kibibytes| kibibytes * 1_024).ok_or(format!("no {name}"));
+        Ok((read("VmRSS:")?, read("VmHWM:")?))
     }
 
     /// Its process id.

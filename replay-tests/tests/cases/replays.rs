@@ -6,13 +6,13 @@ use token_ledger::audit::compare::replay_to;
 use token_ledger::audit::verify::{Options, verify};
 use token_ledger::domain::ids::Position;
 use token_ledger::ledger::{DataDir, LogReader};
-use token_ledger::log::codec;
-use token_ledger::projections::snapshot::{Views, encode};
+use token_ledger::projections::chunks::{Chunks, take_chunk};
+use token_ledger::projections::snapshot::Views;
 use token_ledger::projections::{Projections, rebuild};
 
 /// The live projections are what a replay from the first record gives.
 pub async fn check_live(world: &World) {
-    let live = world.ledger.examine(Projections::clone).await;
+    let live = world.ledger.examine(Projections::freeze).await;
     assert_eq!(live.position, world.ledger.head(), "a view waits for everything that is committed");
     assert_eq!(live, replay(world.ledger.dir(), live.position), "live and replayed projections are the same");
 }
@@ -36,7 +36,8 @@ pub fn check_log(path: &Path) {
     let mut at = Projections::default();
     for position in 0..head.0 {
         rebuild::replay_into(&dir, &mut at, Position(position), &mut |_| {}).unwrap();
-        let mut restored: Projections = codec::from_bytes(&encode(&at).unwrap()).unwrap();
+        let mut restored = Projections::default();
+        Chunks::of(&at).for_each(|chunk| take_chunk(&mut restored, &chunk.unwrap()).unwrap());
         assert_eq!(restored, at, "a snapshot at {position} holds everything");
         rebuild::replay_into(&dir, &mut restored, head, &mut |_| {}).unwrap();
         assert_eq!(restored, replayed, "from a snapshot at {position} on");

@@ -72,8 +72,8 @@ fn is_borne_by_another(deciding: &Deciding<'_>, token: &Token, name: TextNumber)
     let state = deciding.state;
     let live = match token.owner {
         Owner::Service => Some(&state.service_tokens),
-        Owner::Account(account) => state.account(account).map(|account| &account.tokens),
-        Owner::User(user) => state.user(user).map(|user| &user.tokens),
+        Owner::Account(account) => state.account(account).map(|account| &*account.tokens),
+        Owner::User(user) => state.user(user).map(|user| &*user.tokens),
     };
     let bears = |other: &&TokenId| **other != token.id && state.token(**other).is_some_and(|other| other.name == name);
     live.is_some_and(|live| live.iter().any(|other| bears(&other)))

@@ -105,8 +105,8 @@ pub(super) fn check_room(deciding: &Deciding<'_>, owner: Owner, more: usize) -> 
 fn live_tokens<'a>(deciding: &Deciding<'a>, owner: Owner) -> Option<&'a BTreeSet<TokenId>> {
     match owner {
         Owner::Service => Some(&deciding.state.service_tokens),
-        Owner::Account(account) => deciding.state.account(account).map(|account| &account.tokens),
-        Owner::User(user) => deciding.state.user(user).map(|user| &user.tokens),
+        Owner::Account(account) => deciding.state.account(account).map(|account| &*account.tokens),
+        Owner::User(user) => deciding.state.user(user).map(|user| &*user.tokens),
     }
 }
 

@@ -6,6 +6,7 @@ mod changes;
 mod clock;
 mod erasure;
 mod gateway;
+mod history;
 mod idempotency;
 mod imports;
 mod reads;
@@ -53,6 +54,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListGatewayTokens
         | Op::GetGatewayToken
         | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
+        Op::GetUsageHistory | Op::GetAccountTokenUsage | Op::GetUserTokenUsage => {
+            history::answer(app, asked, operation, variables).await
+        }
         Op::CreateAccountToken
         | Op::UpdateAccountToken
         | Op::DeleteAccountToken

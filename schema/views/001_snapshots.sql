@@ -1,4 +1,4 @@
--- The disposable file, step 1: delete it and nothing is lost, the next start replays the log.
+-- The disposable file: delete it and nothing is lost, the next start replays the log. Step 1: snapshots.
 
 -- A fold's state at a position: a cache, checked before it is used.
 CREATE TABLE snapshots (
@@ -14,14 +14,14 @@ CREATE TABLE snapshots (
     sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
 ) STRICT;
 
--- Written before the row above, so that a crash in between leaves chunks that nothing names; the next snapshot
--- deletes them.
+-- Written before the row above, one by one and in between other work, so that a crash on the way leaves chunks that
+-- nothing names; the next snapshot deletes them.
 CREATE TABLE snapshot_chunks (
     -- Position of the snapshot.
     position INTEGER NOT NULL,
     -- 0, 1, 2 …
     chunk INTEGER NOT NULL,
-    -- The bytes.
+    -- Number of a part of the read models (projections::chunks), then rows of it; about 256 KiB.
     bytes BLOB NOT NULL,
     PRIMARY KEY (position, chunk)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,280 @@
+//! The service at size: a million tokens beside ten, and five million events in the log beside none.
+//!
+//! Ledgers are built through `Core`, then the program itself is started on them: how long until it listens, how much
+//! memory it takes, and requests a second and processor time a request over HTTP (wrk), the ledgers in turn within each
+//! round. Last, in this process: how long a read waits at most while a snapshot of the big ledger is taken.
+//!
+//! `cargo run --release -p tools --bin bench_scale -- --rounds 3`
+
+use clap::Parser;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use token_ledger::clock::Clock;
+use token_ledger::domain::command::{AskedTarget, Command, Origin, Use};
+use token_ledger::domain::event::Route;
+use token_ledger::domain::token_text::TokenDigest;
+use token_ledger::entropy::Entropy;
+use token_ledger::ledger::core::{Core, Job};
+use token_ledger::ledger::{DataDir, Ledger, Settings};
+use token_ledger::projections::snapshot::Views;
+use tools::load::{Run, wrk};
+use tools::{AnyError, Server, furnish, median, sibling};
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PORT: u16 = 18_987;
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Tokens of the big ledger, ten to an account.
+    #[arg(long, default_value_t = 1_000_000)]
+    tokens: u64,
+    /// Uses in the long ledger.
+    #[arg(long, default_value_t = 5_000_000)]
+    events: u64,
+    /// Interleaved rounds.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of load for each ledger in each round.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Seconds of load before that, which are not measured.
+    #[arg(long, default_value_t = 3)]
+    warm_seconds: u64,
+    #[arg(long, default_value_t = 64)]
+    connections: u32,
+    /// Tokens of the big ledger that are used, drawn from all of them.
+    #[arg(long, default_value_t = 20_000)]
+    sample: usize,
+    /// Where the ledgers are made; a temporary directory beside this program if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+const FEW: &str = "10 tokens, no events";
+const BIG: &str = "many tokens";
+const LONG: &str = "10 tokens, many events";
+
+/// What a start took.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    seconds: f64,
+    memory: (u64, u64),
+}
+
+fn main() -> Result<(), AnyError> {
+    let arguments = Arguments::parse();
+    let made = match &arguments.dir {
+        Some(dir) => tempfile::tempdir_in(dir)?,
+        None => tempfile::tempdir_in(sibling(".")?)?,
+    };
+    let base = made.path();
+    let mut missed = Vec::new();
+    let few = build(base, "few", 1, 10, 0)?;
+    let long = build(base, "long", 1, 10, arguments.events)?;
+    let big = build(base, "big", arguments.tokens / 10, 10, 0)?;
+    for (name, ledger) in [(FEW, &few), (LONG, &long), (BIG, &big)] {
+        let first = start_once(ledger)?;
+        let again = start_once(ledger)?;
+        println!(
+            "{name}: listens after {:.2} s without a snapshot, {:.2} s from one; memory {} MiB, at most {} MiB",
+            first.seconds,
+            again.seconds,
+            again.memory.0 >> 20,
+            again.memory.1 >> 20
+        );
+        if name == BIG && again.seconds > 5.0 {
+            missed.push(format!("start from a snapshot: {:.1} s, goal 5", again.seconds));
+        }
+    }
+    let runs = measure(&arguments, base, &[(FEW, &few), (BIG, &big), (LONG, &long)])?;
+    report(&arguments, &runs, &mut missed);
+    measure_pauses(&big, &mut missed)?;
+    if missed.is_empty() { Ok(()) } else { Err(format!("missed: {}", missed.join("; ")).into()) }
+}
+
+/// A ledger with its tokens' texts.
+struct Built {
+    data: PathBuf,
+    texts: Vec<String>,
+}
+
+fn build(base: &Path, name: &str, accounts: u64, tokens_each: u64, uses: u64) -> Result<Built, AnyError> {
+    let data = base.join(name);
+    let dir = DataDir::new(&data);
+    let started = Instant::now();
+    let texts = furnish(&dir, accounts, tokens_each)?;
+    let (mut core, _) = Core::open(&dir, Clock::system(), Entropy::system())?;
+    let digests: Vec<TokenDigest> = texts.iter().map(|text| TokenDigest::of(text)).collect();
+    let mut left = uses;
+    let mut number = 0;
+    while left > 0 {
+        let jobs: Vec<Job> = (0..left.min(1_024))
+            .map(|_| {
+                number += 1;
+                whoami(digests[number % digests.len()])
+            })
+            .collect();
+        core.commit(&jobs)?;
+        left -= jobs.len() as u64;
+    }
+    core.log().checkpoint_wal()?;
+    println!("{name}: {} events built in {:.0} s", core.head(), started.elapsed().as_secs_f64());
+    Ok(Built { data, texts })
+}
+
+fn whoami(digest: TokenDigest) -> Job {
+    let asked = Use {
+        digest,
+        route: Route::Whoami,
+        account: None,
+        target: AskedTarget::None,
+        certificate: None,
+        valid: true,
+        mapped: None,
+    };
+    (Command::Use(asked), Origin::default())
+}
+
+fn serve(data: &Path) -> Result<Server, AnyError> {
+    let (data, listen) = (data.to_string_lossy(), format!("127.0.0.1:{PORT}"));
+    Server::start(&sibling("token-ledger")?, &["serve", "--data", &data, "--listen", &listen])
+}
+
+/// Starts the program and ends it in order: then there is a snapshot.
+fn start_once(ledger: &Built) -> Result<Start, AnyError> {
+    let started = Instant::now();
+    let server = serve(&ledger.data)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let memory = server.memory()?;
+    server.stop()?;
+    Ok(Start { seconds, memory })
+}
+
+// ---- Requests ----
+
+type Runs = BTreeMap<&'static str, Vec<(Run, u64)>>;
+
+fn measure(arguments: &Arguments, base: &Path, ledgers: &[(&'static str, &Built)]) -> Result<Runs, AnyError> {
+    let mut runs = Runs::new();
+    for round in 1..=arguments.rounds {
+        eprintln!("round {round} of {}", arguments.rounds);
+        for (name, ledger) in ledgers {
+            let token_file = base.join("tokens");
+            // The same number of lines for each: the load generator's own work is the same then.
+            let tokens = sample(&ledger.texts, arguments.sample);
+            std::fs::write(&token_file, tokens.join("\n"))?;
+            let fresh = base.join("fresh");
+            let data = if *name == FEW { copy(&ledger.data, &fresh)? } else { ledger.data.clone() };
+            let server = serve(&data)?;
+            if arguments.warm_seconds > 0 {
+                wrk(PORT, arguments.connections, arguments.warm_seconds, &token_file)?;
+            }
+            let before = server.cpu_micros()?;
+            let mut run = wrk(PORT, arguments.connections, arguments.seconds, &token_file)?;
+            let used = server.cpu_micros()? - before;
+            run.cpu_micros = used as f64 / (run.requests_a_second * arguments.seconds as f64).max(1.0);
+            runs.entry(name).or_default().push((run, server.memory()?.0));
+            server.stop()?;
+        }
+    }
+    Ok(runs)
+}
+
+fn sample(texts: &[String], count: usize) -> Vec<&str> {
+    // A step that shares no factor with any number of tokens here goes round all of them.
+    (0..count).map(|index| texts[index * 7_919 % texts.len()].as_str()).collect()
+}
+
+/// A log with nothing in it but what was built: uses of the rounds before would make it longer.
+fn copy(from: &Path, to: &Path) -> Result<PathBuf, AnyError> {
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    DataDir::new(to).prepare()?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(to.to_owned())
+}
+
+/// One figure of a run and of the memory after it.
+type Figure = fn(&(Run, u64)) -> f64;
+
+fn report(arguments: &Arguments, runs: &Runs, missed: &mut Vec<String>) {
+    println!("\n| ledger | req/s | p50 µs | p99 µs | CPU µs/req | memory MiB | req/s of few | CPU of few |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    let of = |name: &str, figure: Figure| median(&runs.get(name).into_iter().flatten().map(figure).collect::<Vec<_>>());
+    // Of each round by itself, so that what changes from round to round does not count.
+    let ratio = |name: &str, figure: Figure| {
+        let rounds = runs.get(name).into_iter().flatten().zip(runs.get(FEW).into_iter().flatten());
+        median(&rounds.map(|(run, few)| figure(run) / figure(few)).collect::<Vec<_>>())
+    };
+    let rate: Figure = |(run, _)| run.requests_a_second;
+    let cpu: Figure = |(run, _)| run.cpu_micros;
+    for name in [FEW, BIG, LONG] {
+        println!(
+            "| {name} | {:.0} | {:.0} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} |",
+            of(name, rate),
+            of(name, |(run, _)| run.p50_micros),
+            of(name, |(run, _)| run.p99_micros),
+            of(name, cpu),
+            of(name, |(_, memory)| (memory >> 20) as f64),
+            ratio(name, rate),
+            ratio(name, cpu),
+        );
+    }
+    println!("\n{} tokens; {} events; {} connections", arguments.tokens, arguments.events, arguments.connections);
+    if ratio(BIG, rate) < 0.9 {
+        missed.push(format!("requests a second with many tokens: {:.2}, goal 0.9", ratio(BIG, rate)));
+    }
+    if ratio(LONG, cpu) > 1.1 {
+        missed.push(format!("CPU a request with many events: {:.2}, goal 1.1", ratio(LONG, cpu)));
+    }
+}
+
+// ---- Pauses ----
+
+/// Reads, one after another beside uses, while the program's threads take a snapshot.
+fn measure_pauses(ledger: &Built, missed: &mut Vec<String>) -> Result<(), AnyError> {
+    let dir = DataDir::new(&ledger.data);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let (longest, reads, taken) = runtime.block_on(async {
+        let settings = Settings { snapshot_events: 1, ..Settings::default() };
+        let ledger_running = Ledger::start(&dir, Clock::system(), Entropy::system(), settings)?;
+        let positions =
+            || Views::open_existing(&dir).and_then(|views| views.map_or(Ok(Vec::new()), |it| it.positions()));
+        let (before, started) = (positions()?, Instant::now());
+        let (mut longest, mut reads) = (Duration::ZERO, 0u64);
+        // Until the first snapshot is stored; a second one may be on its way by then.
+        while positions()? == before && started.elapsed() < Duration::from_secs(60) {
+            for text in ledger.texts.iter().skip(reads as usize % 1_000).step_by(ledger.texts.len() / 16 + 1) {
+                let (command, origin) = whoami(TokenDigest::of(text));
+                ledger_running.submit(command, origin).await?;
+            }
+            let asked = Instant::now();
+            ledger_running.view(|view| view.projections.position).await;
+            longest = longest.max(asked.elapsed());
+            reads += 1;
+        }
+        let taken = started.elapsed();
+        tokio::task::spawn_blocking(move || ledger_running.stop()).await?;
+        Ok::<_, AnyError>((longest, reads, taken))
+    })?;
+    println!(
+        "a snapshot of {} tokens took {:.2} s beside uses; of {reads} reads meanwhile the longest waited {:.1} ms",
+        ledger.texts.len(),
+        taken.as_secs_f64(),
+        longest.as_secs_f64() * 1e3
+    );
+    if longest > Duration::from_millis(50) {
+        missed.push(format!("longest wait of a read: {:.0} ms, goal 50", longest.as_secs_f64() * 1e3));
+    }
+    Ok(())
+}
