@@ -11,6 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use token_ledger::domain::event::Event;
 
+/// Without the ballast: tens of megabytes of nothing, which every search of every byte would read.
+const NO_BALLAST: [&str; 2] = ["--ballast-mib", "0"];
+
 /// Stands in every marked text.
 const MARK: &str = "ZyxMarkedQv";
 const STORAGE: i32 = 74;
@@ -114,7 +117,7 @@ fn a_user_and_a_token_are_erased_under_load_and_no_byte_is_left() {
 /// A ledger with marked texts that nobody serves.
 fn marked_scene() -> (Scene, Marked) {
     let scene = Scene::new();
-    let server = scene.serve(&[]);
+    let server = scene.serve(&NO_BALLAST);
     let marked = Marked::make(&server, &scene.tokens.operator);
     server.terminate().expect(0);
     (scene, marked)
@@ -144,7 +147,7 @@ fn without_a_server_the_command_line_erases_under_the_lock() {
 fn a_reader_that_holds_the_write_ahead_log_delays_the_answer_and_not_the_service() {
     let scene = Scene::new();
     let operator = scene.tokens.operator.clone();
-    let server = scene.serve(&[]);
+    let server = scene.serve(&NO_BALLAST);
     let marked = Marked::make(&server, &operator);
     let mut client = Client::connect(server.address).unwrap();
     let reader = Connection::open(scene.data().join("ledger.db")).unwrap();
@@ -180,7 +183,7 @@ fn meet(rule: &str) -> (bool, Ended) {
     let rule = rule.replace("{}", scene.data().to_str().unwrap());
     let fault = Fault::new(&scene.aside(""), &rule);
     let mut command = token_ledger();
-    command.args(SERVE).arg(scene.data());
+    command.args(SERVE).arg(scene.data()).args(NO_BALLAST);
     let server = Server::start_by(fault.at(command));
     let mut client = Client::connect(server.address).unwrap();
     fault.arm();
@@ -193,7 +196,7 @@ fn meet(rule: &str) -> (bool, Ended) {
     let heard = is_heard(&scene);
     assert!(!matches!(told, Ok(200)) || heard, "{context}");
     // A start settles what was left, and erases once more what it never heard of.
-    let server = scene.serve(&[]);
+    let server = scene.serve(&NO_BALLAST);
     let mut client = Client::connect(server.address).unwrap();
     let again = erase(&mut client, &marked.of_user(), operator).expect(200).json();
     assert_eq!(again["data"]["erased"] == 0, heard, "{context}: {again}");
@@ -223,7 +226,7 @@ fn killed_between_the_commit_and_the_emptying_the_next_start_empties() {
     let operator = &scene.tokens.operator;
     let fault = Fault::new(&scene.aside(""), "truncate:/ledger.db-wal$:1:before:KILL");
     let mut command = token_ledger();
-    command.args(SERVE).arg(scene.data());
+    command.args(SERVE).arg(scene.data()).args(NO_BALLAST);
     let server = Server::start_by(fault.at(command));
     fault.arm();
     let mut client = Client::connect(server.address).unwrap();
@@ -235,13 +238,13 @@ fn killed_between_the_commit_and_the_emptying_the_next_start_empties() {
     assert_eq!(server.end().code, None, "killed");
     assert_eq!(fault.injected(), 1);
     assert!(is_heard(&scene), "the commit was before");
-    let server = scene.serve(&[]);
+    let server = scene.serve(&NO_BALLAST);
     let mut client = Client::connect(server.address).unwrap();
     erase(&mut client, &marked.of_token(), operator).expect(200);
     assert_eq!(marked_files(&scene.data()), Vec::<String>::new());
     server.kill();
     assert_eq!(marked_files(&scene.data()), Vec::<String>::new());
-    scene.serve(&[]).terminate().expect(0);
+    scene.serve(&NO_BALLAST).terminate().expect(0);
     scene.run(&["verify"]).expect(0);
 }
 
