@@ -85,7 +85,7 @@ async fn a_tokens_uses_and_refusals_are_listed_by_hour() {
     for _ in 0..2 {
         assert_eq!(rows(&house, &path).await, (vec![first.clone(), second.clone()], Value::Null));
         let (page, next) = rows(&house, &format!("{path}?limit=1")).await;
-        assert_eq!(page, [first.clone()]);
+        assert_eq!(page, std::slice::from_ref(&first));
         let (page, next) = rows(&house, &format!("{path}?limit=1&from={}", next.as_str().unwrap())).await;
         assert_eq!((page, next), (vec![second.clone()], Value::Null));
         let (page, _) = rows(&house, &format!("{path}?from=2026-03-01T12:00:01Z&to=2026-03-01T14:00:00Z")).await;
