@@ -1,7 +1,7 @@
 //! Projections as chunks of bytes and back: a snapshot is written, and read, a chunk at a time.
 //!
 //! A chunk is the number of its part, then rows of that part until its end. The parts follow one another in the
-//! order of [`PARTS`], the rows of each in their own.
+//! order of `PARTS`, the rows of each in their own.
 
 use super::Projections;
 use super::last_used::TokenUses;
