@@ -19,6 +19,8 @@ mod contract;
 mod document;
 #[path = "http/events.rs"]
 mod events;
+#[path = "http/forward_auth.rs"]
+mod forward_auth;
 #[path = "http/gateway.rs"]
 mod gateway;
 #[path = "http/house.rs"]
