@@ -18,6 +18,8 @@ mod disk_full;
 mod doctor;
 #[path = "process/erasure.rs"]
 mod erasure;
+#[path = "process/fault_copies.rs"]
+mod fault_copies;
 #[path = "process/fault_init.rs"]
 mod fault_init;
 #[path = "process/fault_loops.rs"]
