@@ -287,7 +287,6 @@ fn snapshot() {
         Serving,
         &["--snapshot-events", "3"],
         &[
-            ("create:/views.db-wal$:1:before:EIO", Serves),
             ("write:/views.db-wal$:1:before:EIO", Serves),
             ("write:/views.db-wal$:3:after:EIO:persistent", Serves),
             ("write:/views.db-wal$:3:after:ENOSPC", Serves),
