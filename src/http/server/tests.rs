@@ -88,11 +88,15 @@ async fn read_to_close(client: &mut TcpStream) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// Reads until `end` has come; the connection may stay open.
+/// Reads until `end` has come behind a head, whose date may look like it; the connection may stay open.
 async fn read_until(client: &mut TcpStream, end: &str) -> String {
     let mut answer = Vec::new();
     let reading = async {
-        while !answer.ends_with(end.as_bytes()) {
+        let is_whole = |answer: &[u8]| {
+            let head = answer.windows(4).rposition(|part| part == b"\r\n\r\n");
+            head.is_some_and(|head| answer[head..].ends_with(end.as_bytes()))
+        };
+        while !is_whole(&answer) {
             answer.push(client.read_u8().await.unwrap());
         }
     };
