@@ -126,6 +126,26 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
+    /// No token was shown. RFC 6750 section 3.1: then the challenge names no error.
+    pub fn missing_token() -> Self {
+        let detail = "send a token in the Authorization header";
+        Self::new(StatusCode::UNAUTHORIZED, "missing-token", "Missing token", detail)
+            .with_challenge("Bearer realm=\"token-ledger\"")
+    }
+
+    /// The token that was shown does not work. Which reason it has is not said.
+    pub fn invalid_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", "Authentication failed")
+            .with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_token\"")
+    }
+
+    /// An address failed too often.
+    pub fn too_many_failures(seconds: u64) -> Self {
+        let detail = "too many failed authentications from this address";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-failures", "Too many failed authentications", detail)
+            .with_retry_after(seconds)
+    }
+
     /// The request is malformed.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed-request", "Malformed request", detail)

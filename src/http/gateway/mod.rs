@@ -92,10 +92,11 @@ fn known(app: &App, asked: &Asked, client: Option<IpAddr>) -> Result<TokenDigest
             app.metrics.count_unauthenticated();
             let address = client.unwrap_or_else(|| asked.peer());
             let refused = match app.failures.fail(address, app.ledger.clock().now()) {
-                Ok(()) => verdict::unauthenticated(shown == Shown::Nothing),
-                Err(seconds) => verdict::too_many_failures(seconds),
+                Ok(()) if shown == Shown::Nothing => Problem::missing_token(),
+                Ok(()) => Problem::invalid_token(),
+                Err(seconds) => Problem::too_many_failures(seconds),
             };
-            Err(Box::new(refused))
+            Err(Box::new(refused.into_reply()))
         }
     }
 }

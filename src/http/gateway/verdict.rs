@@ -16,7 +16,6 @@ const NAMES_TOLD_MAX: usize = 20;
 /// Width of the window in the IETF's headers.
 const WINDOW_SECONDS: u64 = 3_600;
 
-const INVALID_TOKEN: &str = "Bearer realm=\"token-ledger\", error=\"invalid_token\"";
 const TOKEN_ID: HeaderName = HeaderName::from_static("x-token-id");
 const TOKEN_KIND: HeaderName = HeaderName::from_static("x-token-kind");
 const TOKEN_ACCOUNT: HeaderName = HeaderName::from_static("x-token-account");
@@ -42,7 +41,7 @@ pub fn in_dialect(dialect: Dialect, mut reply: Reply) -> Reply {
 
 /// The answer to a decided question.
 pub fn answer(app: &App, required: &Required<'_>, reply: ledger::Reply) -> Reply {
-    let Answer::Use(used) = reply.answer else { return unauthenticated(false) };
+    let Answer::Use(used) = reply.answer else { return Problem::invalid_token().into_reply() };
     let mut answered = match &used.verdict {
         Verdict::Allowed { .. } => answer::empty(StatusCode::OK),
         Verdict::Refused(refused) => refusal(required, &used, refused.cause),
@@ -70,7 +69,7 @@ fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause) -> Reply {
     let problem =
         |status, slug, title, detail: &str| Problem::new(status, slug, title, detail).with("cause", cause.name());
     match cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => unauthenticated(false),
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => Problem::invalid_token().into_reply(),
         Cause::WrongKind => {
             let detail = "tokens of this kind do not call this API";
             problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail).into_reply()
@@ -110,27 +109,6 @@ fn missing_scope(required: &Required<'_>) -> Reply {
 fn over_quota(detail: &str, seconds: u64) -> Reply {
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota-exceeded", "Quota exceeded", detail);
     problem.with_retry_after(seconds).into_reply()
-}
-
-/// 401 to whoever shows no token that works. Which reason it has is not said.
-pub fn unauthenticated(missing: bool) -> Reply {
-    let problem = if missing {
-        let detail = "send a token in the Authorization header";
-        Problem::new(StatusCode::UNAUTHORIZED, "missing-token", "Missing token", detail)
-            .with_challenge("Bearer realm=\"token-ledger\"")
-    } else {
-        Problem::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", "Authentication failed")
-            .with_challenge(INVALID_TOKEN)
-    };
-    problem.into_reply()
-}
-
-/// 429 to an address that failed too often.
-pub fn too_many_failures(seconds: u64) -> Reply {
-    let detail = "too many failed authentications from this address";
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-failures", "Too many failed authentications", detail)
-        .with_retry_after(seconds)
-        .into_reply()
 }
 
 /// 403 for what the map does not decide: default deny, with the reason.

@@ -93,27 +93,9 @@ pub fn credential(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Problem>>
 fn unauthenticated(app: &App, asked: &Asked, missing: bool) -> Problem {
     app.metrics.count_unauthenticated();
     if let Err(seconds) = app.failures.fail(asked.peer(), app.ledger.clock().now()) {
-        let detail = "too many failed authentications from this address";
-        return Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-failures",
-            "Too many failed authentications",
-            detail,
-        )
-        .with_retry_after(seconds);
+        return Problem::too_many_failures(seconds);
     }
-    if missing { missing_token() } else { invalid_token() }
-}
-
-fn missing_token() -> Problem {
-    let detail = "send a token in the Authorization header";
-    Problem::new(StatusCode::UNAUTHORIZED, "missing-token", "Missing token", detail)
-        .with_challenge("Bearer realm=\"token-ledger\"")
-}
-
-fn invalid_token() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", "Authentication failed")
-        .with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_token\"")
+    if missing { Problem::missing_token() } else { Problem::invalid_token() }
 }
 
 /// The problem that stands for a service that cannot record now.
@@ -196,7 +178,7 @@ async fn try_submit(
 /// Every rejection, as a problem.
 async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
-        Rejection::UnknownToken | Rejection::Closed(_) => invalid_token(),
+        Rejection::UnknownToken | Rejection::Closed(_) => Problem::invalid_token(),
         Rejection::Forbidden(cause) => forbidden(cause),
         Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", missing.name())),
         Rejection::Invalid(faults) => Problem::invalid(&faults),

@@ -179,7 +179,7 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
         // A known token that works no more: the attempt is recorded, and its rejection is the answer.
         None => {
             super::submit(app, asked, digest, Change::Look(Managed::ReadTokens)).await?;
-            Err(Box::new(super::invalid_token()))
+            Err(Box::new(Problem::invalid_token()))
         }
     }
 }
