@@ -127,7 +127,7 @@ async fn no_operation_lets_a_token_in_from_elsewhere_or_before_its_time() {
     let elsewhere = json!({ "allowed_addresses": [ELSEWHERE] });
     for (fields, status, cause) in [(elsewhere, 403, "address_not_allowed"), (later, 401, "not_yet_valid")] {
         let operator = house.token("/v1/staff-tokens", staff(fields)).await;
-        for (template, method, operation) in OPERATIONS.iter().filter(|(_, _, operation)| !is_open(*operation)) {
+        for (template, method, _) in OPERATIONS.iter().filter(|(_, _, operation)| !is_open(*operation)) {
             house.advance(60);
             let head = house.head();
             let mut ask = Ask::new(method, filled(template)).bearer(&operator.text);
