@@ -20,7 +20,7 @@ pub fn command() -> Command {
     // Adds `help`, so that it is listed, too.
     command.build();
     let template = format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}\nOptions:\n{{options}}{{after-help}}",
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}",
         sections(&command)
     );
     Arguments::command().help_template(template)

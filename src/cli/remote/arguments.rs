@@ -155,7 +155,7 @@ fn add_common(mut command: Command, verb: &'static Verb) -> Command {
     }
     let json = Arg::new(ids::JSON).long(ids::JSON).action(ArgAction::SetTrue);
     let http = Arg::new(ids::ALLOW_HTTP).long(ids::ALLOW_HTTP).action(ArgAction::SetTrue);
-    let http = http.env("TOKEN_LEDGER_ALLOW_HTTP").value_parser(FalseyValueParser::new());
+    let http = http.env("TOKEN_LEDGER_ALLOW_HTTP").hide_env_values(true).value_parser(FalseyValueParser::new());
     command
         .arg(json.help("Print the service's JSON"))
         .arg(http.help("Send the credential over plain http to another machine, too"))
@@ -174,7 +174,8 @@ fn time_or_never(text: &str) -> Result<String, String> {
 
 /// As the service takes it: visible ASCII.
 fn key(text: &str) -> Result<String, String> {
-    match text.bytes().all(|byte| byte.is_ascii_graphic()) && (1..=255).contains(&text.len()) && !text.starts_with('"') {
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) && (1..=255).contains(&text.len()) && !text.starts_with('"')
+    {
         true => Ok(text.to_owned()),
         false => Err("must be 1 to 255 visible ASCII characters, the first no quote".to_owned()),
     }

@@ -52,7 +52,8 @@ pub(super) struct Service {
 impl Service {
     fn parse(text: &str) -> Result<Self, RemoteFailure> {
         let refused = |words: &str| RemoteFailure::Usage(format!("the service's URL {words}"));
-        let uri: Uri = text.trim().parse().map_err(|_| refused("cannot be read; it is as https://ledger.example.org"))?;
+        let uri: Uri =
+            text.trim().parse().map_err(|_| refused("cannot be read; it is as https://ledger.example.org"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(refused("must begin with https:// or http://"));
         };
@@ -260,7 +261,9 @@ mod tests {
             let refused = with(&[(CONFIG, &path)]).expect_err("refused").to_string();
             assert!(refused.contains("open to others") && refused.contains("chmod 600"), "{refused}");
         }
-        for content in ["url = \"https://a.example\"\ntlkp_hidden = 1\n", "url = \"https://a.example\"\ntoken = tlkp_hidden\n"] {
+        for content in
+            ["url = \"https://a.example\"\ntlkp_hidden = 1\n", "url = \"https://a.example\"\ntoken = tlkp_hidden\n"]
+        {
             let (_dir, path) = file(content, 0o600);
             let refused = with(&[(CONFIG, &path)]).expect_err("refused").to_string();
             assert!(refused.contains("line 2") && !refused.contains("tlkp_"), "{refused}");

@@ -31,7 +31,9 @@ impl SecretFile {
         let written = self.file.write_all(format!("{secret}\n").as_bytes()).and_then(|()| self.file.sync_all());
         written.map_err(|error| {
             let path = self.path.display();
-            RemoteFailure::File(format!("{path} took no secret: {error}. The token is there; rotate it for another one"))
+            RemoteFailure::File(format!(
+                "{path} took no secret: {error}. The token is there; rotate it for another one"
+            ))
         })?;
         self.is_filled = true;
         Ok(self.path.clone())

@@ -4,8 +4,7 @@ use crate::cli::remote::table::{Field, Kind, Noun, Place, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 /// There is one, and paths name it.
-const FEATURE: Field =
-    body("feature", Kind::Word(&["domain_research"]), "Which feature").at(Place::Here).required();
+const FEATURE: Field = body("feature", Kind::Word(&["domain_research"]), "Which feature").at(Place::Here).required();
 
 pub(super) const FEATURES: Noun = Noun {
     name: "features",

@@ -36,7 +36,8 @@ pub(super) const STAFF_TOKENS: Noun = Noun {
             about: "Create a token of an operator or auditor; its text is shown this once",
             example: "staff-tokens create --role auditor --name 'yearly audit' --secret-file ./auditor.token",
             fields: &[
-                body("role", Kind::Word(&["operator", "auditor"]), "May it change everything, or read everything").required(),
+                body("role", Kind::Word(&["operator", "auditor"]), "May it change everything, or read everything")
+                    .required(),
                 body("name", Kind::Text, "Its name").required(),
             ],
             shows: Shows::Secret,

@@ -6,8 +6,11 @@ use crate::http::operations::Operation;
 const NAME: Field = body("name", Kind::Text, "Its name");
 const ACCESS: Field = body("access", Kind::Access, "");
 pub(super) const EXPIRES_AT: Field = body("expires-at", Kind::TimeOrNever, "When it stops working");
-pub(super) const OVERLAP: Field =
-    body("overlap-seconds", Kind::Number, "How long the secret before goes on working; 0: not at all. A day unless said");
+pub(super) const OVERLAP: Field = body(
+    "overlap-seconds",
+    Kind::Number,
+    "How long the secret before goes on working; 0: not at all. A day unless said",
+);
 pub(super) const FROM: Field = query("from", Kind::Time, "Only what began at or after this time");
 pub(super) const TO: Field = query("to", Kind::Time, "Only what began before this time");
 
