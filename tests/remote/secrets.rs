@@ -1,8 +1,12 @@
 //! New secrets: shown once, or in a file that only its owner can open.
 
 use crate::desk::Desk;
+use crate::program::wait_for_end;
 use serde_json::Value;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 #[test]
 fn a_secret_goes_to_a_new_file_and_is_not_shown_then() {
@@ -49,4 +53,25 @@ fn what_was_carried_out_before_under_its_key_has_no_secret_to_show() {
         ["tokens", "create", "--account", "1", "--name", "other", "--access", "full", "--idempotency-key", "deploy-1"];
     desk.run(&other).expect(1).says("422").says("Idempotency-Key");
     assert_eq!(desk.json(&["tokens", "list", "--account", "1"])["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_secret_that_nobody_could_read_is_told_as_a_fault() {
+    let desk = Desk::with_account();
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    // A pipe whose reader has gone away.
+    let closed = || Stdio::from(std::io::pipe().unwrap().1);
+    for (stdout, json) in [(full(), "--json"), (closed(), "--json"), (closed(), "--allow-http")] {
+        let mut command =
+            desk.command(&["tokens", "create", "--account", "1", "--name", "robot", "--access", "full", json]);
+        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(wait_for_end(&mut child, "tokens create").code(), Some(74), "{told}");
+        assert!(told.contains("rotate") && !told.contains("tlka_"), "{told}");
+    }
+    // The rest goes the way of all output.
+    let mut command = desk.command(&["tokens", "list", "--account", "1"]);
+    let mut child = command.stdout(closed()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(wait_for_end(&mut child, "tokens list").code(), Some(0));
 }

@@ -30,7 +30,7 @@ use secret::SecretFile;
 use serde_json::{Map, Value};
 use show::List;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use table::{Kind, Noun, Shows, Verb};
 
 /// A noun and a verb with what was said.
@@ -95,8 +95,9 @@ pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
         Shows::Done(word) => done(&mut out, &connection.ask(&call)?, word, is_json),
     };
     // What came before a fault was good, and is shown.
-    out.flush()?;
-    result
+    let flushed = out.flush();
+    result?;
+    Ok(flushed?)
 }
 
 /// Asks before what cannot be undone.
@@ -168,17 +169,14 @@ fn secret(
     if is_written.is_some() {
         body.insert("token".to_owned(), Value::Null);
     }
-    if is_json {
-        writeln!(out, "{}", Value::Object(body))?;
-    } else {
-        show::write_thing(out, &body["data"])?;
-        write_receipt(out, &answer, call.method)?;
-        match (&is_written, &secret) {
-            (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
-            (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,
-            (None, None) => {}
-        }
+    let shown = write_with_secret(out, &answer, &body, call.method, is_written.as_deref(), is_json);
+    let shown = shown.and_then(|()| Ok(out.flush()?));
+    if let (Err(Failure::Output(error)), Some(_), None) = (&shown, &secret, &is_written) {
+        // Even where the reader has gone away by itself, which ends other output well.
+        let words = format!("the secret could not be shown: {error}. The token is there; rotate it for another one");
+        return Err(RemoteFailure::File(words).into());
     }
+    shown?;
     match secret {
         Some(_) => Ok(()),
         None => Err(RemoteFailure::Missing(
@@ -186,4 +184,27 @@ fn secret(
         )
         .into()),
     }
+}
+
+fn write_with_secret(
+    out: &mut dyn Write,
+    answer: &Answer,
+    body: &Map<String, Value>,
+    method: &str,
+    is_in: Option<&Path>,
+    is_json: bool,
+) -> Result<(), Failure> {
+    if is_json {
+        return Ok(serde_json::to_writer(&mut *out, body)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out))?);
+    }
+    show::write_thing(out, &body["data"])?;
+    write_receipt(out, answer, method)?;
+    match (is_in, body.get("token").and_then(Value::as_str)) {
+        (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
+        (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,
+        (None, None) => {}
+    }
+    Ok(())
 }
