@@ -1,6 +1,7 @@
 //! What the service refuses is told in its words, and by the exit code.
 
 use crate::desk::{Desk, bare};
+use crate::middle::{Fate, Middle};
 use crate::program::run_by;
 use serde_json::Value;
 
@@ -92,4 +93,23 @@ fn what_is_wrongly_said_is_told_before_anything_is_asked() {
     desk.run(&["accounts", "show", "one"]).expect(2).says("one");
     desk.run(&["accounts"]).expect(2).says("Exit codes");
     assert_eq!(head(), before);
+}
+
+/// As the service refuses what needs a scope, and as something before it refuses.
+#[test]
+fn a_refusal_names_its_decision_and_an_answer_of_something_else_is_told_as_that() {
+    let desk = Desk::new();
+    let answered = |head: &str, body: &str, code: i32| {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        let middle = Middle::before(desk.server.address, vec![Fate::Answered(answer.leak())]);
+        let mut command = desk.command(&["self"]);
+        command.env("TOKEN_LEDGER_URL", format!("http://{}", middle.address));
+        desk.run_by(command).expect(code)
+    };
+    let problem = r#"{"title":"Forbidden","detail":"no","required_scopes":["a:b:read"]}"#;
+    let told = answered("403 Forbidden\r\nX-Decision-Id: 57", problem, 77);
+    told.says("403 Forbidden: no\n  required scopes: a:b:read\n  decision: 57");
+    answered("403 Forbidden", "<html>", 69).says("not one of a Token Ledger");
+    answered("200 OK", "<html>", 69).says("is the URL right");
 }

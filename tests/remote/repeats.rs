@@ -61,6 +61,11 @@ fn what_could_happen_twice_is_not_sent_again() {
     ended.expect(69).says("Nobody knows").says("look before");
     assert_eq!(heads.len(), 1);
     assert_eq!(desk.json(&["accounts", "show", "1"])["data"]["name"], "Two");
+    let bare = [&USER[..], &["--no-idempotency-key"]].concat();
+    let (ended, heads) = run(&desk, vec![Fate::AnswerLost], &bare);
+    ended.expect(69).says("Nobody knows").says("look before");
+    assert!(heads.len() == 1 && key(&heads[0]).is_none(), "{heads:?}");
+    assert_eq!(users(&desk), 1);
     let (ended, heads) = run(&desk, vec![Fate::Answered(BUSY)], &["members", "remove", "1", "--account", "1"]);
     ended.expect(69);
     assert_eq!(heads.len(), 1);

@@ -22,6 +22,7 @@ Exit codes:
 pub(super) mod ids {
     pub const GRANT: &str = "grant";
     pub const KEY: &str = "idempotency-key";
+    pub const NO_KEY: &str = "no-idempotency-key";
     pub const SECRET_FILE: &str = "secret-file";
     pub const JSON: &str = "json";
     pub const ALLOW_HTTP: &str = "allow-http";
@@ -151,7 +152,9 @@ fn add_common(mut command: Command, verb: &'static Verb) -> Command {
     if verb.method() == "POST" {
         let key = Arg::new(ids::KEY).long(ids::KEY).value_name("KEY").value_parser(key);
         let help = "Carried out once under this key, however often it is sent within 24 hours; random unless said";
-        command = command.arg(key.help(help));
+        let none = Arg::new(ids::NO_KEY).long(ids::NO_KEY).action(ArgAction::SetTrue).conflicts_with(ids::KEY);
+        let without = "Under no key: the service keeps none of its 10,000 for it, and it is never sent again by itself";
+        command = command.arg(key.help(help)).arg(none.help(without));
     }
     let json = Arg::new(ids::JSON).long(ids::JSON).action(ArgAction::SetTrue);
     let http = Arg::new(ids::ALLOW_HTTP).long(ids::ALLOW_HTTP).action(ArgAction::SetTrue);

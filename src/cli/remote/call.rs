@@ -2,7 +2,7 @@
 
 use super::arguments::ids;
 use super::failure::RemoteFailure;
-use super::table::{Field, Kind, Noun, Place, Verb, path_variables};
+use super::table::{Field, Kind, Place, Verb, path_variables};
 use crate::domain::ids::RequestId;
 use crate::entropy::Entropy;
 use crate::http::operations::Operation;
@@ -37,14 +37,14 @@ pub(super) struct Body {
 
 impl Call {
     /// From what was said. Files are read here.
-    pub fn new(noun: &Noun, verb: &Verb, said: &ArgMatches) -> Result<Self, RemoteFailure> {
+    pub fn new(verb: &Verb, said: &ArgMatches) -> Result<Self, RemoteFailure> {
         let (path, method) = Verb::route(operation(verb, said));
         let mut call = Self {
             method,
             path: filled(path, said),
             query: Vec::new(),
             if_match: None,
-            key: (method == "POST").then(|| key(said)),
+            key: (method == "POST" && !said.get_flag(ids::NO_KEY)).then(|| key(said)),
             body: None,
         };
         let mut members = Map::new();
@@ -62,7 +62,6 @@ impl Call {
             let bytes = Value::Object(members).to_string().into_bytes();
             call.body = Some(Body { kind: "application/json", bytes });
         }
-        debug_assert!(noun.verb(verb.name).is_some(), "a verb of another noun");
         Ok(call)
     }
 

@@ -31,12 +31,11 @@ use serde_json::{Map, Value};
 use show::List;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use table::{Kind, Noun, Shows, Verb};
+use table::{Kind, Shows, Verb};
 
-/// A noun and a verb with what was said.
+/// A verb of a noun with what was said.
 #[derive(Clone, Debug)]
 pub struct RemoteCommand {
-    noun: &'static Noun,
     verb: &'static Verb,
     said: ArgMatches,
 }
@@ -53,7 +52,7 @@ impl FromArgMatches for RemoteCommand {
                 (noun.verb(name).ok_or_else(none)?, said)
             }
         };
-        Ok(Self { noun, verb, said: said.clone() })
+        Ok(Self { verb, said: said.clone() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -77,8 +76,8 @@ impl Subcommand for RemoteCommand {
 }
 
 pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
-    let RemoteCommand { noun, verb, said } = command;
-    let call = Call::new(noun, verb, said)?;
+    let RemoteCommand { verb, said } = command;
+    let call = Call::new(verb, said)?;
     let connection = Connection::new(&Settings::read(said.get_flag(ids::ALLOW_HTTP))?)?;
     if verb.fields.iter().any(|field| field.kind == Kind::Switch && !said.get_flag(field.flag)) {
         confirm(&call)?;

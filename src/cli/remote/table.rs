@@ -1,5 +1,5 @@
 //! What a table of nouns and verbs is made of. Paths and methods are not in it: they are those of
-//! [`OPERATIONS`](crate::http::operations::OPERATIONS).
+//! [`OPERATIONS`].
 
 use crate::http::operations::{OPERATIONS, Operation};
 
