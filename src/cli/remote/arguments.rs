@@ -42,7 +42,9 @@ fn of_noun(noun: &'static Noun) -> Command {
     }
     let command = Command::new(noun.name).about(noun.about).subcommand_required(true).arg_required_else_help(true);
     let of_verb = |verb: &'static Verb| with_arguments(Command::new(verb.name).about(verb.about), noun, verb);
-    command.after_help(SERVICE_AND_CODES).subcommands(noun.verbs.iter().map(of_verb))
+    let example = noun.verbs.first().map_or("", |verb| verb.example);
+    let command = command.after_help(format!("Example: token-ledger {example}\n\n{SERVICE_AND_CODES}"));
+    command.subcommands(noun.verbs.iter().map(of_verb))
 }
 
 fn with_arguments(mut command: Command, noun: &'static Noun, verb: &'static Verb) -> Command {
