@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 ];
 
 /// Each word with the files, or directories, that may name it.
-const WORDS: [(&str, &[&str]); 15] = [
+const WORDS: [(&str, &[&str]); 17] = [
     ("rusqlite", &["log/", "projections/"]),
     ("warp", &["http/"]),
     ("hyper", &["http/"]),
@@ -30,6 +30,9 @@ const WORDS: [(&str, &[&str]); 15] = [
     ("bincode", &["log/codec.rs"]),
     // Arithmetic of address ranges, pure. What is recorded of them has a form of its own.
     ("ipnet", &["domain/conditions.rs", "http/", "cli/"]),
+    // The client over HTTP, which the server has no use for.
+    ("ureq", &["cli/remote/config.rs", "cli/remote/connection.rs"]),
+    ("rustls", &[]),
     // Runtimes: the rules, the log, the folds and the questions know of none.
     ("tokio", &["ledger/", "http/", "cli/", "main.rs"]),
     // Now. Durations of the service's own work, which no record says, may be measured where they happen.
