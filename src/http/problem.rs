@@ -1,6 +1,7 @@
 //! What goes wrong, as answers: DNSimple's bodies on `/v2`, RFC 9457 problems everywhere else.
 
 use super::answer::{Reply, add_retry_after, json, text};
+use super::refusal::Told;
 use crate::domain::rejection::{FieldFault, LineFaults};
 use serde_json::{Map, Value};
 use warp::http::{HeaderValue, StatusCode, header};
@@ -92,18 +93,27 @@ pub struct Problem {
     extensions: Map<String, Value>,
     challenge: Option<&'static str>,
     retry_after: Option<u64>,
+    told: Option<Box<Told>>,
 }
 
 impl Problem {
     /// A problem of a documented type.
     pub fn new(status: StatusCode, slug: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, slug, title, detail: detail.into(), extensions: Map::new(), challenge: None, retry_after: None }
+        let (extensions, detail) = (Map::new(), detail.into());
+        Self { status, slug, title, detail, extensions, challenge: None, retry_after: None, told: None }
     }
 
     /// With one more member.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// With the decision's id and what history shows of a refusal.
+    #[must_use]
+    pub fn with_cause(mut self, told: Told) -> Self {
+        self.told = Some(Box::new(told));
         self
     }
 
@@ -184,6 +194,7 @@ impl Problem {
         body.insert("detail".to_owned(), self.detail.clone().into());
         body.insert("message".to_owned(), self.detail.into());
         body.extend(self.extensions);
+        body.extend(self.told.iter().flat_map(|told| told.members().clone()));
         let mut reply = json(self.status, &Value::Object(body));
         reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -192,6 +203,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             add_retry_after(&mut reply, seconds);
+        }
+        if let Some(told) = self.told {
+            told.add_decision(&mut reply);
         }
         reply
     }

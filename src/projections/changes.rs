@@ -37,6 +37,11 @@ impl Trail {
         &self.kept[..end]
     }
 
+    /// The first after a position.
+    pub fn after(&self, position: Position) -> Option<Position> {
+        self.kept.iter().copied().find(|&change| change > position)
+    }
+
     /// Whether there were older changes than those kept.
     pub fn is_cut(&self) -> bool {
         self.is_cut

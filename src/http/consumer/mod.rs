@@ -11,7 +11,7 @@ use super::bearer::Shown;
 use super::entry::Asked;
 use super::operations::Operation;
 use super::problem::{message, validation_failed};
-use super::{App, path, shapes};
+use super::{App, path, scopes, shapes};
 use crate::domain::command::{AskedTarget, Command, Use};
 use crate::domain::decide::{Answer, UseAnswer, Verdict};
 use crate::domain::event::{Outcome, Route};
@@ -63,9 +63,14 @@ async fn unreadable(
         let asked_for = Use { digest, route, account, target, mapped: None, certificate: None, valid: false };
         match app.ledger.submit(Command::Use(asked_for), asked.origin()).await {
             Err(unavailable) => return not_recorded(unavailable),
-            Ok(reply) if matches!(reply.answer, Answer::Use(_)) => return judged::closed(),
-            // It works again in the meantime.
-            Ok(_) => {}
+            Ok(reply) => {
+                if let Answer::Use(used) = reply.answer
+                    && let Verdict::Refused(refused) = used.verdict
+                {
+                    return judged::closed(app, refused.cause, reply.position).await;
+                }
+                // It works again in the meantime.
+            }
         }
     }
     with_rate_limit(app, digest, validation_failed(faults)).await
@@ -212,7 +217,7 @@ fn unauthenticated(app: &App, asked: &Asked, challenge: &'static str) -> Reply {
     }
 }
 
-/// Adds the rate headers of a known token to an answer given before the decision.
+/// Adds the rate headers, and the expiry, of a known token to an answer given before the decision.
 async fn with_rate_limit(app: &App, digest: TokenDigest, mut reply: Reply) -> Reply {
     let window = app
         .ledger
@@ -228,11 +233,12 @@ async fn with_rate_limit(app: &App, digest: TokenDigest, mut reply: Reply) -> Re
                 _ => AccountId::NONE,
             };
             let (limit, window) = state.pool(account, token.owner)?;
-            Some((window.view(limit, view.now), view.now))
+            Some((window.view(limit, view.now), token.expires_at, view.now))
         })
         .await;
-    if let Some((window, now)) = window {
+    if let Some((window, expires_at, now)) = window {
         answer::add_rate_limit(&mut reply, &window, now);
+        scopes::add_expiration(&mut reply, expires_at);
     }
     reply
 }

@@ -18,10 +18,10 @@ use super::entry::{Asked, Body};
 use super::fields::Fields;
 use super::operations::Operation;
 use super::problem::Problem;
-use super::{App, path};
+use super::{App, path, refusal};
 use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
-use crate::domain::event::{Cause, ManagementOperation};
+use crate::domain::event::ManagementOperation;
 use crate::domain::ids::{Position, Version};
 use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
@@ -170,6 +170,14 @@ async fn try_submit(
     match reply.answer {
         Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
         Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
+        Answer::Rejected(Rejection::Closed(cause)) => {
+            let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
+            Err(Box::new(Problem::invalid_token().with_cause(told)))
+        }
+        Answer::Rejected(Rejection::Forbidden(cause)) => {
+            let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
+            Err(Box::new(forbidden().with_cause(told)))
+        }
         Answer::Rejected(rejection) => Ok(Err(rejection)),
         Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
@@ -179,7 +187,7 @@ async fn try_submit(
 async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
         Rejection::UnknownToken | Rejection::Closed(_) => Problem::invalid_token(),
-        Rejection::Forbidden(cause) => forbidden(cause),
+        Rejection::Forbidden(_) => forbidden(),
         Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", missing.name())),
         Rejection::Invalid(faults) => Problem::invalid(&faults),
         Rejection::InvalidLines(lines) => Problem::invalid_lines(&lines),
@@ -211,14 +219,13 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
     }
 }
 
-fn forbidden(cause: Cause) -> Problem {
+fn forbidden() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "forbidden",
         "Forbidden",
         "this token may not do this; an operator token can (an auditor token can read)",
     )
-    .with("cause", cause.name())
 }
 
 async fn conflicting(app: &App, conflict: Conflict) -> Problem {
