@@ -206,7 +206,7 @@ fn last_success(projections: &Projections, refusal: &Refusal, removed: Option<Te
     let token = refusal.header.token;
     let uses = match scope_of_success(refusal, removed) {
         Some(scope) => projections.last_used.grant((token, refusal.header.account, scope)),
-        None if refusal.is_closed() => projections.last_used.token(token),
+        None if refusal.is_closed() || refusal.cause == Cause::QuotaExceeded => projections.last_used.token(token),
         None => None,
     };
     match uses {
@@ -244,7 +244,8 @@ pub struct Explanation {
     pub taken_away_by: Option<Pointed>,
     /// When a token, or a secret, ended.
     pub ended_at: Option<Timestamp>,
-    /// Where and when the last request passed that needed the same scope; of a token that ended, any request.
+    /// Where and when the last request passed that needed the same scope; of a token that ended, and of a call that
+    /// needs no scope, any request.
     pub last_success: Option<(Position, Timestamp)>,
     /// Of a 429 the limit.
     pub limit: Option<Limit>,
