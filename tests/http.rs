@@ -7,6 +7,8 @@
 
 #[path = "http/bodies.rs"]
 mod bodies;
+#[path = "http/causes.rs"]
+mod causes;
 #[path = "http/challenges.rs"]
 mod challenges;
 #[path = "http/clock.rs"]

@@ -6,8 +6,8 @@
 //! explanation. Work for one explanation is bounded by [`CHANGES_KEPT`] records; an auditor's may look at more for the
 //! last success, see [`Search`]. What was not found because a bound was reached is said.
 
-mod took;
 mod told;
+mod took;
 
 pub use crate::projections::changes::CHANGES_KEPT;
 pub use told::Audience;
@@ -286,14 +286,7 @@ pub fn explain(
     if has_limit && limit.as_ref().is_none_or(|limit| limit.limit.is_none()) {
         not_searched.push("limit");
     }
-    Ok(Explanation {
-        refusal,
-        taken_away_by: took.by,
-        ended_at: took.ended_at,
-        last_success,
-        limit,
-        not_searched,
-    })
+    Ok(Explanation { refusal, taken_away_by: took.by, ended_at: took.ended_at, last_success, limit, not_searched })
 }
 
 /// The last success in the records before the refusal, and whether all that could hold it were looked at.
@@ -359,11 +352,13 @@ fn limit_of(
         Some(Event::HourlyLimitChanged(changed)) => Some(changed.to),
         Some(Event::ResearchActivated(activated)) => activated.monthly_cap,
         _ if clues.is_cut || refusal.cause == Cause::MonthlyCapReached => None,
-        _ => match clues.next_limit_change.map_or(Ok(None), |position| Pointed::read(log, position))?.map(|it| it.event)
-        {
-            Some(Event::HourlyLimitChanged(changed)) => Some(changed.from),
-            _ => clues.limit,
-        },
+        _ => {
+            match clues.next_limit_change.map_or(Ok(None), |position| Pointed::read(log, position))?.map(|it| it.event)
+            {
+                Some(Event::HourlyLimitChanged(changed)) => Some(changed.from),
+                _ => clues.limit,
+            }
+        }
     };
     let set_by = last.filter(|last| last.header.recorded_at >= opened_at);
     Ok(Some(Limit { limit, opened_at, resets_at, set_by }))

@@ -102,12 +102,7 @@ async fn read(app: &App, position: Position) -> Result<Option<Refusal>, LogError
     app.ledger.read_log(move |log| Refusal::read(log, position)).await
 }
 
-async fn finish(
-    app: &App,
-    refusal: Refusal,
-    opened_at: Option<u64>,
-    search: Search,
-) -> Result<Explanation, LogError> {
+async fn finish(app: &App, refusal: Refusal, opened_at: Option<u64>, search: Search) -> Result<Explanation, LogError> {
     let clues = app.ledger.view(|view| Clues::gather(view.projections, &refusal)).await;
     app.ledger.read_log(move |log| explain(log, refusal, &clues, opened_at, search)).await
 }

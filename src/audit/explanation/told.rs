@@ -56,7 +56,8 @@ fn point_at(pointed: &Pointed, audience: Audience<'_>) -> Value {
     members.insert("type".to_owned(), pointed.event.type_name().into());
     members.insert("at".to_owned(), pointed.header.recorded_at.to_micros_text().into());
     if let Audience::Auditor(words) = audience {
-        let who = header_members(&pointed.header).into_iter().filter(|(name, _)| matches!(*name, "principal" | "credential"));
+        let who =
+            header_members(&pointed.header).into_iter().filter(|(name, _)| matches!(*name, "principal" | "credential"));
         members.extend(who.map(|(name, value)| (name.to_owned(), value)));
         members.insert("data".to_owned(), words.data(&pointed.event));
     }

@@ -1,6 +1,6 @@
 //! Answers to uses that are decided and recorded.
 
-use super::{ Outcome, Question, ResourceId, Route, UseAnswer, Value, Verdict, json, lists, shapes};
+use super::{Outcome, Question, ResourceId, Route, UseAnswer, Value, Verdict, json, lists, shapes};
 use crate::domain::access::Verb;
 use crate::domain::decide::{Answer, Refused};
 use crate::domain::directory::ResourceFacts;
