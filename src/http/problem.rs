@@ -26,20 +26,20 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ),
     (
         "forbidden",
-        "The token works, but may not do this. Operator tokens may change and read, auditor tokens may read.",
+        "The token works, but may not do this; cause says why. Operator tokens may change and read, auditor tokens may read.",
     ),
     (
         "grants-exist",
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
-    ("insufficient-scope", "The token works, but its access does not cover what required_scopes names."),
+    ("insufficient-scope", "The token works, but its access does not cover what required_scopes names. If it did once, taken_away_by says which event changed that, and when; last_success, which request was the last that passed with that scope. Ask an operator or auditor, by the decision_id, who made the change and why."),
     (
         "idempotency-key-reused",
         "The Idempotency-Key was sent with another method, path or body within 24 hours. A new request takes a new key.",
     ),
-    ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Which of these is not said."),
+    ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Whoever shows a secret that worked is told which, in cause, with the time in ended_at and, where an event ended it, its position in taken_away_by. An operator or auditor looks decision_id up."),
     ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
-    ("missing-feature", "The account does not have the feature that this needs."),
+    ("missing-feature", "The account does not have the feature that this needs. If it had it once, taken_away_by says which event ended that."),
     (
         "ledger-unavailable",
         "What cannot be recorded is refused. It did not happen, or it happened once: look before sending it again. Retry-After says when to try.",
@@ -53,7 +53,7 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ("plan-required", "On the solo plan access is always full. Grants need the plan that required_plan names."),
     (
         "quota-exceeded",
-        "The hour's requests, or the month's checks, are used up. Retry-After says when there are new ones.",
+        "The hour's requests, or the month's checks, are used up. Retry-After says when there are new ones; limit, how many there are, window_opened_at or month_began_at and resets_at, of which time. If the limit was set within it, limit_set_by says by which event.",
     ),
     ("resource-exists", "The account has a resource of this kind and name; resource_id is its number."),
     (

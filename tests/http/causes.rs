@@ -221,6 +221,17 @@ async fn the_event_that_set_an_end_is_named() {
     assert_eq!(body["ended_at"], event["at"]);
 }
 
+/// A secret that is rotated out may have leaked: whoever has it does not watch the token work on.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shows_an_old_secret_is_not_told_when_the_token_is_used() {
+    let house = House::new().await;
+    let last = use_it(&house, &house.rotated, "/v2/whoami").await;
+    let body = house.get(&house.rotated_out, "/v2/whoami").await.expect(401).json();
+    assert_eq!((&body["cause"], body.get("last_success")), (&json!("secret_ended"), None));
+    let explanation = explained(&house, &house.auditor.text, house.head()).await;
+    assert_eq!(explanation["last_success"], success(&house, last).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_tells_the_window_and_who_set_its_limit_only_if_it_was_set_within_it() {
     let house = House::new().await;

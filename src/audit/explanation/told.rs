@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Copy, Debug)]
 pub enum Audience<'a> {
     /// Whoever showed the token's secret, perhaps by way of a gateway: that its access was changed, where and when, and
-    /// of its own requests. Not by whom, with which credential, from where, nor what the change said; and no scope, since
-    /// the name of what a number in the path meant may not be theirs to know.
+    /// of its own requests. Not by whom, with which credential, from where, nor what the change said; no scope, since the
+    /// name of what a number in the path meant may not be theirs to know; and whoever shows a secret that was rotated
+    /// out, perhaps because it leaked, not when the token is used by its new one.
     Holder,
     /// An auditor or operator: who made the change, with what, and what it said.
     Auditor(Words<'a>),
@@ -32,7 +33,8 @@ impl Explanation {
         }
         put("taken_away_by", self.taken_away_by.as_ref().map(|by| point_at(by, audience)));
         put("ended_at", self.ended_at.map(|at| at.to_micros_text().into()));
-        let success = self.last_success;
+        let is_hidden = matches!(audience, Audience::Holder) && self.refusal.cause == Cause::SecretEnded;
+        let success = self.last_success.filter(|_| !is_hidden);
         put("last_success", success.map(|(position, at)| json!({ "position": position.0, "at": at.to_micros_text() })));
         if let Some(limit) = &self.limit {
             self.put_limit(limit, audience, &mut put);
