@@ -32,14 +32,23 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "grants-exist",
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
-    ("insufficient-scope", "The token works, but its access does not cover what required_scopes names. If it did once, taken_away_by says which event changed that, and when; last_success, which request was the last that passed with that scope. Ask an operator or auditor, by the decision_id, who made the change and why."),
+    (
+        "insufficient-scope",
+        "The token works, but its access does not cover what required_scopes names. If it did once, taken_away_by says which event changed that, and when; last_success, which request was the last that passed with that scope. Ask an operator or auditor, by the decision_id, who made the change and why.",
+    ),
     (
         "idempotency-key-reused",
         "The Idempotency-Key was sent with another method, path or body within 24 hours. A new request takes a new key.",
     ),
-    ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Whoever shows a secret that worked is told which, in cause, with the time in ended_at and, where an event ended it, its position in taken_away_by. An operator or auditor looks decision_id up."),
+    (
+        "invalid-token",
+        "The token is unknown, malformed, expired, rotated out or deleted. Whoever shows a secret that worked is told which, in cause, with the time in ended_at and, where an event ended it, its position in taken_away_by. An operator or auditor looks decision_id up.",
+    ),
     ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
-    ("missing-feature", "The account does not have the feature that this needs. If it had it once, taken_away_by says which event ended that."),
+    (
+        "missing-feature",
+        "The account does not have the feature that this needs. If it had it once, taken_away_by says which event ended that.",
+    ),
     (
         "ledger-unavailable",
         "What cannot be recorded is refused. It did not happen, or it happened once: look before sending it again. Retry-After says when to try.",
