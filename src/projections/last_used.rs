@@ -68,6 +68,11 @@ impl LastUsed {
         (uses.count > 0).then_some(uses)
     }
 
+    /// Reads a little of a token's row.
+    pub(super) fn touch(&self, token: TokenId) -> u64 {
+        self.tokens.get(token.0).map_or(0, |row| row.all.count ^ row.grants.len() as u64)
+    }
+
     /// Uses of a token on an account that needed exactly this scope; of a number that was unknown they are not told.
     pub fn grant(&self, (token, account, scope): GrantKey) -> Option<&Uses> {
         if matches!(scope.target, Target::Number(_)) {
