@@ -17,6 +17,7 @@ mod progress;
 mod replay;
 mod restore;
 mod routes;
+mod scope_map;
 mod serve;
 mod staff_token;
 mod state;
