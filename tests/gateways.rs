@@ -75,6 +75,10 @@ fn what_may_not_pass_is_refused_by_both_and_reaches_nothing() {
 
     let missing = stage.is_refused("GET", "/v2/1/zones/other.example", &[("Authorization", &narrow)], (403, 403));
     assert!(missing[1].body.contains("zones:other.example:read"), "{missing:?}");
+    for answer in &missing {
+        assert_eq!(answer.header("x-accepted-token-scopes"), Some("zones:other.example:read"), "{answer:?}");
+        assert!(answer.header("x-decision-id").unwrap().parse::<u64>().unwrap() > 0, "{answer:?}");
+    }
     // A list would show the others too.
     stage.is_refused("GET", "/v2/1/zones", &[("Authorization", &narrow)], (403, 403));
     stage.is_refused("DELETE", "/v2/1/domains/example.com", &[("Authorization", &narrow)], (403, 403));

@@ -33,7 +33,9 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let furnished = furnish(&mut core, Entropy::system())?;
     // The ledger is opened again by the server, the way any start opens it.
     drop(core);
-    serve_dir(&dir, &arguments.options, HangUp::Ends, |address| {
+    // Without a map to read again, a hang-up says that the terminal is gone.
+    let hang_up = if arguments.options.scope_map.is_some() { HangUp::ReadsTheMap } else { HangUp::Ends };
+    serve_dir(&dir, &arguments.options, hang_up, |address| {
         print_guide(address, &dir, &initialized.operator_token, &initialized.log_vkey, &furnished);
     })
 }
