@@ -3,14 +3,18 @@
 //! A generator looks at the state to name things that are there, and now and then names things that are not. One
 //! seed gives the same commands for the same states.
 
+mod conditions;
+
 use crate::random::Random;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GatewayChange, GrantRequest,
     ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin, ResourceRequest, Use,
 };
+use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
@@ -245,13 +249,15 @@ impl Generator {
     }
 
     fn origin(&mut self) -> Origin {
-        let address = self.random.percent(80).then(|| format!("192.0.2.{}", self.random.below(12)));
+        let last = u8::try_from(self.random.below(12)).unwrap_or(0);
+        let from = self.random.percent(80).then(|| IpAddr::from([192, 0, 2, last]));
+        let address = from.map(|address| PersonalText::new(address.to_string()));
         let agent = self.random.percent(80).then(|| match self.random.percent(30) {
             true => format!("agent/{}", self.random.number()),
             false => format!("curl/{}", self.random.below(4)),
         });
         let request = RequestId(self.random.bytes_16());
-        Origin { request, address: address.map(PersonalText::new), agent: agent.map(PersonalText::new) }
+        Origin { request, address, from, agent: agent.map(PersonalText::new) }
     }
 
     fn command(&mut self, state: &State) -> Command {
@@ -618,6 +624,7 @@ impl Generator {
             name: if state.is_some() { self.name() } else { PersonalText::new("first") },
             access: may_have_access.then(|| self.access()),
             expires_at: state.and_then(|_| self.expires_at()),
+            conditions: if state.is_some() { self.conditions() } else { Conditions::default() },
             secret: self.secret(state),
         }
     }
@@ -643,6 +650,7 @@ impl Generator {
             secret: self.secret(Some(state)),
             created_at: self.random.percent(50).then(|| Timestamp(self.now.0 - 1)),
             expires_at: self.expires_at(),
+            conditions: self.conditions(),
         }
     }
 
@@ -659,6 +667,7 @@ impl Generator {
                 name: self.name(),
                 reach: GatewayReach::new(self.rights(), self.reached(state)),
                 expires_at: self.expires_at(),
+                conditions: self.conditions(),
                 secret: self.secret(Some(state)),
             },
             3..5 => GatewayChange::Update {
@@ -667,6 +676,7 @@ impl Generator {
                 rights: self.random.percent(50).then(|| self.rights()),
                 accounts: self.random.percent(50).then(|| self.reached(state)),
                 expires_at: self.random.percent(30).then(|| self.expires_at()),
+                conditions: self.conditions_edit(),
                 if_match,
             },
             5..7 => {
@@ -708,6 +718,7 @@ impl Generator {
                 name: self.random.percent(40).then(|| self.name()),
                 access: (matches!(owner, Owner::Account(_)) && self.random.percent(60)).then(|| self.access()),
                 expires_at: self.random.percent(30).then(|| self.expires_at()),
+                conditions: self.conditions_edit(),
                 if_match,
             },
             5..9 => {

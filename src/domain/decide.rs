@@ -4,6 +4,7 @@
 //! [`State::evolve`](super::state::State::evolve).
 
 mod access;
+mod conditions;
 mod consumer;
 mod directory;
 mod draft;

@@ -3,6 +3,7 @@
 mod harness;
 
 mod access;
+mod conditions;
 mod directory;
 mod doors;
 mod erasure;

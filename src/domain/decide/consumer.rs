@@ -169,7 +169,7 @@ pub(super) fn decide_use(
     let Some((token, secret)) = known else {
         return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::UnknownToken), tally: None };
     };
-    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now).is_ok() {
+    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now, context.origin.from).is_ok() {
         return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::Unreadable), tally: None };
     }
     let judging = Judging { state, context, asked, token, secret };
@@ -185,7 +185,7 @@ impl<'a> Judging<'a> {
             _ => None,
         };
         let refused = |cause| Judged { account: own_account, source: identity, scope: None, verdict: refusal(cause) };
-        if let Err(closed) = self.token.check(self.secret, self.context.now) {
+        if let Err(closed) = self.token.check(self.secret, self.context.now, self.context.origin.from) {
             return refused(cause_of(closed));
         }
         if !self.token.kind.is_consumer() {
@@ -416,7 +416,7 @@ impl<'a> Judging<'a> {
 
     fn answer(&self, judged: &Judged<'_>, window: Window) -> UseAnswer {
         let now = self.context.now;
-        let closed = self.token.check(self.secret, now).is_err();
+        let closed = self.token.check_time(self.secret, now).is_err();
         let (limit, _) = self.pool(judged.account);
         UseAnswer {
             verdict: judged.verdict.clone(),
@@ -432,7 +432,7 @@ impl<'a> Judging<'a> {
     }
 
     fn told_access(&self, judged: &Judged<'_>) -> Option<Access> {
-        if !matches!(self.asked.route, Route::Mapped(_)) {
+        if !matches!(self.asked.route, Route::Mapped(_)) || judged.verdict == refusal(Cause::AddressNotAllowed) {
             return None;
         }
         match judged.source {
@@ -474,5 +474,7 @@ pub(super) fn cause_of(closed: Closed) -> Cause {
         Closed::Deleted => Cause::TokenDeleted,
         Closed::Expired => Cause::TokenExpired,
         Closed::SecretEnded => Cause::SecretEnded,
+        Closed::NotYetValid => Cause::NotYetValid,
+        Closed::AddressNotAllowed => Cause::AddressNotAllowed,
     }
 }
