@@ -51,8 +51,12 @@ mod ops;
 mod secrets;
 #[path = "http/shapes.rs"]
 mod shapes;
+#[path = "http/shipped_gateways.rs"]
+mod shipped_gateways;
 #[path = "http/status_table.rs"]
 mod status_table;
+#[path = "http/undecidable.rs"]
+mod undecidable;
 #[path = "http/usage_history.rs"]
 mod usage_history;
 #[path = "http/wire.rs"]

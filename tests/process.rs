@@ -56,6 +56,8 @@ mod restore_erasures;
 mod room;
 #[path = "process/scene.rs"]
 mod scene;
+#[path = "process/scope_map.rs"]
+mod scope_map;
 #[path = "process/shim.rs"]
 mod shim;
 #[path = "process/signed_head.rs"]

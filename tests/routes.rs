@@ -26,7 +26,8 @@ fn both_maps_that_ship_are_without_fault() {
 #[test]
 fn explain_says_route_account_and_scope_of_both_maps() {
     let store = ["--map", "schema/scope-maps/object-store.toml"];
-    let rows: [(&[&str], &str, &str, &str); 10] = [
+    let listed = "any grant in the group will do: the API shows only what the token may see";
+    let rows: [(&[&str], &str, &str, &str); 20] = [
         (&[], "GET", "/v2/whoami", "the token's own / none: any token that works"),
         (&[], "GET", "/v2/7/zones/example.com/records?page=2", "7 / zones:example.com:read"),
         (&[], "HEAD", "/v2/7/zones", "7 / zones:*:read"),
@@ -37,8 +38,18 @@ fn explain_says_route_account_and_scope_of_both_maps() {
             "7 / registrar:xn--bcher-kva.example:write",
         ),
         (&[], "DELETE", "/v2/12/contacts/3", "12 / contacts:*:write"),
+        (&[], "PATCH", "/v2/7/zones/example.com/records/5", "7 / zones:example.com:write"),
+        (&[], "DELETE", "/v2/7/domains/Example.COM.", "7 / domains:example.com:write"),
+        (&[], "GET", "/v2/7/domains/research/status?domain=a.example", "7 / domain_research:*:read"),
+        (&[], "GET", "/v2/7/domains/example.com/certificates/3/private_key", "7 / certificates:example.com:write"),
+        (&[], "GET", "/v2/7/billing/charges", "7 / billing:*:read"),
         (&store, "GET", "/store/v1/status", "the token's own / none: any token that works"),
-        (&store, "GET", "/store/v1/buckets", "the token's own / buckets:*:read"),
+        (&store, "GET", "/store/v1/buckets", &format!("the token's own / buckets:*:read / {listed}")),
+        (&store, "POST", "/store/v1/buckets", "the token's own / buckets:*:write"),
+        (&store, "GET", "/store/v1/buckets/Photos", "the token's own / buckets:photos:read"),
+        (&store, "HEAD", "/store/v1/buckets/photos/objects/a", "the token's own / buckets:photos:read"),
+        (&store, "DELETE", "/store/v1/buckets/photos", "the token's own / buckets:photos:write"),
+        (&store, "GET", "/store/v1/jobs/17", "the token's own / jobs:*:read"),
         (&store, "PUT", "/store/v1/buckets/photos/objects/2026/a.jpg", "the token's own / buckets:photos:write"),
         (&store, "POST", "/store/v1/jobs", "the token's own / jobs:*:write"),
         (&store, "GET", "/store/v1/prices", "the token's own / prices:*:read"),

@@ -1,9 +1,11 @@
--- wrk script: GET $URLPATH with one token after the other of $TOKENFILE (a line each) in Authorization.
+-- wrk script: GET $URLPATH with one token after the other of $TOKENFILE (a line each) in Authorization. A line can
+-- have a path of its own behind its token.
 local path = os.getenv("URLPATH") or "/v2/whoami"
 local requests = {}
 function init(arguments)
   for line in io.lines(os.getenv("TOKENFILE")) do
-    requests[#requests + 1] = wrk.format("GET", path, { ["Authorization"] = "Bearer " .. line })
+    local token, own = line:match("^(%S+)%s*(%S*)")
+    requests[#requests + 1] = wrk.format("GET", own ~= "" and own or path, { ["Authorization"] = "Bearer " .. token })
   end
 end
 local at = 0

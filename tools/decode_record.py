@@ -253,6 +253,7 @@ operation = enum(
     "ErasePersonalTexts",
 )
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
+map_rejection = enum("MapRejection", "Unreadable", "Faulty", "NotTaken")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report")
 gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
@@ -434,6 +435,10 @@ TYPES = {
         struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
     ),
     (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
+    (50, 1): (
+        "ScopeMapRejected",
+        struct(("hash", option(raw(32))), ("cause", map_rejection), ("faults", u32), ("line", u32), ("kept", u32)),
+    ),
 }
 
 

@@ -171,6 +171,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         Event::LedgerInitialized(_)
         | Event::ScopeGroupDefined(_)
         | Event::ScopeMapDefined(_)
+        | Event::ScopeMapRejected(_)
         | Event::RecordingStarted(_)
         | Event::RecordingStopped(_)
         | Event::RecordingResumed(_)

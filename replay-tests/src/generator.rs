@@ -12,12 +12,12 @@ use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GatewayChange, GrantRequest,
-    ImportLine, MapDefinition, NewImport, NewSecret, Origin, ResourceRequest, Use,
+    ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
+use token_ledger::domain::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
@@ -37,7 +37,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 41] = [
+pub const KINDS: [&str; 42] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -53,6 +53,7 @@ pub const KINDS: [&str; 41] = [
     "stop recording",
     "continue log",
     "define scope map",
+    "reject scope map",
     "resume recording",
     "step clock",
     "create user",
@@ -102,6 +103,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::StopRecording { .. } => "stop recording",
             Change::ContinueLog { .. } => "continue log",
             Change::DefineScopeMap(_) => "define scope map",
+            Change::RejectScopeMap(_) => "reject scope map",
             Change::ResumeRecording { .. } => "resume recording",
             Change::StepClock { .. } => "step clock",
             Change::CreateUser { .. } => "create user",
@@ -279,7 +281,7 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::DefineScopeMap(_) if self.random.percent(60) => return Actor::Init,
+            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) if self.random.percent(60) => return Actor::Init,
             Change::Look(_)
             | Change::Attempt(_)
             | Change::StartRecording
@@ -471,9 +473,14 @@ impl Generator {
         NewSecret { digest, hint: *b"hint" }
     }
 
-    /// One of a few maps, of which one brings a group that is there with other properties.
+    /// A text that is no map, or one of a few maps, of which one brings a group that is there with other properties.
     fn scope_map(&mut self) -> Change {
         let number = u8::try_from(self.random.below(4)).unwrap_or(0);
+        if self.random.percent(30) {
+            let cause = *self.random.pick(&[MapRejection::Unreadable, MapRejection::Faulty, MapRejection::NotTaken]);
+            let hash = (cause != MapRejection::Unreadable).then_some([number; 32]);
+            return Change::RejectScopeMap(MapFaults { hash, cause, faults: 2, line: u32::from(number) });
+        }
         let own = MapGroup { name: format!("group{number}"), restrictable: number == 1, has_write: true };
         let clashing = MapGroup { name: "billing".to_owned(), restrictable: true, has_write: true };
         let groups = if number == 3 { vec![clashing] } else { vec![own] };

@@ -211,6 +211,7 @@ impl Words<'_> {
             Event::LedgerInitialized(_)
             | Event::ScopeGroupDefined(_)
             | Event::ScopeMapDefined(_)
+            | Event::ScopeMapRejected(_)
             | Event::TextSeen(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
@@ -239,6 +240,10 @@ impl Words<'_> {
             }),
             Event::ScopeMapDefined(e) => json!({
                 "map": e.map, "name": e.name, "hash": STANDARD.encode(e.hash), "routes": e.routes,
+            }),
+            Event::ScopeMapRejected(e) => json!({
+                "hash": e.hash.map(|hash| STANDARD.encode(hash)), "cause": e.cause.name(), "faults": e.faults,
+                "line": (e.line > 0).then_some(e.line), "kept": (e.kept > 0).then_some(e.kept),
             }),
             Event::TextSeen(e) => json!({
                 "number": e.number.0, "subject": subject(e.subject), "kind": e.kind.name(),

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::furnish::{Furnished, furnish};
-use super::serve::{ServeOptions, serve_dir, start_logging};
+use super::serve::{HangUp, ServeOptions, serve_dir, start_logging};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::ledger::initialize::initialize;
@@ -33,7 +33,9 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let furnished = furnish(&mut core, Entropy::system())?;
     // The ledger is opened again by the server, the way any start opens it.
     drop(core);
-    serve_dir(&dir, &arguments.options, |address| {
+    // Without a map to read again, a hang-up says that the terminal is gone.
+    let hang_up = if arguments.options.scope_map.is_some() { HangUp::ReadsTheMap } else { HangUp::Ends };
+    serve_dir(&dir, &arguments.options, hang_up, |address| {
         print_guide(address, &dir, &initialized.operator_token, &initialized.log_vkey, &furnished);
     })
 }

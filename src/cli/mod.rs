@@ -21,6 +21,7 @@ pub mod remote;
 mod replay;
 mod restore;
 mod routes;
+mod scope_map;
 mod serve;
 mod staff_token;
 mod state;

@@ -1,7 +1,7 @@
 //! `routes`: looks at a scope map before a gateway relies on it.
 
 use super::Failure;
-use crate::domain::scope_map::{DNSIMPLE_V2, ScopeMap, parse};
+use crate::domain::scope_map::{DNSIMPLE_V2, Needs, Resource, ScopeMap, parse};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -82,6 +82,7 @@ fn explain(map: &ScopeMap, method: &str, path: &str, as_json: bool) -> Result<()
             "path": route.template.as_str(),
             "account": required.account.map(|account| account.0),
             "scope": required.scope(),
+            "listed": is_listed(&route.needs),
         });
         println!("{answer}");
         return Ok(());
@@ -92,5 +93,12 @@ fn explain(map: &ScopeMap, method: &str, path: &str, as_json: bool) -> Result<()
         None => println!("account  the token's own"),
     }
     println!("scope    {}", required.scope().unwrap_or_else(|| "none: any token that works".to_owned()));
+    if is_listed(&route.needs) {
+        println!("listed   any grant in the group will do: the API shows only what the token may see");
+    }
     Ok(())
+}
+
+fn is_listed(needs: &Needs) -> bool {
+    matches!(needs, Needs::Scope { resource: Resource::Listed, .. })
 }

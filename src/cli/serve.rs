@@ -1,9 +1,10 @@
 //! `serve`: a ledger over HTTP, until told to stop or until storage fails.
 
+use super::scope_map::{MapKeeper, MapSource, hang_up};
 use super::{DataArgument, EXIT_STORAGE, Failure, control};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::http::gateway::map_in_force::{CheckedMap, Gateway, MapError};
+use crate::http::gateway::map_in_force::Gateway;
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
 use crate::ledger::{BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, Settings};
@@ -11,7 +12,7 @@ use crate::log::signed_head;
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -19,9 +20,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long answers that say "not recorded" get to leave the process before it ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// Between two tries to record the scope map.
-const MAP_RETRY: Duration = Duration::from_secs(1);
 
 /// Commands that wake the writer while the runtime's one thread still has requests to read.
 const BURST: usize = 24;
@@ -47,7 +45,8 @@ pub struct ServeOptions {
     /// Threads for HTTP; the writer and the projector have their own. Default: cores less one.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Scope map (TOML) that gateways' questions are read by. Default: the built-in one of DNSimple's API v2.
+    /// Scope map (TOML) that gateways' questions are read by; SIGHUP has it read again. Default: the built-in one of
+    /// DNSimple's API v2.
     #[arg(long, value_name = "FILE")]
     pub scope_map: Option<PathBuf>,
     /// Address or network of a gateway that may ask for others; can be given more than once.
@@ -77,17 +76,10 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>().or_else(one).map_err(|_| "is neither an address nor a network such as 10.0.0.0/8".to_owned())
 }
 
-/// The scope map, read and checked. Every fault is told with its line.
-fn scope_map(file: Option<&Path>) -> Result<CheckedMap, Failure> {
-    let Some(file) = file else { return CheckedMap::built_in().map_err(Failure::Finding) };
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Finding(format!("cannot read {}: {error}", file.display())))?;
-    CheckedMap::read(&text).map_err(|faults| Failure::Finding(format!("{} is no scope map:\n{faults}", file.display())))
-}
-
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     start_logging();
-    serve_dir(&arguments.data.dir(), &arguments.options, |address| println!("listening on http://{address}"))
+    let listening = |address| println!("listening on http://{address}");
+    serve_dir(&arguments.data.dir(), &arguments.options, HangUp::ReadsTheMap, listening)
 }
 
 /// Logs go to standard error; `RUST_LOG` says how much.
@@ -98,17 +90,27 @@ pub(super) fn start_logging() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
+/// What SIGHUP means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HangUp {
+    /// To a service: read the scope map again.
+    ReadsTheMap,
+    /// To an example in a terminal: the terminal is gone.
+    Ends,
+}
+
 /// Serves a ledger until a signal, or until its storage fails.
 pub(super) fn serve_dir(
     dir: &DataDir,
     options: &ServeOptions,
+    hang_up: HangUp,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = options.threads.unwrap_or(cores - 1).max(1);
     let serving = Serving { ledger: Arc::default(), wake_at: if threads == 1 { BURST } else { 1 } };
     let runtime = runtime(threads, &serving).map_err(|source| io(dir, source))?;
-    runtime.block_on(serve_until_stopped(dir, options, &serving, listening))
+    runtime.block_on(serve_until_stopped(dir, options, hang_up, &serving, listening))
 }
 
 /// What the runtime knows of the ledger that it serves.
@@ -140,9 +142,12 @@ fn io(dir: &DataDir, source: std::io::Error) -> Failure {
 async fn serve_until_stopped(
     dir: &DataDir,
     options: &ServeOptions,
+    hang_up: HangUp,
     serving: &Serving,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
+    // First of all, since it must not end a service that is about to start. One that comes from here on is not lost.
+    let hangups = signal(SignalKind::hangup()).map_err(|source| io(dir, source))?;
     let settings = Settings {
         queue_max: options.queue_max,
         snapshot_events: options.snapshot_events,
@@ -151,7 +156,8 @@ async fn serve_until_stopped(
         ballast_bytes: options.ballast_mib.saturating_mul(1 << 20),
     };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
-    let map = scope_map(options.scope_map.as_deref())?;
+    let source = MapSource::of(options.scope_map.as_deref());
+    let map = source.first()?;
     if options.accept_missing_head {
         accept_missing_head(dir)?;
     }
@@ -160,13 +166,18 @@ async fn serve_until_stopped(
         .await
         .map_err(|error| Failure::Finding(format!("cannot listen on {}: {error}", options.listen)))?;
     let socket = control::bind(dir)?;
-    // Until here a signal ends the process as it does any other; from the first record on it is waited for.
-    let signals = Signals::listen().map_err(|source| io(dir, source))?;
+    // Until here SIGTERM and SIGINT end the process as they do any other; from the first record on they are waited for.
+    let (reading, ending) = match hang_up {
+        HangUp::ReadsTheMap => (Some(hangups), None),
+        HangUp::Ends => (None, Some(hangups)),
+    };
+    let signals = Signals::listen(ending).map_err(|source| io(dir, source))?;
     let ledger = opened.start(settings)?;
     // It is empty until here.
     let _ = serving.ledger.set(ledger.clone());
     let gateway = Arc::new(Gateway::new(options.gateways.clone()));
-    if let Err(refused) = begin_to_guard(&gateway, &ledger, map).await {
+    let keeper = MapKeeper { source, gateway: Arc::clone(&gateway), ledger: ledger.clone() };
+    if let Err(refused) = keeper.begin(map, reading).await {
         let stopping = ledger.clone();
         let _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
         return Err(Failure::Finding(refused));
@@ -194,24 +205,7 @@ fn accept_missing_head(dir: &DataDir) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Puts the scope map in force. While nothing can be recorded the service starts all the same: gateways are told 503
-/// until the map is recorded.
-async fn begin_to_guard(gateway: &Arc<Gateway>, ledger: &Ledger, map: CheckedMap) -> Result<(), String> {
-    match gateway.put_in_force(ledger, &map).await {
-        Ok(()) => return Ok(()),
-        Err(refused @ MapError::Refused(_)) => return Err(refused.to_string()),
-        Err(error @ MapError::NotRecorded(_)) => tracing::warn!(%error, "it is tried again"),
-    }
-    let (gateway, ledger) = (Arc::clone(gateway), ledger.clone());
-    tokio::spawn(async move {
-        while let Err(MapError::NotRecorded(_)) = gateway.put_in_force(&ledger, &map).await {
-            tokio::time::sleep(MAP_RETRY).await;
-        }
-    });
-    Ok(())
-}
-
-/// Resolves on SIGTERM, SIGINT, or once it is not known what is in the ledger file.
+/// Resolves on SIGTERM, SIGINT, a hang-up if it ends the service, or once it is not known what is in the ledger file.
 async fn stop_asked(ledger: Ledger, mut signals: Signals) {
     let mut health = ledger.health();
     let failed = async {
@@ -225,6 +219,7 @@ async fn stop_asked(ledger: Ledger, mut signals: Signals) {
         () = failed => {}
         _ = signals.terminate.recv() => tracing::info!("SIGTERM: ending in order"),
         _ = signals.interrupt.recv() => tracing::info!("interrupted: ending in order"),
+        () = hang_up(&mut signals.hangup) => tracing::info!("the terminal is gone: ending in order"),
     }
 }
 
@@ -232,11 +227,13 @@ async fn stop_asked(ledger: Ledger, mut signals: Signals) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    fn listen(hangup: Option<Signal>) -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, hangup })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::access::{GroupNumber, Level, Verb};
 use super::conditions::{Conditions, ConditionsEdit};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use super::event::{ManagementOperation, OutageCause, Route};
+use super::event::{ManagementOperation, MapRejection, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
@@ -217,6 +217,19 @@ pub struct MapDefinition {
     pub groups: Vec<MapGroup>,
 }
 
+/// What the log keeps of a text that is no scope map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MapFaults {
+    /// SHA-256 of the text; none if it could not be read whole.
+    pub hash: Option<[u8; 32]>,
+    /// Why it is none.
+    pub cause: MapRejection,
+    /// How many faults it has.
+    pub faults: u32,
+    /// Line of the first, from 1; 0 where it is in no line.
+    pub line: u32,
+}
+
 /// A certificate's texts on their way in, beside its other facts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CertificateTexts {
@@ -264,6 +277,8 @@ pub enum Change {
     StartRecording,
     /// A scope map is in force from here on. Only the service itself says so.
     DefineScopeMap(MapDefinition),
+    /// What was to become the scope map is none. Only the service itself says so.
+    RejectScopeMap(MapFaults),
     /// Recording ends, after this many records of the run.
     StopRecording {
         /// Records appended by the run so far.
@@ -475,7 +490,8 @@ impl Change {
             | Self::StartRecording
             | Self::StopRecording { .. }
             | Self::ResumeRecording { .. }
-            | Self::DefineScopeMap(_) => Op::ChangeStaffTokens,
+            | Self::DefineScopeMap(_)
+            | Self::RejectScopeMap(_) => Op::ChangeStaffTokens,
             Self::StepClock { .. } => Op::AcceptClock,
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,

@@ -79,6 +79,7 @@ macro_rules! with_event_types {
             44, 1, ManagementRefused;
             45, 1, IdempotencyKeyKept;
             46, 1, ScopeMapDefined;
+            50, 1, ScopeMapRejected;
         }
     };
 }
@@ -168,6 +169,20 @@ payload! {
         hash: [u8; 32],
         /// How many routes it has.
         routes: u32,
+    }
+
+    /// The scope map was to be read again, and what was there is none: the one in force stays.
+    ScopeMapRejected {
+        /// SHA-256 of the text; none if it could not be read whole.
+        hash: Option<[u8; 32]>,
+        /// Why.
+        cause: MapRejection,
+        /// How many faults it has.
+        faults: u32,
+        /// Line of the first, from 1; 0 where it is in no line.
+        line: u32,
+        /// Number of the map that stays in force; 0: none.
+        kept: u32,
     }
 
     /// A personal text got its number. The text and salt are in the `personal` table, and can be erased there.
@@ -679,6 +694,28 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::Invalid => "invalid",
             Self::UnknownUpstream => "unknown_upstream",
+        }
+    }
+}
+
+/// Why a text does not come into force as a scope map. Numbers are part of the record format: append only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum MapRejection {
+    /// It could not be read: not there, forbidden, no UTF-8, or longer than a map may be.
+    Unreadable,
+    /// It has faults.
+    Faulty,
+    /// The ledger cannot take it: it has one of the map's groups with other properties, or too many groups.
+    NotTaken,
+}
+
+impl MapRejection {
+    /// Spelling in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Faulty => "faulty",
+            Self::NotTaken => "not_taken",
         }
     }
 }

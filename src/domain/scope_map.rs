@@ -12,6 +12,7 @@ use super::access::Verb;
 use super::ids::AccountId;
 use super::names::{NameFault, normalize_domain_name};
 use path::PathFault;
+use std::borrow::Cow;
 use template::{Template, Variable};
 
 /// Most bytes of a map's text.
@@ -130,34 +131,30 @@ impl ScopeMap {
     /// What a request needs. `target` is the path as it came, with its query if it has one; the query never decides.
     pub fn find(&self, method: &str, target: &str) -> Result<Required<'_>, Undecidable> {
         let segments = path::segments(target).map_err(Undecidable::Path)?;
-        let fitting = |route: &&MapRoute| route.template.read(&segments).is_some();
-        let first = self.routes.iter().find(fitting).ok_or(Undecidable::NoRoute)?;
-        // A less specific route for another method is not asked: the API behind would not serve it either.
-        let key = first.template.key();
-        let same: Vec<&MapRoute> = self.routes.iter().filter(|route| route.template.key() == key).collect();
-        let Some(route) = same.iter().find(|route| route.serves(method)) else {
-            let mut methods: Vec<String> = same.iter().flat_map(|route| route.methods.iter().cloned()).collect();
+        let fitting = |route: &MapRoute| route.template.fits(&segments);
+        let first = self.routes.iter().position(fitting).ok_or(Undecidable::NoRoute)?;
+        let first = &self.routes[first..];
+        // Those of the same paths stand beside each other. A less specific route for another method is not asked: the API
+        // behind would not serve it either.
+        let same = || first.iter().take_while(|route| route.template.fits_as(&first[0].template));
+        let of = |method: &str| same().find(|route| route.has(method));
+        let Some(route) = of(method).or_else(|| if method == "HEAD" { of("GET") } else { None }) else {
+            let mut methods: Vec<String> = same().flat_map(|route| route.methods.iter().cloned()).collect();
             methods.sort_unstable();
             methods.dedup();
             return Err(Undecidable::OtherMethods(methods));
         };
-        route.required(&route.template.read(&segments).unwrap_or_default())
+        route.required(&segments)
     }
 }
 
 impl MapRoute {
-    /// Whether it is for this method.
-    pub fn serves(&self, method: &str) -> bool {
-        let method = if method == "HEAD" && !self.has("HEAD") { "GET" } else { method };
-        self.has(method)
-    }
-
     fn has(&self, method: &str) -> bool {
         self.methods.iter().any(|own| own == method)
     }
 
-    fn required(&self, values: &[(Variable, &str)]) -> Result<Required<'_>, Undecidable> {
-        let value = |wanted| values.iter().find(|(variable, _)| *variable == wanted).map(|(_, value)| *value);
+    fn required(&self, segments: &[Cow<'_, str>]) -> Result<Required<'_>, Undecidable> {
+        let value = |wanted| self.template.value(wanted, segments);
         let account = value(Variable::Account).map(account_number).transpose()?;
         let name = value(Variable::Name).map(normalize_domain_name).transpose().map_err(Undecidable::Name)?;
         Ok(Required { route: self, account, name })
@@ -240,6 +237,17 @@ mod tests {
         ];
         for (method, path, why) in rows {
             assert_eq!(asked(&map, method, path), Err(why), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn head_is_judged_as_get_unless_a_route_says_otherwise() {
+        let get = "[[route]]\nmethods = [\"GET\"]\npath = \"/a\"\nscope = \"billing:*:read\"\n";
+        let head = "[[route]]\nmethods = [\"HEAD\"]\npath = \"/a\"\nscope = \"contacts:*:read\"\n";
+        let scope = |text: &str| asked(&parse::parse(text).expect("a map"), "HEAD", "/a").map(|(_, scope)| scope);
+        assert_eq!(scope(&format!("name = \"t\"\n{get}")), Ok(Some("billing:*:read".to_owned())));
+        for text in [format!("name = \"t\"\n{get}{head}"), format!("name = \"t\"\n{head}{get}")] {
+            assert_eq!(scope(&text), Ok(Some("contacts:*:read".to_owned())));
         }
     }
 

@@ -133,7 +133,7 @@ impl State {
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
             | Event::LogContinued(_) => self.evolve_service(event),
-            Event::RecordingResumed(_) | Event::ClockStepped(_) => {}
+            Event::RecordingResumed(_) | Event::ClockStepped(_) | Event::ScopeMapRejected(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
             Event::TokenRenamed(_)

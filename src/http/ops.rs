@@ -2,6 +2,7 @@
 
 use super::App;
 use super::answer::{self, Reply};
+use super::gateway::broken_map::RejectedMap;
 use super::operations::Operation;
 use super::problem::Problem;
 use crate::ledger::Readiness;
@@ -48,9 +49,14 @@ pub fn answer(app: &App, operation: Operation) -> Reply {
 }
 
 fn ready(app: &App) -> Reply {
-    let Readiness { refusals, warnings } = app.ledger.readiness();
+    let Readiness { refusals, mut warnings } = app.ledger.readiness();
+    // Questions are answered by the map before, as they were: that is no reason to send them elsewhere.
+    let rejected = app.gateway.rejected();
+    warnings.extend(rejected.as_ref().map(RejectedMap::warning));
+    let scope_map = rejected.map(|rejected| rejected.shown(app.gateway.map().map(|map| map.number)));
     if refusals.is_empty() {
-        return answer::json(StatusCode::OK, &json!({ "status": "ready", "warnings": warnings }));
+        let ready = json!({ "status": "ready", "warnings": warnings, "scope_map": scope_map });
+        return answer::json(StatusCode::OK, &ready);
     }
     let reason = refusals.join("; ");
     let problem =
@@ -80,6 +86,9 @@ fn metrics(app: &App) -> Reply {
     }
     let head = i64::try_from(app.ledger.head().0).unwrap_or(i64::MAX);
     registry.register("head_position", "The last position of the log", ConstGauge::new(head));
+    let rejected = i64::from(app.gateway.rejected().is_some());
+    let help = "1 while the scope map's file is no map, and the one before is in force";
+    registry.register("scope_map_rejected", help, ConstGauge::new(rejected));
     register_space(app, &mut registry);
     let mut body = String::new();
     match encode(&mut body, &registry) {

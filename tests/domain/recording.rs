@@ -2,10 +2,10 @@
 
 use crate::harness::{Key, World, all, begun, granted, list, whoami};
 use token_ledger::domain::access::Level::ReadOnly;
-use token_ledger::domain::command::{AccessRequest, Change};
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, MapDefinition, MapFaults};
 use token_ledger::domain::decide::{AGENT_BYTES_MAX, NEW_AGENTS_AN_HOUR_MAX, REFUSALS_A_MINUTE_MAX, TallyNote};
 use token_ledger::domain::directory::Plan;
-use token_ledger::domain::event::{Cause, Event, RefusalsSummed, Route};
+use token_ledger::domain::event::{Cause, Event, MapRejection, RefusalsSummed, Route, ScopeMapRejected};
 use token_ledger::domain::ids::{AccountId, RequestId, TextNumber, TokenId};
 use token_ledger::domain::text::{Subject, TextKind, Texts};
 use token_ledger::domain::token::Principal;
@@ -278,4 +278,24 @@ fn uses_and_refusals_never_change_a_version() {
     world.manage_as(&key, Change::DeactivateResearch { account }).rejection();
     world.flush(true);
     assert_eq!(versions(&world), before);
+}
+
+// ---- scope maps ----
+
+#[test]
+fn a_text_that_is_no_map_is_recorded_with_the_map_that_stays_and_moves_nothing() {
+    let mut world = begun();
+    let faults = MapFaults { hash: Some([7; 32]), cause: MapRejection::Faulty, faults: 2, line: 9 };
+    let reject = || Box::new(Change::RejectScopeMap(faults));
+    let rejected = |kept| ScopeMapRejected { hash: faults.hash, cause: faults.cause, faults: 2, line: 9, kept };
+    let then = world.when(Command::Manage(Actor::Init, reject()));
+    assert_eq!(then.last().event, rejected(0).into());
+    let map = MapDefinition { name: "one".to_owned(), hash: [1; 32], routes: 3, groups: Vec::new() };
+    world.when(Command::Manage(Actor::Init, Box::new(Change::DefineScopeMap(map.clone())))).done();
+    let then = world.when(Command::Manage(Actor::Init, reject()));
+    assert_eq!(then.last().event, rejected(1).into());
+    let again = world.when(Command::Manage(Actor::Init, Box::new(Change::DefineScopeMap(map))));
+    assert!(again.events.is_empty(), "it is in force all the same");
+    // How requests are read is no business of whoever shows a token.
+    world.manage(Change::RejectScopeMap(faults)).rejection();
 }

@@ -28,9 +28,9 @@ impl Front {
         // The kernel names a free port; nobody else on this machine's loopback asks for it in between.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let (file, shipped_at) = match gateway {
-            Gateway::Nginx => ("nginx.conf", "127.0.0.1:8081"),
-            Gateway::Caddy => ("Caddyfile", "127.0.0.1:8082"),
+        let (file, shipped_at, own) = match gateway {
+            Gateway::Nginx => ("nginx.conf", "127.0.0.1:8081", address.to_string()),
+            Gateway::Caddy => ("Caddyfile", ":8082", format!(":{}", address.port())),
         };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/gateways").join(file);
         let text = std::fs::read_to_string(shipped).unwrap();
@@ -38,7 +38,7 @@ impl Front {
             assert_eq!(text.matches(place).count(), 1, "{place} stands once in {file}");
         }
         let text = text
-            .replace(shipped_at, &address.to_string())
+            .replace(shipped_at, &own)
             .replace("127.0.0.1:8080", &ledger.to_string())
             .replace("127.0.0.1:9000", &api.to_string());
         let config = directory.path().join(file);

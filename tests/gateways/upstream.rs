@@ -16,9 +16,11 @@ impl Got {
         self.all(name).first().cloned()
     }
 
+    /// By CGI's rule (RFC 3875 section 4.1.18), which makes no difference between `_` and `-`.
     pub fn all(&self, name: &str) -> Vec<String> {
+        let is_it = |own: &str| own.replace('_', "-") == name;
         let mut values: Vec<String> =
-            self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone()).collect();
+            self.headers.iter().filter(|(own, _)| is_it(own)).map(|(_, value)| value.clone()).collect();
         // Some gateways leave a header out that is empty.
         if values.is_empty() {
             values.push(String::new());

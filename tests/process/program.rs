@@ -175,6 +175,13 @@ impl Server {
         self.child.id()
     }
 
+    /// Waits for a line of its log, after those that were waited for before.
+    #[track_caller]
+    pub fn wait_until_logged(&mut self, words: &str) {
+        let found = self.stderr.as_mut().unwrap().wait_for(words);
+        assert!(found.is_some(), "it ended without {words:?} in its log");
+    }
+
     /// SIGKILL: nothing of the process runs after it.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -14,7 +14,9 @@ use std::process::{Command, Output, Stdio};
 use token_ledger::domain::access::{Access, Coverage, Level, Target, Verb};
 use token_ledger::domain::conditions::AddressRange;
 use token_ledger::domain::directory::{DomainState, Plan, ResourceFacts};
-use token_ledger::domain::event::{AccessSource, Cause, EVENT_TYPES, ManagementOperation, OutageCause, Outcome, Route};
+use token_ledger::domain::event::{
+    AccessSource, Cause, EVENT_TYPES, ManagementOperation, MapRejection, OutageCause, Outcome, Route,
+};
 use token_ledger::domain::gateway::GatewayRight;
 use token_ledger::domain::idempotency::AnswerSubject;
 use token_ledger::domain::text::{Subject, TextKind};
@@ -104,6 +106,7 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         Outcome,
         Owner,
         OutageCause,
+        MapRejection,
         Plan,
         Principal,
         ResourceFacts,

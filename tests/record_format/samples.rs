@@ -102,6 +102,11 @@ impl Samples {
         }
         let map = ScopeMapDefined { map: 1, name: "dnsimple-v2".to_owned(), hash: counted_from(0x20), routes: 104 };
         self.add("scope_map_defined", of_service(), map);
+        for (cause, line) in variants::<MapRejection>().into_iter().zip([0, 7, 70_000]) {
+            let hash = (cause != MapRejection::Unreadable).then(|| counted_from(0x20));
+            let rejected = ScopeMapRejected { hash, cause, faults: line.min(2), line, kept: 1 };
+            self.add(format!("scope_map_rejected_{cause:?}"), of_service(), rejected);
+        }
         self.outages_and_clock();
     }
 

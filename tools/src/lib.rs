@@ -123,13 +123,19 @@ impl Server {
         self.0.id()
     }
 
-    /// Processor time used so far, in microseconds (user and system; `/proc` counts in hundredths of a second).
+    /// Processor time used so far, in microseconds.
     pub fn cpu_micros(&self) -> Result<u64, AnyError> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-        Ok((ticks(11) + ticks(12)) * 10_000)
+        cpu_micros(self.id())
     }
+}
+
+/// Processor time that a process has used so far, in microseconds (user and system; `/proc` counts in hundredths of a
+/// second).
+pub fn cpu_micros(id: u32) -> Result<u64, AnyError> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Ok((ticks(11) + ticks(12)) * 10_000)
 }
 
 impl Drop for Server {

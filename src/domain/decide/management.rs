@@ -228,6 +228,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         }
         Change::StopRecording { appended } => Ok(service(deciding, texts, RecordingStopped { appended: appended + 1 })),
         Change::DefineScopeMap(definition) => scope_map::define(deciding, texts, definition),
+        Change::RejectScopeMap(faults) => scope_map::reject(deciding, texts, *faults),
         // A key under a key: nobody sends such a thing; the inner key is not looked at.
         Change::Once { change, .. } => rule(deciding, change, texts),
         Change::ResumeRecording { since, cause, turned_away } => {

@@ -27,6 +27,7 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         Change::Once { change, .. } => change_narrows(state, change, texts),
         Change::Gateway(change) => is_narrower_gateway(state, change),
         Change::DefineScopeMap(_)
+        | Change::RejectScopeMap(_)
         | Change::EraseUserTexts { .. }
         | Change::EraseTokenTexts { .. }
         | Change::EraseAgain { .. }

@@ -2,8 +2,8 @@
 
 use super::management::{Deciding, Done, Ruled, Subject};
 use crate::domain::access::{GroupNumber, ScopeGroup};
-use crate::domain::command::MapDefinition;
-use crate::domain::event::{ScopeGroupDefined, ScopeMapDefined};
+use crate::domain::command::{MapDefinition, MapFaults};
+use crate::domain::event::{ScopeGroupDefined, ScopeMapDefined, ScopeMapRejected};
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::rejection::Rejection;
 use crate::domain::scope_map::MapGroup;
@@ -11,10 +11,7 @@ use crate::domain::text::Texts;
 use crate::domain::token::Principal;
 
 pub(super) fn define(deciding: &Deciding<'_>, texts: &mut dyn Texts, asked: &MapDefinition) -> Ruled {
-    // A map is the service's own setting: whoever shows a token changes accounts, not how requests are read.
-    if deciding.acting.principal != Principal::Service {
-        return Err(Rejection::field("scope_map", "is given to the service where it starts"));
-    }
+    by_the_service(deciding)?;
     let done = Done { subject: Subject::Service, created: false };
     let in_force = deciding.state.scope_map;
     if in_force.is_some_and(|map| map.hash == asked.hash) {
@@ -29,6 +26,25 @@ pub(super) fn define(deciding: &Deciding<'_>, texts: &mut dyn Texts, asked: &Map
     let map = in_force.map_or(0, |map| map.number).saturating_add(1);
     draft.record(ScopeMapDefined { map, name: asked.name.clone(), hash: asked.hash, routes: asked.routes });
     Ok((draft.finish(), done))
+}
+
+/// A text that is no map changes nothing but the log: who reads it knows that from here on the map in force is not the
+/// one in the file.
+pub(super) fn reject(deciding: &Deciding<'_>, texts: &mut dyn Texts, faults: MapFaults) -> Ruled {
+    by_the_service(deciding)?;
+    let MapFaults { hash, cause, faults, line } = faults;
+    let kept = deciding.state.scope_map.map_or(0, |map| map.number);
+    let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
+    draft.record(ScopeMapRejected { hash, cause, faults, line, kept });
+    Ok((draft.finish(), Done { subject: Subject::Service, created: false }))
+}
+
+/// A map is the service's own setting: whoever shows a token changes accounts, not how requests are read.
+fn by_the_service(deciding: &Deciding<'_>) -> Result<(), Rejection> {
+    if deciding.acting.principal == Principal::Service {
+        return Ok(());
+    }
+    Err(Rejection::field("scope_map", "is given to the service where it starts"))
 }
 
 /// Groups that the ledger does not have yet, with their numbers. One that it has must be the same: grants rest on it.

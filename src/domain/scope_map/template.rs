@@ -58,20 +58,33 @@ impl Template {
         &self.text
     }
 
-    /// The variables' values if the segments fit.
-    pub fn read<'s>(&self, segments: &'s [Cow<'_, str>]) -> Option<Vec<(Variable, &'s str)>> {
-        let mut values = Vec::new();
-        let mut segments = segments.iter();
+    /// Whether the segments fit.
+    pub fn fits(&self, segments: &[Cow<'_, str>]) -> bool {
+        let mut left = segments.iter();
         for part in &self.parts {
-            let segment = segments.next()?;
+            let Some(segment) = left.next() else { return false };
             match part {
-                Part::Literal(literal) if literal == segment => {}
-                Part::Literal(_) => return None,
-                Part::Variable(variable) => values.push((*variable, &**segment)),
-                Part::Rest => return Some(values),
+                Part::Literal(literal) if literal != segment => return false,
+                Part::Literal(_) | Part::Variable(_) => {}
+                Part::Rest => return true,
             }
         }
-        segments.next().is_none().then_some(values)
+        left.next().is_none()
+    }
+
+    /// The segment of a variable, where the template fits and has it.
+    pub fn value<'s>(&self, variable: Variable, segments: &'s [Cow<'_, str>]) -> Option<&'s str> {
+        let at = self.parts.iter().position(|part| *part == Part::Variable(variable))?;
+        segments.get(at).map(|segment| &**segment)
+    }
+
+    /// Whether another template fits the same paths: their keys are the same.
+    pub fn fits_as(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Part, &Part)| match (one, other) {
+            (Part::Variable(_), Part::Variable(_)) => true,
+            (one, other) => one == other,
+        };
+        self.parts.len() == other.parts.len() && self.parts.iter().zip(&other.parts).all(same)
     }
 
     /// What two templates are ordered by: the first part in which they differ decides, and what is literal comes

@@ -1,9 +1,11 @@
 //! The scope map that gateways' questions are read by, and whom the service takes for a gateway.
 
+use super::broken_map::{BrokenMap, RejectedMap};
 use crate::domain::access::GroupNumber;
 use crate::domain::command::{Actor, Change, Command, MapDefinition, Origin};
 use crate::domain::decide::Answer;
 use crate::domain::scope_map::{DNSIMPLE_V2, ScopeMap, parse};
+use crate::domain::time::Timestamp;
 use crate::ledger::{Ledger, Unavailable};
 use ipnet::IpNet;
 use parking_lot::RwLock;
@@ -56,17 +58,26 @@ pub enum MapError {
 
 impl CheckedMap {
     /// Reads a map's text. Every fault is told with its line.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let map = parse::parse(text).map_err(|faults| {
-            let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            told.join("\n")
-        })?;
-        Ok(Self { map, hash: Sha256::digest(text.as_bytes()).into() })
+    pub fn read(bytes: &[u8]) -> Result<Self, BrokenMap> {
+        let text = std::str::from_utf8(bytes).map_err(|error| BrokenMap::not_text(bytes, error.to_string()))?;
+        let hash = Sha256::digest(bytes).into();
+        let map = parse::parse(text).map_err(|faults| BrokenMap::faulty(hash, &faults))?;
+        Ok(Self { map, hash })
     }
 
     /// The map of DNSimple's API v2.
-    pub fn built_in() -> Result<Self, String> {
-        Self::read(DNSIMPLE_V2)
+    pub fn built_in() -> Result<Self, BrokenMap> {
+        Self::read(DNSIMPLE_V2.as_bytes())
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.map.name
+    }
+
+    /// It as one that the ledger cannot take.
+    pub fn not_taken(&self, why: String) -> BrokenMap {
+        BrokenMap::not_taken(self.hash, why)
     }
 }
 
@@ -74,13 +85,14 @@ impl CheckedMap {
 #[derive(Debug, Default)]
 pub struct Gateway {
     in_force: RwLock<Arc<MapInForce>>,
+    rejected: RwLock<Option<RejectedMap>>,
     peers: Vec<IpNet>,
 }
 
 impl Gateway {
     /// Answers gateways at these addresses. No request is decidable before a map is in force.
     pub fn new(peers: Vec<IpNet>) -> Self {
-        Self { in_force: RwLock::default(), peers }
+        Self { in_force: RwLock::default(), rejected: RwLock::default(), peers }
     }
 
     /// Whether whoever is at this address is believed about the requests it asks for.
@@ -94,7 +106,36 @@ impl Gateway {
         (map.number > 0).then_some(map)
     }
 
-    /// Records that a map is in force, then reads questions by it. A crash in between leaves a record of a map that
+    /// What came after the map in force and is none; none while the file is as the map in force, or nobody looked.
+    pub fn rejected(&self) -> Option<RejectedMap> {
+        self.rejected.read().clone()
+    }
+
+    /// Keeps the map in force, and says so: at once where somebody asks, and in the ledger. The same text again is not
+    /// recorded again. A crash before the record loses that this was tried; the next start refuses the text.
+    pub async fn reject(&self, ledger: &Ledger, broken: &BrokenMap) -> Result<(), Unavailable> {
+        if self.note_rejected(broken, ledger.clock().now()) {
+            return Ok(());
+        }
+        let command = Command::Manage(Actor::Init, Box::new(Change::RejectScopeMap(broken.faults)));
+        ledger.submit(command, Origin::default()).await?;
+        if let Some(rejected) = self.rejected.write().as_mut() {
+            rejected.is_recorded = true;
+        }
+        Ok(())
+    }
+
+    /// Whether it is noted and recorded already.
+    fn note_rejected(&self, broken: &BrokenMap, now: Timestamp) -> bool {
+        let mut noted = self.rejected.write();
+        let since = noted.as_ref().map_or(now, |before| before.since);
+        let is_recorded = noted.as_ref().is_some_and(|before| before.is_recorded && before.broken == *broken);
+        *noted = Some(RejectedMap { broken: broken.clone(), since, is_recorded });
+        is_recorded
+    }
+
+    /// Records that a map is in force, then reads questions by it. Those on their way are answered by the map they
+    /// began with, and their records name it. A crash in between leaves a record of a map that
     /// no question was read by; the next start finds the same map recorded and goes on.
     pub async fn put_in_force(&self, ledger: &Ledger, checked: &CheckedMap) -> Result<(), MapError> {
         let definition = MapDefinition {
@@ -117,6 +158,7 @@ impl Gateway {
         let names = groups.iter().map(|(name, number)| (*number, name.clone())).collect();
         let groups = groups.into_iter().collect();
         *self.in_force.write() = Arc::new(MapInForce { map: checked.map.clone(), number, groups, names });
+        *self.rejected.write() = None;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! [`dialect`] reads how each gateway asks, [`map_in_force`] holds the scope map, and here the question becomes a use:
 //! decided, recorded and synced before the answer like any other. Whatever cannot be decided is refused.
 
+pub mod broken_map;
 pub mod dialect;
 pub mod map_in_force;
 mod verdict;

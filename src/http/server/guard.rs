@@ -18,10 +18,14 @@ use hyper::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 use super::pulse::{Late, Pulse};
 use super::{PeerAddress, RequestHead, ServerLimits};
 
+/// Below this path stands the target of another request, as a gateway got it. Elsewhere a fragment does no harm.
+const TARGETS_OF_OTHERS: &str = "/forward-auth/";
+
 /// What is answered here instead of by the routes. Each closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     UriTooLong,
+    Fragment,
     HeadTooLarge,
     HostMissing,
     HostRepeated,
@@ -34,6 +38,7 @@ impl Refusal {
     fn words(self) -> (StatusCode, &'static str) {
         match self {
             Self::UriTooLong => (StatusCode::URI_TOO_LONG, "The request target is too long."),
+            Self::Fragment => (StatusCode::BAD_REQUEST, "A request target has no fragment."),
             Self::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are too large."),
             Self::HostMissing => (StatusCode::BAD_REQUEST, "The Host header is missing."),
             Self::HostRepeated => (StatusCode::BAD_REQUEST, "The Host header is given more than once."),
@@ -95,6 +100,9 @@ impl<S> Guard<S> {
         }
         if target_bytes + header_bytes(request.headers()) > self.limits.header_bytes_max {
             return Some(Refusal::HeadTooLarge);
+        }
+        if request.uri().path().starts_with(TARGETS_OF_OTHERS) && self.pulse.may_have_fragment() {
+            return Some(Refusal::Fragment);
         }
         if request.headers().contains_key(TRANSFER_ENCODING) && self.pulse.head_has_line(b"content-length") {
             return Some(Refusal::LengthAmbiguous);

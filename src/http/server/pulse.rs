@@ -254,6 +254,14 @@ impl Pulse {
         lines.take_while(|line| !line.is_empty()).any(|line| is_header_line(line, name))
     }
 
+    /// Whether the target of the head just parsed has a fragment, as received. hyper cuts it off and says nothing, and
+    /// what is judged without it may be served with it. Of a head behind another one it is not known: it may.
+    pub(super) fn may_have_fragment(&self) -> bool {
+        let Ok(copy) = self.head_copy.lock() else { return true };
+        let mut lines = copy.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_end().is_empty());
+        self.heads_taken.load(Relaxed) != 1 || lines.next().is_none_or(|line| line.contains(&b'#'))
+    }
+
     fn copy_head(&self, bytes: &[u8], fresh: bool) {
         let Ok(mut copy) = self.head_copy.lock() else {
             return;
