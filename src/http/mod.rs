@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`] and
-//! [`events`] (`/v1`), [`tlog`] (checkpoints), [`ops`] (health and metrics). [`answer`] and [`problem`] build what goes out.
+//! [`events`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] (checkpoints), [`ops`] (health and metrics). [`answer`] and [`problem`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
 
@@ -13,6 +13,7 @@ pub mod entry;
 pub mod events;
 pub mod fields;
 pub mod gateway;
+pub mod gateway_api;
 pub mod manage;
 pub mod operations;
 pub mod ops;

@@ -3,10 +3,10 @@
 
 use super::Reply;
 use crate::clock::Clock;
-use crate::domain::command::{Actor, Change, Command, Origin};
+use crate::domain::command::{Actor, Change, Command, GatewayCall, GatewayWish, Origin};
 use crate::domain::decide::{
-    Answer, Context, Decision, Done, DoneSubject, Due, QUOTA_TOKENS_A_RECORD, RANGES_A_RECORD, Recorded, Tally,
-    TallyNote, decide, narrows, record_quota_total, record_refusal_sum,
+    Answer, Answered, Context, Decision, Done, DoneSubject, Due, QUOTA_TOKENS_A_RECORD, RANGES_A_RECORD, Recorded,
+    Tally, TallyNote, decide, decide_question, narrows, record_quota_total, record_refusal_sum,
 };
 use crate::domain::event::Event;
 use crate::domain::ids::{Position, RequestId, TokenId};
@@ -233,16 +233,57 @@ impl Core {
         if let Some(error) = texts.take_failure() {
             return Err(LogError::Sqlite(error));
         }
+        let reply = match (command, self.settle(decision, progress)) {
+            (Command::Gateway(call), (Answer::Authorized(_), _)) => self.decide_questions(&context, call, progress)?,
+            (_, reply) => reply,
+        };
+        progress.replies.push(reply);
+        Ok(())
+    }
+
+    /// Writes down what was decided of one command, or of one question of a call.
+    fn settle(&mut self, decision: Decision, progress: &mut Progress) -> (Answer, Option<usize>) {
         let Decision { events, answer, tally } = decision;
         progress.notes.extend(tally);
         match self.write_down(events, progress) {
-            Ok(last) => progress.replies.push((answer, last)),
+            Ok(last) => (answer, last),
             Err(TooLarge) => {
                 let rejection = Rejection::LimitReached("a record has at most 65535 bytes; name fewer resources");
-                progress.replies.push((Answer::Rejected(rejection), None));
+                (Answer::Rejected(rejection), None)
             }
         }
-        Ok(())
+    }
+
+    /// Decides the questions of one call, each on what those before it drew. Uses and refusals always fit a record, so
+    /// that a call is written down whole or, if the batch fails, not at all.
+    fn decide_questions(
+        &mut self,
+        context: &Context<'_>,
+        call: &GatewayCall,
+        progress: &mut Progress,
+    ) -> Result<(Answer, Option<usize>), LogError> {
+        let GatewayWish::Authorize { questions, .. } = &call.wish else {
+            return Ok((Answer::Authorized(Vec::new()), None));
+        };
+        let (first, mut last_of_all) = (self.log.head().next(), None);
+        let mut answered = Vec::with_capacity(questions.len());
+        for question in questions {
+            let mut texts = self.texts.lookup(self.log.connection());
+            let decision = decide_question(&self.state, &self.digests.read(), context, call, question, &mut texts);
+            if let Some(error) = texts.take_failure() {
+                return Err(LogError::Sqlite(error));
+            }
+            let (answer, last) = self.settle(decision, progress);
+            last_of_all = last.or(last_of_all);
+            let position = last.map(|index| Position(first.0 + index as u64));
+            answered.push(match answer {
+                Answer::Use(answer) => Answered { answer: Ok(answer), position },
+                Answer::Rejected(rejection) => Answered { answer: Err(rejection), position },
+                // No question is answered otherwise.
+                _ => Answered { answer: Err(Rejection::UnknownToken), position },
+            });
+        }
+        Ok((Answer::Authorized(answered), last_of_all))
     }
 
     /// The request id of what comes from no request: every record has 16 bytes that nobody can guess.

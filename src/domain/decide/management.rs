@@ -97,7 +97,7 @@ impl<'a> Deciding<'a> {
 pub(super) type Ruled = Result<(Vec<Recorded>, Done), Rejection>;
 
 /// A token that shows itself for management, and why it may not.
-enum Shown<'a> {
+pub(super) enum Shown<'a> {
     Unknown,
     Refused(&'a Token, u32, Rejection, Cause),
     May(&'a Token, u32),
@@ -112,7 +112,7 @@ pub fn may_read(state: &State, digests: &Digests, digest: TokenDigest, now: Time
     }
 }
 
-fn shown<'a>(
+pub(super) fn shown<'a>(
     state: &'a State,
     digests: &Digests,
     digest: TokenDigest,
@@ -172,12 +172,12 @@ pub(super) fn decide_change(
     }
 }
 
-fn nothing(answer: Answer) -> Decision {
+pub(super) fn nothing(answer: Answer) -> Decision {
     Decision { events: Vec::new(), answer, tally: None }
 }
 
 /// Writes down a refused attempt; past sixty a minute it is only counted.
-fn refuse(
+pub(super) fn refuse(
     state: &State,
     context: &Context<'_>,
     texts: &mut dyn Texts,

@@ -50,7 +50,8 @@ pub(super) fn closed() -> Reply {
 fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Reply {
     match refused.cause {
         Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => closed(),
-        Cause::WrongKind => {
+        // Of rights only gateways are asked, elsewhere.
+        Cause::WrongKind | Cause::MissingRight => {
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
         }
         Cause::ForeignAccount => message(StatusCode::NOT_FOUND, "Not Found"),
@@ -124,7 +125,7 @@ async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAn
     let texts = app.ledger.texts();
     match question.route {
         // Mapped routes are asked about by gateways only; this API serves its own.
-        Route::Whoami | Route::Mapped(_) => answer::json(StatusCode::OK, &whoami(app, used)),
+        Route::Whoami | Route::Mapped(_) | Route::Asked(_) => answer::json(StatusCode::OK, &whoami(app, used)),
         Route::Accounts => {
             let accounts: Vec<_> = used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
             answer::json(StatusCode::OK, &shapes::Data { data: accounts })

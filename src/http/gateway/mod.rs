@@ -5,7 +5,7 @@
 
 pub mod dialect;
 pub mod map_in_force;
-mod verdict;
+pub(super) mod verdict;
 
 use super::App;
 use super::answer::Reply;

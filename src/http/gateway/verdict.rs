@@ -70,7 +70,7 @@ fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause) -> Reply {
         |status, slug, title, detail: &str| Problem::new(status, slug, title, detail).with("cause", cause.name());
     match cause {
         Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => Problem::invalid_token().into_reply(),
-        Cause::WrongKind => {
+        Cause::WrongKind | Cause::MissingRight => {
             let detail = "tokens of this kind do not call this API";
             problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail).into_reply()
         }
@@ -138,7 +138,7 @@ fn say_who(app: &App, reply: &mut Reply, used: &UseAnswer) {
 }
 
 /// An access as scopes, separated by spaces (RFC 6749 section 3.3): `full`, or one a grant and name.
-fn scopes(app: &App, access: &Access) -> String {
+pub(in crate::http) fn scopes(app: &App, access: &Access) -> String {
     let Access::Granted(grants) = access else { return "full".to_owned() };
     let map = app.gateway.map().unwrap_or_default();
     let mut scopes = Vec::new();
