@@ -127,12 +127,7 @@ impl Fields {
     }
 
     /// A list of objects, at least one and at most `max`, each read by `read`.
-    pub fn objects<T>(
-        &mut self,
-        name: &str,
-        max: usize,
-        read: impl Fn(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    pub fn objects<T>(&mut self, name: &str, max: usize, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let Value::Array(items) = self.object.remove(name)? else {
             self.fault(name, "must be a list");
             return None;

@@ -120,11 +120,8 @@ pub fn decide_question(
     if !reaches(state, reach, token, question.account) {
         return unknown();
     }
-    let origin = Origin {
-        request: context.origin.request,
-        address: client.address.clone(),
-        agent: client.agent.clone(),
-    };
+    let origin =
+        Origin { request: context.origin.request, address: client.address.clone(), agent: client.agent.clone() };
     let context = Context { now: context.now, origin: &origin };
     let route = Route::Asked(AskedRoute { gateway: gateway.id, secret, mapped: question.mapped });
     let asked = Use {
