@@ -84,7 +84,7 @@ fn problem_of(used: &UseAnswer, cause: Cause, scope: Option<&str>) -> Problem {
     match cause {
         Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => Problem::invalid_token(),
         Cause::AddressNotAllowed => Problem::address_not_allowed(),
-        Cause::WrongKind => {
+        Cause::WrongKind | Cause::MissingRight => {
             let detail = "tokens of this kind do not call this API";
             problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
         }
