@@ -7,6 +7,10 @@
 
 #[path = "http/bodies.rs"]
 mod bodies;
+#[path = "http/cause_bounds.rs"]
+mod cause_bounds;
+#[path = "http/causes.rs"]
+mod causes;
 #[path = "http/challenges.rs"]
 mod challenges;
 #[path = "http/clock.rs"]

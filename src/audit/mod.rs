@@ -1,7 +1,7 @@
 //! Questions over the log and its projections: what happened, is the file what it was, and do the read models say
 //! what the log says.
 //!
-//! Owns: events in words, pages of history, the state at a point of the past, exports, `verify`, `doctor`, and the
+//! Owns: events in words, pages of history, why a request was refused, the state at a point of the past, exports, `verify`, `doctor`, and the
 //! comparison of live projections with a replay. Refuses to know: SQL, HTTP, who asks, how records are written; nothing
 //! in here ever changes a file of the ledger.
 
@@ -9,6 +9,7 @@ pub mod about;
 pub mod compare;
 pub mod describe;
 pub mod doctor;
+pub mod explanation;
 pub mod export;
 pub mod history;
 pub mod history_tables;

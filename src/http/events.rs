@@ -5,8 +5,9 @@ use super::entry::{Asked, Query};
 use super::manage::{Answered, authorize_read};
 use super::operations::Operation;
 use super::problem::Problem;
-use super::{App, path};
+use super::{App, path, refusal};
 use crate::audit::describe::Words;
+use crate::audit::explanation::Audience;
 use crate::audit::history::{self, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
 use crate::domain::event::{EVENT_TYPES, ManagementOperation};
 use crate::domain::ids::{AccountId, Position, TokenId};
@@ -15,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::ledger::{LogError, LogReader};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use warp::http::StatusCode;
 
 /// Answers an operation on events.
@@ -30,11 +31,24 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
 async fn one(app: &App, variables: &[&str]) -> Answered {
     let raw = variables.first().copied().unwrap_or_default();
     let position = path::number(raw).map_err(|_| Box::new(Problem::malformed("the position is not a number")))?;
-    let event = read(app, move |log, words| history::event(log, words, Position(position))).await?;
+    let position = Position(position);
+    let event = read(app, move |log, words| history::event(log, words, position)).await?;
     match event {
-        Some(event) => Ok(answer::json(StatusCode::OK, &json!({ "data": event }))),
+        Some(mut event) => {
+            explain(app, position, &mut event).await?;
+            Ok(answer::json(StatusCode::OK, &json!({ "data": event })))
+        }
         None => Err(Box::new(Problem::not_found(format!("there is no event at position {position}")))),
     }
+}
+
+/// A refusal shown by itself says why, as far as history shows it.
+async fn explain(app: &App, position: Position, event: &mut Value) -> Result<(), Box<Problem>> {
+    let Some(explanation) = refusal::explanation(app, position).await.map_err(unreadable)? else { return Ok(()) };
+    let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
+    let words = Words { texts: app.ledger.texts(), groups: &groups };
+    event["explanation"] = explanation.members(Audience::Auditor(words)).into();
+    Ok(())
 }
 
 async fn list(app: &App, query: &Query) -> Answered {
@@ -55,11 +69,13 @@ async fn read<T: Send + 'static>(
     let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
     let ledger = app.ledger.clone();
     let result = app.ledger.read_log(move |log| read(log, &Words { texts: ledger.texts(), groups: &groups })).await;
-    result.map_err(|error| {
-        tracing::error!(%error, "history could not be read");
-        let detail = "the log could not be read; the operator finds the reason in the service's own log";
-        Box::new(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "log-unreadable", "Log unreadable", detail))
-    })
+    result.map_err(unreadable)
+}
+
+fn unreadable(error: LogError) -> Box<Problem> {
+    tracing::error!(%error, "history could not be read");
+    let detail = "the log could not be read; the operator finds the reason in the service's own log";
+    Box::new(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "log-unreadable", "Log unreadable", detail))
 }
 
 fn read_query(query: &Query) -> Result<(Filter, Page), Box<Problem>> {

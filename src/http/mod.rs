@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`] and
-//! [`events`] (`/v1`), [`tlog`] (checkpoints), [`ops`] (health and metrics). [`answer`] and [`problem`] build what goes out.
+//! [`events`] (`/v1`), [`tlog`] (checkpoints), [`ops`] (health and metrics). [`answer`], [`problem`],
+//! [`refusal`] and [`scopes`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
 
@@ -18,6 +19,8 @@ pub mod operations;
 pub mod ops;
 pub mod path;
 pub mod problem;
+pub mod refusal;
+pub mod scopes;
 pub mod server;
 pub mod shapes;
 pub mod strict_json;

@@ -1,7 +1,7 @@
 //! What goes wrong, as answers: DNSimple's bodies on `/v2`, RFC 9457 problems everywhere else.
 
 use super::answer::{Reply, add_retry_after, json, text};
-use crate::domain::event::Cause;
+use super::refusal::Told;
 use crate::domain::rejection::{FieldFault, LineFaults};
 use serde_json::{Map, Value};
 use warp::http::{HeaderValue, StatusCode, header};
@@ -30,20 +30,29 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ),
     (
         "forbidden",
-        "The token works, but may not do this. Operator tokens may change and read, auditor tokens may read.",
+        "The token works, but may not do this; cause says why. Operator tokens may change and read, auditor tokens may read.",
     ),
     (
         "grants-exist",
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
-    ("insufficient-scope", "The token works, but its access does not cover what required_scopes names."),
+    (
+        "insufficient-scope",
+        "The token works, but its access does not cover what required_scopes names. If it did once, taken_away_by says which event changed that, and when; last_success, which request was the last that passed with that scope. Ask an operator or auditor, by the decision_id, who made the change and why.",
+    ),
     (
         "idempotency-key-reused",
         "The Idempotency-Key was sent with another method, path or body within 24 hours. A new request takes a new key.",
     ),
-    ("invalid-token", "The token is unknown, malformed, expired, rotated out or deleted. Which of these is not said."),
+    (
+        "invalid-token",
+        "The token is unknown, malformed, expired, rotated out or deleted. Whoever shows a secret that worked is told which, in cause, with the time in ended_at and, where an event ended it, its position in taken_away_by. An operator or auditor looks decision_id up.",
+    ),
     ("last-operator", "This is the last operator token that works. Create another one before deleting it."),
-    ("missing-feature", "The account does not have the feature that this needs."),
+    (
+        "missing-feature",
+        "The account does not have the feature that this needs. If it had it once, taken_away_by says which event ended that.",
+    ),
     (
         "ledger-unavailable",
         "What cannot be recorded is refused. It did not happen, or it happened once: look before sending it again. Retry-After says when to try.",
@@ -57,7 +66,7 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ("plan-required", "On the solo plan access is always full. Grants need the plan that required_plan names."),
     (
         "quota-exceeded",
-        "The hour's requests, or the month's checks, are used up. Retry-After says when there are new ones.",
+        "The hour's requests, or the month's checks, are used up. Retry-After says when there are new ones; limit, how many there are, window_opened_at or month_began_at and resets_at, of which time. If the limit was set within it, limit_set_by says by which event.",
     ),
     ("resource-exists", "The account has a resource of this kind and name; resource_id is its number."),
     (
@@ -97,18 +106,27 @@ pub struct Problem {
     extensions: Map<String, Value>,
     challenge: Option<&'static str>,
     retry_after: Option<u64>,
+    told: Option<Box<Told>>,
 }
 
 impl Problem {
     /// A problem of a documented type.
     pub fn new(status: StatusCode, slug: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, slug, title, detail: detail.into(), extensions: Map::new(), challenge: None, retry_after: None }
+        let (extensions, detail) = (Map::new(), detail.into());
+        Self { status, slug, title, detail, extensions, challenge: None, retry_after: None, told: None }
     }
 
     /// With one more member.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// With the decision's id and what history shows of a refusal.
+    #[must_use]
+    pub fn with_cause(mut self, told: Told) -> Self {
+        self.told = Some(Box::new(told));
         self
     }
 
@@ -148,7 +166,6 @@ impl Problem {
     pub fn address_not_allowed() -> Self {
         let detail = "this token may not be used from this address";
         Self::new(StatusCode::FORBIDDEN, "address-not-allowed", "Address not allowed", detail)
-            .with("cause", Cause::AddressNotAllowed.name())
     }
 
     /// An address failed too often.
@@ -196,6 +213,7 @@ impl Problem {
         body.insert("detail".to_owned(), self.detail.clone().into());
         body.insert("message".to_owned(), self.detail.into());
         body.extend(self.extensions);
+        body.extend(self.told.iter().flat_map(|told| told.members().clone()));
         let mut reply = json(self.status, &Value::Object(body));
         reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -204,6 +222,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             add_retry_after(&mut reply, seconds);
+        }
+        if let Some(told) = self.told {
+            told.add_decision(&mut reply);
         }
         reply
     }

@@ -4,6 +4,7 @@
 //! order of `PARTS`, the rows of each in their own.
 
 use super::Projections;
+use super::changes::{AccountRow, TokenRow};
 use super::last_used::TokenUses;
 use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
@@ -29,9 +30,12 @@ enum Part {
     TokenUses,
     AccountWindows,
     UserWindows,
+    TokenChanges,
+    AccountChanges,
+    RemovedResources,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 11] = [
     Part::Service,
     Part::Accounts,
     Part::Users,
@@ -40,6 +44,9 @@ const PARTS: [Part; 8] = [
     Part::TokenUses,
     Part::AccountWindows,
     Part::UserWindows,
+    Part::TokenChanges,
+    Part::AccountChanges,
+    Part::RemovedResources,
 ];
 
 /// What there is one of.
@@ -155,7 +162,7 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
     fn put(row: Option<&impl Serialize>, out: &mut Vec<u8>) -> Result<bool, CodecError> {
         row.map_or(Ok(false), |row| codec::append_bytes(row, out).map(|()| true))
     }
-    let Projections { state, last_used, usage, .. } = projections;
+    let Projections { state, last_used, usage, changes, .. } = projections;
     match part {
         Part::Service => put((row == 1).then(|| Service::of(projections)).as_ref(), out),
         Part::Accounts => put(state.accounts.get(row), out),
@@ -165,6 +172,9 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
         Part::TokenUses => put(last_used.tokens.get(row), out),
         Part::AccountWindows => put(usage.accounts.get(row), out),
         Part::UserWindows => put(usage.users.get(row), out),
+        Part::TokenChanges => put(changes.tokens.get(row), out),
+        Part::AccountChanges => put(changes.accounts.get(row), out),
+        Part::RemovedResources => put(changes.removed.get(row), out),
     }
 }
 
@@ -172,7 +182,7 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
 pub fn take_chunk(projections: &mut Projections, chunk: &[u8]) -> Result<(), CodecError> {
     let unknown = || CodecError::Malformed { part: "snapshot", reason: "a chunk has no known part".to_owned() };
     let (&part, rows) = chunk.split_first().ok_or_else(unknown)?;
-    let Projections { state, last_used, usage, .. } = projections;
+    let Projections { state, last_used, usage, changes, .. } = projections;
     match PARTS.get(usize::from(part)).ok_or_else(unknown)? {
         Part::Service => {
             codec::from_bytes::<Service>(rows)?.put_into(projections);
@@ -185,6 +195,9 @@ pub fn take_chunk(projections: &mut Projections, chunk: &[u8]) -> Result<(), Cod
         Part::TokenUses => take_rows::<TokenUses>(rows, &mut last_used.tokens),
         Part::AccountWindows => take_rows::<WindowUse>(rows, &mut usage.accounts),
         Part::UserWindows => take_rows::<WindowUse>(rows, &mut usage.users),
+        Part::TokenChanges => take_rows::<TokenRow>(rows, &mut changes.tokens),
+        Part::AccountChanges => take_rows::<AccountRow>(rows, &mut changes.accounts),
+        Part::RemovedResources => take_rows(rows, &mut changes.removed),
     }
 }
 

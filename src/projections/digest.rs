@@ -25,10 +25,12 @@ pub enum ProjectionName {
     GrantUse,
     /// Last windows by token.
     Usage,
+    /// Where access was changed.
+    Changes,
 }
 
 /// All of them.
-pub const PROJECTIONS: [ProjectionName; 8] = [
+pub const PROJECTIONS: [ProjectionName; 9] = [
     ProjectionName::Service,
     ProjectionName::Accounts,
     ProjectionName::Users,
@@ -37,6 +39,7 @@ pub const PROJECTIONS: [ProjectionName; 8] = [
     ProjectionName::LastUsed,
     ProjectionName::GrantUse,
     ProjectionName::Usage,
+    ProjectionName::Changes,
 ];
 
 impl ProjectionName {
@@ -51,6 +54,7 @@ impl ProjectionName {
             Self::LastUsed => "last_used",
             Self::GrantUse => "grant_use",
             Self::Usage => "usage",
+            Self::Changes => "changes",
         }
     }
 
@@ -97,12 +101,21 @@ pub fn entries(
         ProjectionName::LastUsed => {
             projections.last_used.tokens().try_for_each(|(id, uses)| put(format!("token {id}"), bytes(uses)))
         }
-        ProjectionName::GrantUse => projections.last_used.grants().try_for_each(|((token, group, name), uses)| {
-            put(format!("token {token}, group {group}, name {name}"), bytes(uses))
+        ProjectionName::GrantUse => projections.last_used.grants().try_for_each(|((token, account, scope), uses)| {
+            put(format!("token {token}, account {account}, {scope:?}"), bytes(uses))
         }),
         ProjectionName::Usage => projections.usage.windows().try_for_each(|((account, user), window)| {
             put(format!("window of account {account}, user {user}"), bytes(window))
         }),
+        ProjectionName::Changes => {
+            let changes = &projections.changes;
+            let tokens = (1u64..).zip(changes.tokens.iter());
+            tokens.into_iter().try_for_each(|(id, row)| put(format!("token {id}"), bytes(row)))?;
+            let accounts = (1u64..).zip(changes.accounts.iter());
+            accounts.into_iter().try_for_each(|(id, row)| put(format!("account {id}"), bytes(row)))?;
+            let removed = (1u64..).zip(changes.removed.iter()).filter(|(_, position)| !position.is_none());
+            removed.into_iter().try_for_each(|(id, row)| put(format!("resource {id}"), bytes(row)))
+        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! When each token was last used, and when each token last reached each name of a scope group.
+//! When each token was last used, and when the last use of each token that needed each scope was.
 //!
 //! Allowed uses and accepted management commands move it; refusals never do.
 
-use crate::domain::access::{GroupNumber, Target};
+use crate::domain::access::{RequiredScope, Target};
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::{Position, TextNumber, TokenId};
+use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::state::authority_of;
 use crate::domain::table::Table;
 use crate::domain::time::Timestamp;
@@ -35,14 +35,23 @@ impl Uses {
     }
 }
 
-/// A token's use of one name of a scope group; `TextNumber::NONE` is the group's list.
-pub type GrantKey = (TokenId, GroupNumber, TextNumber);
+/// A token's uses on an account that needed one scope. Those of numbers that were unknown in the account are told from
+/// other targets, but not from each other: whoever asks for one number after another makes no more rows.
+pub type GrantKey = (TokenId, AccountId, RequiredScope);
+
+/// The scope that uses are counted under.
+fn counted(scope: RequiredScope) -> RequiredScope {
+    match scope.target {
+        Target::Number(_) => RequiredScope { target: Target::Number(0), ..scope },
+        _ => scope,
+    }
+}
 
 /// Uses of one token.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct TokenUses {
     all: Uses,
-    grants: BTreeMap<(GroupNumber, TextNumber), Uses>,
+    grants: BTreeMap<(AccountId, RequiredScope), Uses>,
 }
 
 /// The projection.
@@ -64,9 +73,12 @@ impl LastUsed {
         self.tokens.get(token.0).map_or(0, |row| row.all.count ^ row.grants.len() as u64)
     }
 
-    /// Uses of a token within a scope group and name.
-    pub fn grant(&self, (token, group, name): GrantKey) -> Option<&Uses> {
-        self.tokens.get(token.0)?.grants.get(&(group, name))
+    /// Uses of a token on an account that needed exactly this scope; of a number that was unknown they are not told.
+    pub fn grant(&self, (token, account, scope): GrantKey) -> Option<&Uses> {
+        if matches!(scope.target, Target::Number(_)) {
+            return None;
+        }
+        self.tokens.get(token.0)?.grants.get(&(account, scope))
     }
 
     /// Every token's uses, in the order of tokens.
@@ -74,11 +86,11 @@ impl LastUsed {
         self.rows().map(|(id, row)| (id, &row.all)).filter(|(_, uses)| uses.count > 0)
     }
 
-    /// Every grant's uses, in the order of tokens, groups and names.
+    /// Every grant's uses, in the order of tokens, accounts and scopes.
     pub fn grants(&self) -> impl Iterator<Item = (GrantKey, &Uses)> {
         let of_token = |(id, row)| {
             let row: &TokenUses = row;
-            row.grants.iter().map(move |(&(group, name), uses)| ((id, group, name), uses))
+            row.grants.iter().map(move |(&(account, scope), uses)| ((id, account, scope), uses))
         };
         self.rows().flat_map(of_token)
     }
@@ -93,11 +105,8 @@ impl LastUsed {
                 let Some(row) = self.row_mut(header.token, tokens) else { return };
                 row.all.add(header.recorded_at, position);
                 let Some(scope) = used.scope else { return };
-                let name = match scope.target {
-                    Target::Name(name) => name,
-                    Target::List | Target::All | Target::Number(_) => TextNumber::NONE,
-                };
-                row.grants.entry((scope.group, name)).or_default().add(header.recorded_at, position);
+                let key = (header.account, counted(scope));
+                row.grants.entry(key).or_default().add(header.recorded_at, position);
             }
             _ if !header.credential.is_none() && authority_of(event).is_some() => {
                 if let Some(row) = self.row_mut(header.credential, tokens) {

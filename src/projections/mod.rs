@@ -3,9 +3,10 @@
 //! Owns: the projections, their digests, their snapshots and the history tables in `views.db`, and building them from
 //! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
 //!
-//! Reading order: [`last_used`], [`usage`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
+//! Reading order: [`last_used`], [`usage`], [`changes`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
 //! [`chunks`] and [`history_tables`] (what is in it), [`rebuild`], [`digest`].
 
+pub mod changes;
 pub mod chunks;
 pub mod digest;
 pub mod history;
@@ -19,6 +20,7 @@ pub mod views;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
 use crate::domain::state::State;
+use changes::Changes;
 use history::History;
 use last_used::LastUsed;
 use usage::Usage;
@@ -34,6 +36,8 @@ pub struct Projections {
     pub last_used: LastUsed,
     /// Who drew how much of each last window.
     pub usage: Usage,
+    /// Where access was changed.
+    pub changes: Changes,
     /// Rows on their way into the history tables, where they are gathered.
     pub history: Option<History>,
 }
@@ -48,6 +52,7 @@ impl Projections {
             history.fold(position, header, event, drawn);
         }
         self.state.evolve(header, event);
+        self.changes.fold(position, header, event, &self.state);
     }
 
     /// Reads a little of the rows that folding records will change, so that they are near by then (see
@@ -66,6 +71,7 @@ impl Projections {
             state: self.state.clone(),
             last_used: self.last_used.clone(),
             usage: self.usage.clone(),
+            changes: self.changes.clone(),
             history: None,
         }
     }

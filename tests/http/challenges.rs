@@ -17,16 +17,15 @@ async fn whoever_shows_no_token_is_told_no_error_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_tokens_that_do_not_work_get_one_answer() {
+async fn whoever_shows_no_secret_of_the_ledger_gets_one_answer() {
     let house = House::new().await;
-    let tokens = [&house.unknown, &house.deleted.text, &house.expired.text, &house.rotated_out];
-    let malformed = ["tlka_short", "a b", "\u{e9}"].map(str::to_owned);
+    let guessed = [&house.unknown, "tlka_short", "a b", "\u{e9}"];
     for path in ["/v2/whoami", "/v1/users", "/v1/self", "/v1/events"] {
         let mut bodies = Vec::new();
-        for token in tokens.into_iter().chain(&malformed) {
+        for token in guessed {
             let told = house.get(token, path).await.expect(401);
             assert_eq!(told.header("www-authenticate"), Some(INVALID), "{path} {token}");
-            assert_eq!(told.header("x-ledger-position"), None);
+            assert_eq!((told.header("x-ledger-position"), told.header("x-decision-id")), (None, None));
             bodies.push(told.body);
         }
         bodies.dedup();
@@ -35,6 +34,30 @@ async fn all_tokens_that_do_not_work_get_one_answer() {
     for value in ["Basic dXNlcjpwYXNz", "Bearer", "Bearer ", "token", ""] {
         let told = house.ask(Ask::get("/v2/whoami").header("Authorization", value)).await.expect(401);
         assert_eq!(told.header("www-authenticate"), Some(INVALID), "{value:?}");
+    }
+}
+
+/// Whoever shows the secret of a token that ended may know that it did; everything else is the answer to a guess.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_works_no_more_adds_its_cause_to_the_same_answer() {
+    let house = House::new().await;
+    let ended = [
+        (&house.deleted.text, "token_deleted"),
+        (&house.expired.text, "token_expired"),
+        (&house.rotated_out, "secret_ended"),
+    ];
+    for path in ["/v2/whoami", "/v1/users", "/v1/self", "/v1/events"] {
+        let guess = house.get(&house.unknown, path).await.expect(401);
+        for (token, cause) in ended {
+            let told = house.get(token, path).await.expect(401);
+            let (mut body, decision) = (told.json(), house.head());
+            assert_eq!(told.header("www-authenticate"), Some(INVALID), "{path} {cause}");
+            assert_eq!((told.header("x-ledger-position"), told.number("x-decision-id")), (None, Some(decision)));
+            assert_eq!((&body["cause"], &body["decision_id"]), (&cause.into(), &decision.into()), "{path}");
+            let plain = guess.json();
+            body.as_object_mut().unwrap().retain(|member, _| plain.get(member).is_some());
+            assert_eq!(body, plain, "{path} {cause}");
+        }
     }
 }
 

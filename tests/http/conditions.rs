@@ -46,7 +46,12 @@ async fn a_token_works_from_its_addresses_and_from_no_other() {
     let token = with(&house, json!({ "allowed_addresses": ["127.0.0.2", "2001:db8::/32"] })).await;
     let head = house.head();
     let told = house.get(&token.text, "/v2/whoami").await.expect(403);
-    assert_eq!(told.json(), json!({ "message": "Permission Denied. This token may not be used from this address" }));
+    // Nothing of the token's past: whoever asks from elsewhere may not be its holder.
+    let expected = json!({
+        "message": "Permission Denied. This token may not be used from this address",
+        "decision_id": house.head(), "cause": "address_not_allowed",
+    });
+    assert_eq!(told.json(), expected);
     assert_eq!(causes_after(&house, head).await, ["address_not_allowed"]);
     let told = ask_from(&house, "127.0.0.2", Ask::get("/v2/whoami").bearer(&token.text)).await.expect(200);
     assert_eq!(told.number("x-ratelimit-remaining"), Some(2_399), "the refusal drew nothing");
@@ -84,7 +89,9 @@ async fn a_token_works_from_the_second_it_begins() {
     house.advance(59);
     let early = house.get(&token.text, "/v2/whoami").await.expect(401);
     let expired = house.get(&house.expired.text, "/v2/whoami").await.expect(401);
-    assert_eq!(early.body, expired.body, "no more is told than of an expired one");
+    let (early_body, expired_body) = (early.json(), expired.json());
+    assert_eq!(early_body["message"], expired_body["message"]);
+    assert_eq!((&early_body["cause"], &expired_body["cause"]), (&json!("not_yet_valid"), &json!("token_expired")));
     assert_eq!(early.header("www-authenticate"), expired.header("www-authenticate"));
     assert_eq!((early.header("x-ledger-position"), early.header("x-ratelimit-limit")), (None, None));
     let own = house.get(&token.text, "/v1/self").await.expect(401);

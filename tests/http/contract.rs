@@ -47,6 +47,10 @@ fn check_answer(described: Described, told: &Told) -> Result<(), String> {
         "www-authenticate",
         "allow",
         "idempotent-replayed",
+        "x-decision-id",
+        "x-token-scopes",
+        "x-accepted-token-scopes",
+        "x-token-expiration",
     ] {
         let mut headers = response.get("headers").into_iter().flat_map(object);
         if told.header(name).is_some() && !headers.any(|(other, _)| other.eq_ignore_ascii_case(name)) {

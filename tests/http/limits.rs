@@ -64,7 +64,7 @@ async fn a_429_says_when_to_come_back_and_then_it_passes() {
     let reset = house.get(&house.solo_full.text, "/v2/whoami").await.expect(200).number("x-ratelimit-reset");
     house.advance(600);
     let told = house.get(&house.solo_full.text, "/v2/whoami").await.expect(429);
-    assert_eq!(told.json(), json!({ "message": "quota exceeded" }));
+    assert_eq!(told.json()["message"], "quota exceeded");
     assert_eq!(told.number("retry-after"), Some(3_000));
     assert_eq!((told.number("x-ratelimit-remaining"), told.number("x-ratelimit-reset")), (Some(0), reset));
     house.advance(2_999);
@@ -118,7 +118,7 @@ async fn research_has_a_cap_in_the_calendar_month() {
     assert_eq!(usage["domain_research"], json!({ "month": "2026-03", "used": 3, "cap": 3 }));
     assert_eq!(usage["general"]["used"], 4, "an invalid name counts in the hour only");
     let told = ask("example.com").await.expect(429);
-    assert_eq!(told.json(), json!({ "message": "Monthly request cap reached" }));
+    assert_eq!(told.json()["message"], "Monthly request cap reached");
     assert_eq!(told.header("retry-after"), Some("Wed, 01 Apr 2026 00:00:00 GMT"));
     assert_eq!(told.number("x-ratelimit-remaining"), Some(2_396), "a refusal draws nothing");
     house.advance(31 * 86_400);

@@ -106,8 +106,10 @@ pub struct UseAnswer {
     pub user: Option<UserCard>,
     /// Accounts that the token acts on, where the route lists them.
     pub accounts: Vec<AccountCard>,
-    /// The access that counts, for a gateway's answer.
+    /// The access that counts, for a gateway's answer and for a refusal's.
     pub access: Option<Access>,
+    /// When the token stops working by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Scope group that a route is judged in; none where it needs no scope.
@@ -428,11 +430,15 @@ impl<'a> Judging<'a> {
             user: self.user_card(),
             accounts: self.listed_accounts(judged),
             access: self.told_access(judged),
+            expires_at: self.token.expires_at,
         }
     }
 
     fn told_access(&self, judged: &Judged<'_>) -> Option<Access> {
-        if !matches!(self.asked.route, Route::Mapped(_)) || judged.verdict == refusal(Cause::AddressNotAllowed) {
+        let is_refused = matches!(judged.verdict, Verdict::Refused(_));
+        let is_told = matches!(self.asked.route, Route::Mapped(_)) || is_refused;
+        // From an address that the token is not for, nothing of it is told.
+        if !is_told || judged.verdict == refusal(Cause::AddressNotAllowed) {
             return None;
         }
         match judged.source {

@@ -1,6 +1,6 @@
 //! Answers to uses that are decided and recorded.
 
-use super::{INVALID_TOKEN, Outcome, Question, ResourceId, Route, UseAnswer, Value, Verdict, json, lists, shapes};
+use super::{Outcome, Question, ResourceId, Route, UseAnswer, Value, Verdict, json, lists, shapes};
 use crate::domain::access::Verb;
 use crate::domain::decide::{Answer, Refused};
 use crate::domain::directory::ResourceFacts;
@@ -10,7 +10,9 @@ use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::entry::Asked;
-use crate::http::problem::message;
+use crate::http::problem::{self, message};
+use crate::http::refusal::{self, Told};
+use crate::http::scopes;
 use crate::ledger;
 use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
@@ -18,24 +20,32 @@ use warp::http::{HeaderValue, StatusCode, header};
 pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
     let Answer::Use(used) = reply.answer else {
         // Unknown to the writer: deleted from no list we know, so it never was.
-        return closed();
+        return unknown();
     };
     let mut answered = match &used.verdict {
-        Verdict::Refused(refused) => refusal(question, &used, refused),
+        // Boxed, or every use would carry the room that only refusals need.
+        Verdict::Refused(refused) => Box::pin(refused_answer(app, question, &used, refused, reply.position)).await,
         Verdict::Allowed { outcome: Outcome::NotFound, .. } => not_found(question),
         Verdict::Allowed { outcome: Outcome::Invalid, .. } => research_invalid(asked, question),
         Verdict::Allowed { .. } => allowed(app, asked, question, &used).await,
     };
     add_traces(&mut answered, &used, reply.position);
+    if !is_closed(&used.verdict)
+        && let Some(group) = group_name(question.route)
+    {
+        answer::add_header(&mut answered, scopes::ACCEPTED_SCOPES, &required_scope(group, question));
+    }
     answered
 }
 
 /// The answer to a token that does not work, here or at all, whatever it asked.
-pub(super) fn dead(used: &UseAnswer, position: Option<Position>) -> Reply {
-    let mut answered = match &used.verdict {
-        Verdict::Refused(Refused { cause: Cause::AddressNotAllowed, .. }) => address_not_allowed(),
-        _ => closed(),
+pub(super) async fn dead(app: &App, used: &UseAnswer, refused: &Refused, position: Option<Position>) -> Reply {
+    let told = refusal::tell(app, refused.cause, position, None).await;
+    let mut answered = match refused.cause {
+        Cause::AddressNotAllowed => address_not_allowed(&told),
+        _ => closed(&told),
     };
+    told.add_decision(&mut answered);
     add_traces(&mut answered, used, position);
     answered
 }
@@ -46,36 +56,72 @@ fn add_traces(answered: &mut Reply, used: &UseAnswer, position: Option<Position>
     }
     if !is_closed(&used.verdict) {
         answer::add_position(answered, position);
+        scopes::add_expiration(answered, used.expires_at.filter(|_| !is_elsewhere(&used.verdict)));
     }
 }
 
-/// A 401 says nothing of where it is recorded.
+/// A 401 has no receipt.
 fn is_closed(verdict: &Verdict) -> bool {
     let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded, Cause::NotYetValid];
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
 }
 
-/// 401: one face for whatever is the matter with a token.
-fn closed() -> Reply {
-    let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
-    reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+/// Whether the token was shown at an address that it is not for: whoever did may not be its holder.
+fn is_elsewhere(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Refused(Refused { cause: Cause::AddressNotAllowed, .. }))
+}
+
+/// 401 for a text that is no token's.
+fn unknown() -> Reply {
+    challenged(message(StatusCode::UNAUTHORIZED, "Authentication failed"))
+}
+
+fn challenged(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(super::INVALID_TOKEN));
     reply
 }
 
-fn address_not_allowed() -> Reply {
-    message(StatusCode::FORBIDDEN, "Permission Denied. This token may not be used from this address")
+/// 401 for a token that does not work. Whoever shows its secret may know why.
+fn closed(told: &Told) -> Reply {
+    challenged(refusal::message(StatusCode::UNAUTHORIZED, "Authentication failed", told))
 }
 
-fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Reply {
+fn address_not_allowed(told: &Told) -> Reply {
+    let words = "Permission Denied. This token may not be used from this address";
+    refusal::message(StatusCode::FORBIDDEN, words, told)
+}
+
+async fn refused_answer(
+    app: &App,
+    question: &Question<'_>,
+    used: &UseAnswer,
+    refused: &Refused,
+    position: Option<Position>,
+) -> Reply {
+    let told = refusal::tell(app, refused.cause, position, used.window).await;
+    let mut reply = refusal(question, used, refused, &told);
+    told.add_decision(&mut reply);
+    if !is_closed(&used.verdict)
+        && let Some(scopes) = used.access.as_ref().and_then(|access| scopes::scopes(app, access))
+    {
+        answer::add_header(&mut reply, scopes::TOKEN_SCOPES, &scopes);
+    }
+    reply
+}
+
+fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused, told: &Told) -> Reply {
+    let message = |status, words: &str| refusal::message(status, words, told);
     match refused.cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => closed(),
-        Cause::AddressNotAllowed => address_not_allowed(),
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => closed(told),
+        Cause::AddressNotAllowed => address_not_allowed(told),
         Cause::WrongKind => {
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
         }
+        // The same of an account that is there and of one that is not, unless the token's user was a member of it.
+        Cause::ForeignAccount if !told.names_an_event() => problem::message(StatusCode::NOT_FOUND, "Not Found"),
         Cause::ForeignAccount => message(StatusCode::NOT_FOUND, "Not Found"),
         // Only a gateway's route names no account where one is needed.
-        Cause::MissingScope | Cause::NoAccount => missing_scope(question),
+        Cause::MissingScope | Cause::NoAccount => missing_scope(question, told),
         Cause::MissingFeature => {
             message(StatusCode::PRECONDITION_FAILED, "Domain Research is not active for this account")
         }
@@ -95,21 +141,29 @@ fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Repl
 }
 
 /// 403 with the scope, in DNSimple's words and in RFC 6750's.
-fn missing_scope(question: &Question<'_>) -> Reply {
-    let scope = required_scope(question);
-    let mut reply = message(StatusCode::FORBIDDEN, &format!("Permission Denied. Required Scope: {scope}"));
+fn missing_scope(question: &Question<'_>, told: &Told) -> Reply {
+    let scope = required_scope(group_name(question.route).unwrap_or("domains"), question);
+    let told = told.clone().with("required_scopes", vec![scope.clone()]);
+    let words = format!("Permission Denied. Required Scope: {scope}");
+    let mut reply = refusal::message(StatusCode::FORBIDDEN, &words, &told);
     let challenge = format!("Bearer realm=\"token-ledger\", error=\"insufficient_scope\", scope=\"{scope}\"");
     answer::add_header(&mut reply, header::WWW_AUTHENTICATE, &challenge);
     reply
 }
 
-fn required_scope(question: &Question<'_>) -> String {
-    let group = match question.route {
-        Route::Zones | Route::Zone => "zones",
-        Route::Certificates | Route::Certificate => "certificates",
-        Route::ResearchStatus => "domain_research",
-        _ => "domains",
-    };
+/// The scope group that a route is judged in; none where it needs no scope.
+fn group_name(route: Route) -> Option<&'static str> {
+    match route {
+        Route::Whoami | Route::Accounts | Route::Mapped(_) => None,
+        Route::Domains | Route::Domain => Some("domains"),
+        Route::Zones | Route::Zone => Some("zones"),
+        Route::Certificates | Route::Certificate => Some("certificates"),
+        Route::ResearchStatus => Some("domain_research"),
+    }
+}
+
+/// As the request sent it: what a number meant is not said.
+fn required_scope(group: &str, question: &Question<'_>) -> String {
     let name = match &question.target {
         super::AskedTarget::Name(name) => name.as_str(),
         super::AskedTarget::Number(_) => question.sent.as_str(),

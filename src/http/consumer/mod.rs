@@ -11,7 +11,7 @@ use super::bearer::Shown;
 use super::entry::Asked;
 use super::operations::Operation;
 use super::problem::{message, validation_failed};
-use super::{App, path, shapes};
+use super::{App, path, scopes, shapes};
 use crate::domain::command::{AskedTarget, Command, Use};
 use crate::domain::decide::{Answer, UseAnswer, Verdict};
 use crate::domain::event::{Outcome, Route};
@@ -64,8 +64,10 @@ async fn unreadable(
         match app.ledger.submit(Command::Use(asked_for), asked.origin()).await {
             Err(unavailable) => return not_recorded(unavailable),
             Ok(reply) => {
-                if let Answer::Use(used) = &reply.answer {
-                    return judged::dead(used, reply.position);
+                if let Answer::Use(used) = &reply.answer
+                    && let Verdict::Refused(refused) = &used.verdict
+                {
+                    return judged::dead(app, used, refused, reply.position).await;
                 }
                 // It works again in the meantime.
             }
@@ -215,8 +217,8 @@ fn unauthenticated(app: &App, asked: &Asked, challenge: &'static str) -> Reply {
     }
 }
 
-/// Adds the rate headers of a known token to an answer given before the decision. Nothing of it is recorded, so a client
-/// at an address that the token is not for learns nothing.
+/// Adds the rate headers, and the expiry, of a known token to an answer given before the decision. Nothing of it is
+/// recorded, so a client at an address that the token is not for learns nothing.
 async fn with_rate_limit(app: &App, asked: &Asked, digest: TokenDigest, mut reply: Reply) -> Reply {
     let window = app
         .ledger
@@ -232,11 +234,12 @@ async fn with_rate_limit(app: &App, asked: &Asked, digest: TokenDigest, mut repl
                 _ => AccountId::NONE,
             };
             let (limit, window) = state.pool(account, token.owner)?;
-            Some((window.view(limit, view.now), view.now))
+            Some((window.view(limit, view.now), token.expires_at, view.now))
         })
         .await;
-    if let Some((window, now)) = window {
+    if let Some((window, expires_at, now)) = window {
         answer::add_rate_limit(&mut reply, &window, now);
+        scopes::add_expiration(&mut reply, expires_at);
     }
     reply
 }

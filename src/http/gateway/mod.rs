@@ -63,7 +63,7 @@ async fn check(app: &App, asked: &Asked, dialect: Dialect, appended: &str) -> Re
     let command = Command::Use(question.use_of(digest, &required));
     let reply = app.ledger.submit(command, question.origin(asked)).await;
     let reply = reply.map_err(|unavailable| Box::new(verdict::not_recorded(unavailable)))?;
-    Ok(verdict::answer(app, &required, reply))
+    Ok(verdict::answer(app, &required, reply).await)
 }
 
 fn untrusted(peer: IpAddr) -> Reply {

@@ -1,20 +1,19 @@
 //! From a decision to what a gateway understands.
 
 use super::dialect::Dialect;
-use crate::domain::access::{Access, Coverage, Level};
 use crate::domain::decide::{Answer, UseAnswer, Verdict};
 use crate::domain::event::Cause;
 use crate::domain::scope_map::{Required, Undecidable};
 use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::problem::Problem;
+use crate::http::refusal::{self, DECISION_ID, Told};
+use crate::http::scopes::{self, ACCEPTED_SCOPES, TOKEN_EXPIRATION, TOKEN_SCOPES};
 use crate::ledger::{self, Unavailable};
 use warp::http::{HeaderName, HeaderValue, StatusCode, header};
 
-/// Names of a group that are told one by one; of more it is said that there is a list.
-const NAMES_TOLD_MAX: usize = 20;
 /// Headers of an answer, what the server adds included: room for them is taken once.
-const HEADERS_EXPECTED: usize = 22;
+const HEADERS_EXPECTED: usize = 24;
 /// Width of the window in the IETF's headers.
 const WINDOW_SECONDS: u64 = 3_600;
 
@@ -22,9 +21,6 @@ const TOKEN_ID: HeaderName = HeaderName::from_static("x-token-id");
 const TOKEN_KIND: HeaderName = HeaderName::from_static("x-token-kind");
 const TOKEN_ACCOUNT: HeaderName = HeaderName::from_static("x-token-account");
 const TOKEN_USER: HeaderName = HeaderName::from_static("x-token-user");
-const TOKEN_SCOPES: HeaderName = HeaderName::from_static("x-token-scopes");
-const ACCEPTED_SCOPES: HeaderName = HeaderName::from_static("x-accepted-token-scopes");
-const DECISION_ID: HeaderName = HeaderName::from_static("x-decision-id");
 const AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 const RATE_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -42,17 +38,22 @@ pub fn in_dialect(dialect: Dialect, mut reply: Reply) -> Reply {
 }
 
 /// The answer to a decided question.
-pub fn answer(app: &App, required: &Required<'_>, reply: ledger::Reply) -> Reply {
+pub async fn answer(app: &App, required: &Required<'_>, reply: ledger::Reply) -> Reply {
     let Answer::Use(used) = reply.answer else { return Problem::invalid_token().into_reply() };
     let mut answered = match &used.verdict {
         Verdict::Allowed { .. } => answer::empty(StatusCode::OK),
-        Verdict::Refused(refused) => refusal(required, &used, refused.cause),
+        Verdict::Refused(refused) => {
+            // Boxed, or every question would carry the room that only refusals need.
+            let told = Box::pin(refusal::tell(app, refused.cause, reply.position, used.window)).await;
+            refusal(required, &used, refused.cause, told)
+        }
     };
     if is_closed(&used.verdict) {
         return answered;
     }
     say_who(app, &mut answered, &used);
     say_rate(&mut answered, &used);
+    scopes::add_expiration(&mut answered, used.expires_at);
     let position = reply.position.map(|position| position.0.to_string()).unwrap_or_default();
     answer::add_header(&mut answered, DECISION_ID, &position);
     answer::add_position(&mut answered, reply.position);
@@ -67,27 +68,35 @@ fn is_closed(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
 }
 
-fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause) -> Reply {
-    let problem =
-        |status, slug, title, detail: &str| Problem::new(status, slug, title, detail).with("cause", cause.name());
+fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause, told: Told) -> Reply {
+    let scope = required.scope().filter(|_| cause == Cause::MissingScope);
+    let problem = problem_of(used, cause, scope.as_deref()).with_cause(told);
+    let mut reply = problem.into_reply();
+    if let Some(scope) = scope {
+        let challenge = format!("Bearer realm=\"token-ledger\", error=\"insufficient_scope\", scope=\"{scope}\"");
+        answer::add_header(&mut reply, header::WWW_AUTHENTICATE, &challenge);
+    }
+    reply
+}
+
+fn problem_of(used: &UseAnswer, cause: Cause, scope: Option<&str>) -> Problem {
+    let problem = |status, slug, title, detail: &str| Problem::new(status, slug, title, detail);
     match cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => {
-            Problem::invalid_token().into_reply()
-        }
-        Cause::AddressNotAllowed => Problem::address_not_allowed().into_reply(),
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => Problem::invalid_token(),
+        Cause::AddressNotAllowed => Problem::address_not_allowed(),
         Cause::WrongKind => {
             let detail = "tokens of this kind do not call this API";
-            problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail).into_reply()
+            problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
         }
         Cause::NoAccount => {
             let detail = "the path names no account, and this token acts on more than one";
-            problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail).into_reply()
+            problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
         }
-        Cause::ForeignAccount => Problem::not_found("not found").into_reply(),
-        Cause::MissingScope => missing_scope(required),
+        Cause::ForeignAccount => Problem::not_found("not found"),
+        Cause::MissingScope => missing_scope(scope.unwrap_or_default()),
         Cause::MissingFeature => {
             let detail = "Domain Research is not active for this account";
-            problem(StatusCode::PRECONDITION_FAILED, "missing-feature", "Feature not active", detail).into_reply()
+            problem(StatusCode::PRECONDITION_FAILED, "missing-feature", "Feature not active", detail)
         }
         Cause::QuotaExceeded => {
             let reset = used.window.map_or(0, |window| window.reset_or_full(used.now));
@@ -100,20 +109,15 @@ fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause) -> Reply {
     }
 }
 
-/// 403 with the scope, in RFC 6750's words too.
-fn missing_scope(required: &Required<'_>) -> Reply {
-    let scope = required.scope().unwrap_or_default();
+fn missing_scope(scope: &str) -> Problem {
     let detail = format!("Permission Denied. Required Scope: {scope}");
     let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient-scope", "Insufficient scope", detail);
-    let mut reply = problem.with("required_scopes", vec![scope.clone()]).into_reply();
-    let challenge = format!("Bearer realm=\"token-ledger\", error=\"insufficient_scope\", scope=\"{scope}\"");
-    answer::add_header(&mut reply, header::WWW_AUTHENTICATE, &challenge);
-    reply
+    problem.with("required_scopes", vec![scope])
 }
 
-fn over_quota(detail: &str, seconds: u64) -> Reply {
+fn over_quota(detail: &str, seconds: u64) -> Problem {
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota-exceeded", "Quota exceeded", detail);
-    problem.with_retry_after(seconds).into_reply()
+    problem.with_retry_after(seconds)
 }
 
 /// 403 for what the map does not decide: default deny, with the reason.
@@ -136,28 +140,10 @@ fn say_who(app: &App, reply: &mut Reply, used: &UseAnswer) {
     headers.insert(TOKEN_KIND, HeaderValue::from_static(used.kind.name()));
     headers.insert(TOKEN_ACCOUNT, number(used.account.map(|account| account.id.0)));
     headers.insert(TOKEN_USER, number(used.user.map(|user| user.id.0)));
-    let scopes = used.access.as_ref().map(|access| scopes(app, access)).unwrap_or_default();
+    // A token without an end gets it empty.
+    headers.insert(TOKEN_EXPIRATION, HeaderValue::from_static(""));
+    let scopes = used.access.as_ref().and_then(|access| scopes::scopes(app, access)).unwrap_or_default();
     answer::add_header(reply, TOKEN_SCOPES, &scopes);
-}
-
-/// An access as scopes, separated by spaces (RFC 6749 section 3.3): `full`, or one a grant and name.
-fn scopes(app: &App, access: &Access) -> String {
-    let Access::Granted(grants) = access else { return "full".to_owned() };
-    let map = app.gateway.map().unwrap_or_default();
-    let mut scopes = Vec::new();
-    for grant in grants {
-        let group = map.group_name(grant.group);
-        let verb = if grant.level == Level::FullAccess { "write" } else { "read" };
-        match &grant.coverage {
-            Coverage::All => scopes.push(format!("{group}:*:{verb}")),
-            Coverage::Named(names) if names.len() > NAMES_TOLD_MAX => scopes.push(format!("{group}:listed:{verb}")),
-            Coverage::Named(names) => {
-                let names = names.iter().filter_map(|&name| app.ledger.texts().text(name).ok().flatten());
-                scopes.extend(names.map(|name| format!("{group}:{name}:{verb}")));
-            }
-        }
-    }
-    scopes.join(" ")
 }
 
 /// The window in DNSimple's headers and in those of draft-ietf-httpapi-ratelimit-headers.

@@ -19,10 +19,11 @@ use super::entry::{Asked, Body};
 use super::fields::Fields;
 use super::operations::Operation;
 use super::problem::Problem;
-use super::{App, path};
+use super::{App, path, refusal};
 use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
-use crate::domain::event::{Cause, ManagementOperation};
+use crate::domain::event::Cause;
+use crate::domain::event::ManagementOperation;
 use crate::domain::ids::{Position, Version};
 use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
@@ -173,6 +174,14 @@ async fn try_submit(
     match reply.answer {
         Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
         Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
+        Answer::Rejected(Rejection::Closed(cause)) => {
+            let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
+            Err(Box::new(Problem::invalid_token().with_cause(told)))
+        }
+        Answer::Rejected(Rejection::Forbidden(cause)) => {
+            let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
+            Err(Box::new(forbidden(cause).with_cause(told)))
+        }
         Answer::Rejected(rejection) => Ok(Err(rejection)),
         Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
@@ -224,7 +233,6 @@ fn forbidden(cause: Cause) -> Problem {
         "Forbidden",
         "this token may not do this; an operator token can (an auditor token can read)",
     )
-    .with("cause", cause.name())
 }
 
 async fn conflicting(app: &App, conflict: Conflict) -> Problem {

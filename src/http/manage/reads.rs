@@ -13,6 +13,7 @@ use crate::http::entry::Asked;
 use crate::http::operations::Operation;
 use crate::http::path;
 use crate::http::problem::Problem;
+use crate::http::scopes;
 use crate::http::shapes;
 use crate::ledger::View;
 use serde_json::{Value, json};
@@ -165,17 +166,25 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
 /// What a token may know of itself, whatever its kind.
 pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
     let digest = credential(app, asked)?;
-    let shape = app
+    let own = app
         .ledger
         .view_with_digests(|view, digests| {
             let &(id, secret) = digests.get(&digest)?;
             let token = view.projections.state.token(id)?;
             token.check(secret, view.now, Some(asked.peer())).ok()?;
-            Some(own_shape(&view, token, secret))
+            let access = matches!(token.owner, Owner::Account(_)).then(|| token.access.clone());
+            Some((own_shape(&view, token, secret), access, token.expires_at))
         })
         .await;
-    match shape {
-        Some(shape) => Ok(answer::json(StatusCode::OK, &json!({ "data": shape }))),
+    match own {
+        Some((shape, access, expires_at)) => {
+            let mut reply = answer::json(StatusCode::OK, &json!({ "data": shape }));
+            // A token without an access of its own follows another's, account by account: the body says which.
+            let scopes = access.and_then(|access| scopes::scopes(app, &access)).unwrap_or_default();
+            answer::add_header(&mut reply, scopes::TOKEN_SCOPES, &scopes);
+            scopes::add_expiration(&mut reply, expires_at);
+            Ok(reply)
+        }
         // A known token that does not work, or not from here: the attempt is recorded, and its rejection is the answer.
         None => {
             super::submit(app, asked, digest, Change::Look(Managed::ReadTokens)).await?;
