@@ -17,6 +17,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod names;
 pub mod rejection;
+pub mod report;
 pub mod scope_map;
 pub mod state;
 pub mod table;

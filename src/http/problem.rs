@@ -59,7 +59,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "too-many-failures",
         "Too many failed authentications from this address. A token that works is never blocked by this.",
     ),
-    ("unsupported-media-type", "Send application/json; an import of many tokens is application/x-ndjson, a form at /oauth application/x-www-form-urlencoded."),
+    (
+        "unsupported-media-type",
+        "Send application/json; an import of many tokens is application/x-ndjson, a form at /oauth application/x-www-form-urlencoded.",
+    ),
     (
         "validation-error",
         "Fields are not valid; errors says for each field what is wrong with it. Of an import of many, lines says it for each line, and nothing was taken over.",

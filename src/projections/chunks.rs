@@ -9,6 +9,7 @@ use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
+use crate::domain::report::Generation;
 use crate::domain::state::{FormerLog, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
@@ -29,9 +30,10 @@ enum Part {
     TokenUses,
     AccountWindows,
     UserWindows,
+    Reports,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part::Service,
     Part::Accounts,
     Part::Users,
@@ -40,6 +42,7 @@ const PARTS: [Part; 8] = [
     Part::TokenUses,
     Part::AccountWindows,
     Part::UserWindows,
+    Part::Reports,
 ];
 
 /// What there is one of.
@@ -79,6 +82,7 @@ impl Service {
             users: _,
             resources: _,
             tokens: _,
+            reports: _,
         } = &projections.state;
         Self {
             position: projections.position,
@@ -165,6 +169,7 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
         Part::TokenUses => put(last_used.tokens.get(row), out),
         Part::AccountWindows => put(usage.accounts.get(row), out),
         Part::UserWindows => put(usage.users.get(row), out),
+        Part::Reports => put(row_of_reports(state, row).as_ref(), out),
     }
 }
 
@@ -185,7 +190,20 @@ pub fn take_chunk(projections: &mut Projections, chunk: &[u8]) -> Result<(), Cod
         Part::TokenUses => take_rows::<TokenUses>(rows, &mut last_used.tokens),
         Part::AccountWindows => take_rows::<WindowUse>(rows, &mut usage.accounts),
         Part::UserWindows => take_rows::<WindowUse>(rows, &mut usage.users),
+        Part::Reports => take_reports(rows, state),
     }
+}
+
+/// A generation of a reporter's lines, by its place among all.
+fn row_of_reports(state: &State, row: u64) -> Option<(TokenId, Timestamp, &Shared<Generation>)> {
+    state.reports.rows().nth(usize::try_from(row).ok()?.checked_sub(1)?)
+}
+
+fn take_reports(mut rows: &[u8], state: &mut State) -> Result<(), CodecError> {
+    while !rows.is_empty() {
+        state.reports.add_row(codec::read_part(&mut rows)?);
+    }
+    Ok(())
 }
 
 fn take_rows<T: Clone + for<'de> Deserialize<'de>>(mut rows: &[u8], table: &mut Table<T>) -> Result<(), CodecError> {

@@ -53,6 +53,7 @@ pub(super) fn decide_call(
     let (right, operation) = match &call.wish {
         GatewayWish::Authorize { .. } => (GatewayRight::Authorize, ManagementOperation::Authorize),
         GatewayWish::Revoke { .. } => (GatewayRight::Revoke, ManagementOperation::DeleteToken),
+        GatewayWish::Report { .. } => (GatewayRight::Report, ManagementOperation::ReportUses),
         GatewayWish::Look(right, operation) => (*right, *operation),
     };
     let (gateway, secret) = match shown(state, digests, call.gateway, context.now, &[TokenKind::Gateway]) {
@@ -71,6 +72,7 @@ pub(super) fn decide_call(
     };
     match &call.wish {
         GatewayWish::Authorize { .. } => nothing(Answer::Authorized(Vec::new())),
+        GatewayWish::Report { .. } => nothing(Answer::Reported(Vec::new())),
         GatewayWish::Look(..) => nothing(Answer::Done(Done { subject: DoneSubject::Service, created: false })),
         GatewayWish::Revoke { shown } => {
             let acting = Acting {
@@ -120,11 +122,8 @@ pub fn decide_question(
     if !reaches(state, reach, token, question.account) {
         return unknown();
     }
-    let origin = Origin {
-        request: context.origin.request,
-        address: client.address.clone(),
-        agent: client.agent.clone(),
-    };
+    let origin =
+        Origin { request: context.origin.request, address: client.address.clone(), agent: client.agent.clone() };
     let context = Context { now: context.now, origin: &origin };
     let route = Route::Asked(AskedRoute { gateway: gateway.id, secret, mapped: question.mapped });
     let asked = Use {

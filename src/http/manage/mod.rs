@@ -171,7 +171,9 @@ async fn try_submit(
         Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
         Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
         Answer::Rejected(rejection) => Ok(Err(rejection)),
-        Answer::Use(_) | Answer::Authorized(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
+        Answer::Use(_) | Answer::Authorized(_) | Answer::Reported(_) => {
+            Err(Box::new(Problem::malformed("the command was not a change")))
+        }
     }
 }
 
