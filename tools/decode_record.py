@@ -254,7 +254,9 @@ operation = enum(
     "ErasePersonalTexts",
     "Authorize",
     "Introspect",
+    "ReportUses",
 )
+report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report", "Revoke")
@@ -430,6 +432,22 @@ TYPES = {
         struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
     ),
     (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
+    (48, 1): (
+        "UseReported",
+        struct(
+            ("key", raw(16)),
+            ("content", raw(16)),
+            ("occurred_at", timestamp),
+            ("known_position", u64),
+            ("secret", u32),
+            ("scope", option(scope)),
+            ("mapped", option(mapped_route)),
+            ("status", u16),
+            ("address", text),
+            ("flags", sequence(report_flag)),
+            by,
+        ),
+    ),
 }
 
 

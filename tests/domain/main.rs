@@ -3,6 +3,7 @@
 mod harness;
 
 mod access;
+mod authorize;
 mod directory;
 mod doors;
 mod erasure;
