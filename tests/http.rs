@@ -53,5 +53,7 @@ mod shapes;
 mod status_table;
 #[path = "http/usage_history.rs"]
 mod usage_history;
+#[path = "http/uses.rs"]
+mod uses;
 #[path = "http/wire.rs"]
 mod wire;

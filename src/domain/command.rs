@@ -7,7 +7,7 @@ use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::rejection::FieldFault;
-use super::report::ReportedUse;
+use super::reported_use::ReportedUse;
 use super::scope_map::MapGroup;
 use super::text::{PersonalText, Subject};
 use super::time::Timestamp;

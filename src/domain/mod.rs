@@ -18,6 +18,8 @@ pub mod ids;
 pub mod names;
 pub mod rejection;
 pub mod report;
+pub mod reported_keys;
+pub mod reported_use;
 pub mod scope_map;
 pub mod state;
 pub mod table;

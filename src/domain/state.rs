@@ -8,7 +8,7 @@ use super::directory::{Account, Membership, Research, Resource, ResourceKind, Us
 use super::event::{By, Cause, Event, Header, TokenUsed};
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
-use super::report::Reports;
+use super::reported_keys::Reports;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};

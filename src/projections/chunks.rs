@@ -9,7 +9,7 @@ use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
-use crate::domain::report::Generation;
+use crate::domain::reported_keys::Generation;
 use crate::domain::state::{FormerLog, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;

@@ -6,7 +6,7 @@ use token_ledger::domain::command::{AskedTarget, GatewayWish};
 use token_ledger::domain::event::{MappedRoute, Route};
 use token_ledger::domain::idempotency::{KeyHash, RequestDigest};
 use token_ledger::domain::ids::{Position, TokenId};
-use token_ledger::domain::report::{ReportedToken, ReportedUse};
+use token_ledger::domain::reported_use::{ReportedToken, ReportedUse};
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};

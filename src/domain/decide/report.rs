@@ -8,9 +8,8 @@ use crate::domain::command::{AskedTarget, GatewayCall};
 use crate::domain::event::UseReported;
 use crate::domain::gateway::GatewayReach;
 use crate::domain::ids::{AccountId, Position, TextNumber};
-use crate::domain::report::{
-    LineRefusal, LineResult, REPORT_TOLERANCE_SECONDS, ReportFlag, ReportedToken, ReportedUse,
-};
+use crate::domain::report::{LineRefusal, LineResult, REPORT_TOLERANCE_SECONDS, ReportFlag};
+use crate::domain::reported_use::{ReportedToken, ReportedUse};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::{Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;

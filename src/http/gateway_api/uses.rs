@@ -14,7 +14,7 @@ use crate::domain::decide::Answer;
 use crate::domain::event::ManagementOperation;
 use crate::domain::gateway::GatewayRight;
 use crate::domain::ids::TokenId;
-use crate::domain::report::ReportedUse;
+use crate::domain::reported_use::ReportedUse;
 use crate::domain::token_text::TokenDigest;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
