@@ -289,8 +289,8 @@ async fn a_report_over_its_limits_is_refused_whole() {
     let head = house.head();
     for (body, status, slug, words) in [
         (format!("{}\n", line(&house, "a")).into_bytes().repeat(20_001), 422, "limit-reached", "20000 lines"),
-        (vec![b'\n'; 4 << 20], 422, "limit-reached", "at least one line"),
-        (vec![b' '; (4 << 20) + 1], 413, "body-too-large", "4194304 bytes"),
+        (vec![b'\n'; 8 << 20], 422, "limit-reached", "at least one line"),
+        (vec![b' '; (8 << 20) + 1], 413, "body-too-large", "8388608 bytes"),
         (Vec::new(), 422, "limit-reached", "at least one line"),
     ] {
         let told = wire::ask(house.address, &ask(&house.gateway.text, body)).await.expect(status).json();

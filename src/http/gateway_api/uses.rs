@@ -27,8 +27,8 @@ use results::Results;
 use std::borrow::Cow;
 use warp::http::StatusCode;
 
-/// Longest report.
-pub const REPORT_BYTES_MAX: usize = 4 << 20;
+/// Longest report: room for the most lines with every member.
+pub const REPORT_BYTES_MAX: usize = 8 << 20;
 /// Most lines of a report.
 pub const REPORT_LINES_MAX: usize = 20_000;
 /// Lines recorded in one transaction: whoever comes behind waits for so many at most.
