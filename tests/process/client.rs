@@ -105,12 +105,7 @@ impl Client {
         self.read_answer()
     }
 
-    fn send_as(
-        &mut self,
-        request: RequestId,
-        (method, path, token): (&str, &str, &str),
-        body: &str,
-    ) -> io::Result<()> {
+    fn send_as(&mut self, request: RequestId, (method, path, token): (&str, &str, &str), body: &str) -> io::Result<()> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nX-Request-Id: {request}\r\n\
              User-Agent: {}\r\nContent-Length: {}\r\n\r\n{body}",

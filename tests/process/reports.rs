@@ -27,7 +27,8 @@ const KILLS_AFTER: [u64; 3] = [1, 3_000, 5_000];
 fn gateway(server: &Server, scene: &Scene) -> (u64, String) {
     let mut client = Client::connect(server.address).unwrap();
     let body = json!({ "name": "edge", "rights": ["report"], "accounts": [1] });
-    let made = client.ask(Ask::send("POST", "/v1/gateway-tokens", &scene.tokens.operator, &body)).unwrap().expect(201).json();
+    let made =
+        client.ask(Ask::send("POST", "/v1/gateway-tokens", &scene.tokens.operator, &body)).unwrap().expect(201).json();
     (made["data"]["id"].as_u64().unwrap(), made["token"].as_str().unwrap().to_owned())
 }
 
@@ -92,9 +93,8 @@ fn a_report_killed_in_the_middle_and_sent_again_has_each_line_once() {
         let serving = server.take().unwrap_or_else(|| scene.serve(&["--snapshot-events", "3000"]));
         let base = head(&scene);
         let (address, token, body) = (serving.address, token.clone(), body.clone());
-        let sending = std::thread::spawn(move || {
-            Client::connect(address).unwrap().send_lines("/v1/uses", &token, &body).is_ok()
-        });
+        let sending =
+            std::thread::spawn(move || Client::connect(address).unwrap().send_lines("/v1/uses", &token, &body).is_ok());
         kill_after(serving, &scene, base, records);
         assert!(!sending.join().unwrap(), "it was answered before the kill");
         let so_far = recorded(&scene.dir()).len();
