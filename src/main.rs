@@ -1,13 +1,12 @@
 //! The `token-ledger` command.
 
-use clap::Parser;
 use std::process::ExitCode;
-use token_ledger::cli::{self, Arguments};
+use token_ledger::cli;
 
 /// Answers are made on one thread and freed on another, where the system's allocator is slow.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run(Arguments::parse())
+    cli::run(cli::parse())
 }

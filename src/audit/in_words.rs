@@ -24,7 +24,7 @@ fn member(key: &str, value: &Value) -> Option<String> {
 }
 
 /// A value in words; none where it says nothing.
-fn said(value: &Value) -> Option<String> {
+pub fn said(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Bool(true) => Some("yes".to_owned()),

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &EraseArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn is_confirmed(whose: &str) -> Result<bool, Failure> {
+pub(super) fn is_confirmed(whose: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::Finding("erasing cannot be undone; say --yes where nobody can be asked".to_owned()));
     }

@@ -1,6 +1,8 @@
 //! The command line.
 //!
-//! Exit codes: 0 good, 1 a finding or refused input, 2 wrong usage, 74 storage failed (EX_IOERR of sysexits.h).
+//! Exit codes: 0 good, 1 a finding or refused input, 2 wrong usage, 74 storage failed (EX_IOERR of sysexits.h). Over
+//! HTTP also 69 (EX_UNAVAILABLE), the service was not reached or is at fault, and 77 (EX_NOPERM), the credential was
+//! refused.
 
 mod backup;
 mod control;
@@ -9,11 +11,13 @@ mod doctor;
 mod erase;
 mod export;
 mod furnish;
+mod help;
 mod history;
 mod init;
 mod local;
 mod output;
 mod progress;
+pub mod remote;
 mod replay;
 mod restore;
 mod routes;
@@ -21,6 +25,8 @@ mod serve;
 mod staff_token;
 mod state;
 mod verify;
+
+pub use help::{command, parse};
 
 use crate::audit::export::ExportError;
 use crate::audit::inspection::InspectionError;
@@ -113,6 +119,9 @@ enum Command {
     ///
     /// Example: token-ledger routes explain GET /v2/7/zones/example.com
     Routes(routes::RoutesArguments),
+    /// Asks a service over HTTP.
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
 }
 
 /// Where the ledger is.
@@ -144,6 +153,9 @@ pub enum Failure {
     /// The input was refused, or a check found something; the words are for a person.
     #[error("{0}")]
     Finding(String),
+    /// The service refused, or was not reached.
+    #[error(transparent)]
+    Remote(#[from] remote::RemoteFailure),
 }
 
 impl From<InitializeError> for Failure {
@@ -195,6 +207,7 @@ impl Failure {
             Self::Storage(_) | Self::Output(_) => EXIT_STORAGE,
             Self::Log(error) if error.is_storage() => EXIT_STORAGE,
             Self::Log(_) | Self::Finding(_) => EXIT_FINDING,
+            Self::Remote(failure) => failure.exit_code(),
         }
     }
 }
@@ -216,6 +229,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::StaffToken(arguments) => staff_token::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
+        Command::Remote(command) => remote::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

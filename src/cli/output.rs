@@ -17,15 +17,30 @@ pub(super) fn write_table(
     columns: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<(), Failure> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(columns);
-    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(harmless).collect::<Vec<_>>()));
+    let mut table = plain(rows);
+    table.set_header(columns);
     if table.is_empty() {
         writeln!(out, "{title}: none")?;
         return Ok(());
     }
     writeln!(out, "{title}")?;
-    // Every cell is padded to its column's width, the last one needlessly.
+    write_lines(out, &table)
+}
+
+/// The same without a title and heads of columns.
+pub(super) fn write_rows(out: &mut dyn Write, rows: impl IntoIterator<Item = Vec<String>>) -> Result<(), Failure> {
+    write_lines(out, &plain(rows))
+}
+
+fn plain(rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(|cell| harmless(&cell)).collect::<Vec<_>>()));
+    table
+}
+
+/// Every cell is padded to its column's width, the last one needlessly.
+fn write_lines(out: &mut dyn Write, table: &Table) -> Result<(), Failure> {
     for line in table.lines() {
         writeln!(out, " {}", line.trim_end())?;
     }
@@ -33,6 +48,6 @@ pub(super) fn write_table(
 }
 
 /// Texts come from clients: what would steer a terminal is shown as a blank.
-fn harmless(cell: String) -> String {
-    if cell.contains(char::is_control) { cell.replace(char::is_control, "\u{fffd}") } else { cell }
+pub(super) fn harmless(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }

@@ -2,6 +2,7 @@
 //! is in the log has happened, and a replay of the log gives this state again.
 
 mod tokens;
+mod touch;
 
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};

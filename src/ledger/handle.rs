@@ -1,6 +1,7 @@
 //! The handle: what HTTP, the local socket and the command line hold of a running ledger.
 
 use super::Reply;
+use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
 use super::core::{Core, SharedDigests};
 use super::keeper::{self, Closing};
@@ -68,7 +69,7 @@ pub(super) struct Shared {
     pub counters: Counters,
     pub settings: Settings,
     pub unsigned: Unsigned,
-    pub texts: TextReader,
+    pub texts: Arc<TextReader>,
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     pub space: Space,
@@ -253,7 +254,7 @@ impl OpenLedger {
             Err(error) => return Err(error),
         };
         let (sender, receiver) = mpsc::unbounded_channel();
-        let texts = LogReader::texts(&dir)?;
+        let texts = Arc::new(LogReader::texts(&dir)?);
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
             feed: Feed::default(),
@@ -276,7 +277,7 @@ impl OpenLedger {
             texts,
         });
         shared.look_at_space_first();
-        tokio::spawn(wake_callers(receiver));
+        tokio::spawn(callers::wake(receiver, Arc::clone(&shared.texts)));
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         let requests = Arc::new(requests);
         Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads })
@@ -515,13 +516,4 @@ fn spawn_threads(
     let signer = spawn("signer", Box::new(move || signer::run(head_file, &signing)))?;
     let keeper = spawn("keeper", Box::new(move || keeper::run(&keeping)))?;
     Ok(vec![writer, projector, signer, keeper])
-}
-
-async fn wake_callers(mut receiver: mpsc::UnboundedReceiver<Replies>) {
-    while let Some(replies) = receiver.recv().await {
-        for (sender, reply) in replies {
-            // A caller that went away asked for nothing more; its command is carried out all the same.
-            let _ = sender.send(reply);
-        }
-    }
 }

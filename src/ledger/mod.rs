@@ -7,6 +7,7 @@
 //! folds what the writer committed into the read models and takes snapshots; the *signer* signs checkpoints of what
 //! is durable; the *keeper* looks how much room the disk has.
 
+mod callers;
 mod clock_watch;
 mod condition;
 pub mod continuation;

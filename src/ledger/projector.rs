@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Events folded while readers are kept out.
 const FOLD_EVENTS: usize = 4_096;
+/// Events whose rows are fetched at once: few enough that the first are still near when the last have come.
+const TOUCHED_EVENTS: usize = 64;
 /// Events that may wait before the projector is woken for them, if nobody reads.
 const WAITING_EVENTS: usize = 4_096;
 /// How long events wait at most before they are folded, if nobody reads.
@@ -127,9 +129,12 @@ fn fold(shared: &Shared, batch: &Batch) {
     let mut position = batch.first;
     for chunk in batch.records.chunks(FOLD_EVENTS) {
         let mut projections = shared.projections.write();
-        for recorded in chunk {
-            projections.fold(position, &recorded.header, &recorded.event);
-            position = position.next();
+        for group in chunk.chunks(TOUCHED_EVENTS) {
+            std::hint::black_box(projections.touch(group.iter().map(|recorded| &recorded.header)));
+            for recorded in group {
+                projections.fold(position, &recorded.header, &recorded.event);
+                position = position.next();
+            }
         }
         drop(projections);
         shared.set_folded(Position(position.0 - 1));

@@ -82,6 +82,11 @@ impl LastUsed {
         self.rows().map(|(id, row)| (id, &row.reported)).filter(|(_, reported)| reported.count > 0)
     }
 
+    /// Reads a little of a token's row.
+    pub(super) fn touch(&self, token: TokenId) -> u64 {
+        self.tokens.get(token.0).map_or(0, |row| row.all.count ^ row.grants.len() as u64)
+    }
+
     /// Uses of a token within a scope group and name.
     pub fn grant(&self, (token, group, name): GrantKey) -> Option<&Uses> {
         self.tokens.get(token.0)?.grants.get(&(group, name))

@@ -107,6 +107,11 @@ impl Usage {
         window.filter(|window| window.opened_at != 0)
     }
 
+    /// Reads a little of an account's row, and of what it says of a token.
+    pub(super) fn touch(&self, account: AccountId, token: TokenId) -> u64 {
+        self.accounts.get(account.0).map_or(0, |row| row.used ^ row.by_token.get(&token).copied().unwrap_or(0))
+    }
+
     /// Every pool's last window, in order: users' own first.
     pub fn windows(&self) -> impl Iterator<Item = (Pool, &WindowUse)> {
         let users = (1..).map(|user| (AccountId::NONE, UserId(user))).zip(self.users.iter());

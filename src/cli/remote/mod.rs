@@ -1,0 +1,209 @@
+//! The command line over HTTP: every call of `/v1` that a person makes, as `token-ledger NOUN VERB`.
+//!
+//! What there is stands in a table ([`NOUNS`]) by operations of the service. From it come the arguments, the request
+//! and the form of the answer.
+
+mod arguments;
+mod call;
+mod config;
+mod connection;
+mod failure;
+mod grants;
+mod nouns;
+mod paging;
+mod refusal;
+mod secret;
+mod show;
+pub mod table;
+
+pub use failure::RemoteFailure;
+pub use nouns::NOUNS;
+
+use super::Failure;
+use super::output::{harmless, out};
+use arguments::{add_nouns, ids};
+use call::Call;
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
+use config::Settings;
+use connection::{Answer, Connection};
+use secret::SecretFile;
+use serde_json::{Map, Value};
+use show::List;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use table::{Kind, Shows, Verb};
+
+/// A verb of a noun with what was said.
+#[derive(Clone, Debug)]
+pub struct RemoteCommand {
+    verb: &'static Verb,
+    said: ArgMatches,
+}
+
+impl FromArgMatches for RemoteCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let none = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, said) = matches.subcommand().ok_or_else(none)?;
+        let noun = NOUNS.iter().find(|noun| noun.name == name).ok_or_else(none)?;
+        let (verb, said) = match noun.verb("") {
+            Some(verb) => (verb, said),
+            None => {
+                let (name, said) = said.subcommand().ok_or_else(none)?;
+                (noun.verb(name).ok_or_else(none)?, said)
+            }
+        };
+        Ok(Self { verb, said: said.clone() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for RemoteCommand {
+    fn augment_subcommands(command: Command) -> Command {
+        add_nouns(command)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        add_nouns(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        NOUNS.iter().any(|noun| noun.name == name)
+    }
+}
+
+pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
+    let RemoteCommand { verb, said } = command;
+    let call = Call::new(verb, said)?;
+    let connection = Connection::new(&Settings::read(said.get_flag(ids::ALLOW_HTTP))?)?;
+    if verb.fields.iter().any(|field| field.kind == Kind::Switch && !said.get_flag(field.flag)) {
+        confirm(&call)?;
+    }
+    let is_json = said.get_flag(ids::JSON);
+    let mut out = out();
+    let result = match verb.shows {
+        Shows::Pages(columns) => paging::pages(&connection, call, said, List::new(&mut out, columns, is_json)),
+        Shows::Chain(columns, next) => {
+            paging::chain(&connection, call, said, next, List::new(&mut out, columns, is_json))
+        }
+        Shows::Thing => thing(&mut out, &connection.ask(&call)?, call.method, is_json),
+        Shows::Secret => secret(&mut out, &connection, &call, said, is_json),
+        Shows::Done(word) => done(&mut out, &connection.ask(&call)?, word, is_json),
+    };
+    // What came before a fault was good, and is shown.
+    let flushed = out.flush();
+    result?;
+    Ok(flushed?)
+}
+
+/// Asks before what cannot be undone.
+fn confirm(call: &Call) -> Result<(), Failure> {
+    let whose = call.path.trim_start_matches("/v1/").trim_end_matches("/personal-texts").replace('/', " ");
+    match super::erase::is_confirmed(&whose)? {
+        true => Ok(()),
+        false => Err(Failure::Finding("nothing was erased".to_owned())),
+    }
+}
+
+/// The JSON of an answer that is good.
+fn good_json(answer: &Answer) -> Result<Map<String, Value>, RemoteFailure> {
+    if !answer.is_good() {
+        return Err(refusal::failure(answer));
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| {
+        RemoteFailure::Unreachable("the answer is not JSON, as a Token Ledger's is; is the URL right?".to_owned())
+    })
+}
+
+fn thing(out: &mut dyn Write, answer: &Answer, method: &str, is_json: bool) -> Result<(), Failure> {
+    let body = good_json(answer)?;
+    if is_json {
+        return Ok(writeln!(out, "{}", Value::Object(body))?);
+    }
+    show::write_thing(out, &body["data"])?;
+    write_receipt(out, answer, method)
+}
+
+fn done(out: &mut dyn Write, answer: &Answer, word: &str, is_json: bool) -> Result<(), Failure> {
+    if !answer.is_good() {
+        return Err(refusal::failure(answer).into());
+    }
+    match (is_json, answer.header("x-ledger-position")) {
+        (true, _) => Ok(()),
+        (false, Some(position)) => Ok(writeln!(out, "{word}; recorded at position {}.", harmless(position))?),
+        (false, None) => Ok(writeln!(out, "{word}.")?),
+    }
+}
+
+fn write_receipt(out: &mut dyn Write, answer: &Answer, method: &str) -> Result<(), Failure> {
+    if answer.header("idempotent-replayed").is_some() {
+        writeln!(out, "\nIt was carried out before, under the same idempotency key.")?;
+    } else if let Some(position) = answer.header("x-ledger-position") {
+        writeln!(out, "\nRecorded at position {}.", harmless(position))?;
+    } else if method != "GET" {
+        writeln!(out, "\nNothing was changed.")?;
+    }
+    Ok(())
+}
+
+/// A token and its secret, which is in this answer and in no other.
+fn secret(
+    out: &mut dyn Write,
+    connection: &Connection,
+    call: &Call,
+    said: &ArgMatches,
+    is_json: bool,
+) -> Result<(), Failure> {
+    let file = said.get_one::<PathBuf>(ids::SECRET_FILE).map(|path| SecretFile::make(path)).transpose()?;
+    let answer = connection.ask(call)?;
+    let mut body = good_json(&answer)?;
+    let secret = body.get("token").and_then(Value::as_str).map(str::to_owned);
+    let is_written = match (file, &secret) {
+        (Some(file), Some(secret)) => Some(file.fill(secret)?),
+        _ => None,
+    };
+    if is_written.is_some() {
+        body.insert("token".to_owned(), Value::Null);
+    }
+    let shown = write_with_secret(out, &answer, &body, call.method, is_written.as_deref(), is_json);
+    let shown = shown.and_then(|()| Ok(out.flush()?));
+    if let (Err(Failure::Output(error)), Some(_), None) = (&shown, &secret, &is_written) {
+        // Even where the reader has gone away by itself, which ends other output well.
+        let words = format!("the secret could not be shown: {error}. The token is there; rotate it for another one");
+        return Err(RemoteFailure::File(words).into());
+    }
+    shown?;
+    match secret {
+        Some(_) => Ok(()),
+        None => Err(RemoteFailure::Missing(
+            "its secret was in the answer to an earlier request; rotate the token for another one".to_owned(),
+        )
+        .into()),
+    }
+}
+
+fn write_with_secret(
+    out: &mut dyn Write,
+    answer: &Answer,
+    body: &Map<String, Value>,
+    method: &str,
+    is_in: Option<&Path>,
+    is_json: bool,
+) -> Result<(), Failure> {
+    if is_json {
+        return Ok(serde_json::to_writer(&mut *out, body)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out))?);
+    }
+    show::write_thing(out, &body["data"])?;
+    write_receipt(out, answer, method)?;
+    match (is_in, body.get("token").and_then(Value::as_str)) {
+        (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
+        (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,
+        (None, None) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Every noun with its verbs.
+
+mod accounts;
+mod events;
+mod features;
+mod gateway_tokens;
+mod members;
+mod resources;
+mod service;
+mod staff_tokens;
+mod tokens;
+mod usage;
+mod users;
+
+use super::table::Noun;
+
+/// Every noun, as `--help` lists them.
+pub const NOUNS: &[Noun] = &[
+    accounts::ACCOUNTS,
+    users::USERS,
+    members::MEMBERS,
+    resources::RESOURCES,
+    features::FEATURES,
+    tokens::TOKENS,
+    staff_tokens::STAFF_TOKENS,
+    gateway_tokens::GATEWAY_TOKENS,
+    usage::USAGE,
+    events::EVENTS,
+    service::SELF,
+    service::CLOCK,
+];
