@@ -1,12 +1,14 @@
 //! Deciding and appending, one batch at a time, on one thread: the heart of the writer, also used by itself where no
 //! server runs (`init`, local commands, generators, tests).
 
+mod questions;
+
 use super::Reply;
 use crate::clock::Clock;
-use crate::domain::command::{Actor, Change, Command, GatewayCall, GatewayWish, Origin};
+use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::decide::{
-    Answer, Answered, Context, Decision, Done, DoneSubject, Due, QUOTA_TOKENS_A_RECORD, RANGES_A_RECORD, Recorded,
-    Tally, TallyNote, decide, decide_question, narrows, record_quota_total, record_refusal_sum,
+    Answer, Context, Decision, Done, DoneSubject, Due, QUOTA_TOKENS_A_RECORD, RANGES_A_RECORD, Recorded, Tally,
+    TallyNote, decide, narrows, record_quota_total, record_refusal_sum,
 };
 use crate::domain::event::Event;
 use crate::domain::ids::{Position, RequestId, TokenId};
@@ -277,38 +279,6 @@ impl Core {
                 (Answer::Rejected(rejection), None)
             }
         }
-    }
-
-    /// Decides the questions of one call, each on what those before it drew. Uses and refusals always fit a record, so
-    /// that a call is written down whole or, if the batch fails, not at all.
-    fn decide_questions(
-        &mut self,
-        context: &Context<'_>,
-        call: &GatewayCall,
-        progress: &mut Progress,
-    ) -> Result<(Answer, Option<usize>), LogError> {
-        let GatewayWish::Authorize { questions, .. } = &call.wish else {
-            return Ok((Answer::Authorized(Vec::new()), None));
-        };
-        let (first, mut last_of_all) = (self.log.head().next(), None);
-        let mut answered = Vec::with_capacity(questions.len());
-        for question in questions {
-            let mut texts = self.texts.lookup(self.log.connection());
-            let decision = decide_question(&self.state, &self.digests.read(), context, call, question, &mut texts);
-            if let Some(error) = texts.take_failure() {
-                return Err(LogError::Sqlite(error));
-            }
-            let (answer, last) = self.settle(decision, progress);
-            last_of_all = last.or(last_of_all);
-            let position = last.map(|index| Position(first.0 + index as u64));
-            answered.push(match answer {
-                Answer::Use(answer) => Answered { answer: Ok(answer), position },
-                Answer::Rejected(rejection) => Answered { answer: Err(rejection), position },
-                // No question is answered otherwise.
-                _ => Answered { answer: Err(Rejection::UnknownToken), position },
-            });
-        }
-        Ok((Answer::Authorized(answered), last_of_all))
     }
 
     /// The request id of what comes from no request: every record has 16 bytes that nobody can guess.

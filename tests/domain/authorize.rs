@@ -190,7 +190,8 @@ fn what_is_out_of_reach_is_unknown_and_leaves_nothing() {
 fn what_cannot_be_decided_is_told_so_unless_the_token_is_dead() {
     let (mut world, key, gateway) = one_reached();
     let unreadable = Question { account: None, target: AskedTarget::Unreadable, scope: None, mapped: None };
-    for call in [ask(&gateway, &key, &[unreadable.clone()]), dry(ask(&gateway, &key, &[unreadable.clone()]))] {
+    let call = ask(&gateway, &key, std::slice::from_ref(&unreadable));
+    for call in [call.clone(), dry(call)] {
         assert_eq!(*world.call(&call)[0].rejected(), Rejection::Unreadable);
     }
     world.delete(&key);
