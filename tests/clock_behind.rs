@@ -46,6 +46,7 @@ fn left() -> Left {
         name: PersonalText::new("laptop"),
         access: None,
         expires_at: None,
+        conditions: Default::default(),
         secret: NewSecret { digest: token.digest(), hint: token.hint() },
     };
     core.execute(manage(change), Origin::default()).expect("it is recorded");

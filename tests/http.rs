@@ -13,6 +13,8 @@ mod bodies;
 mod challenges;
 #[path = "http/clock.rs"]
 mod clock;
+#[path = "http/conditions.rs"]
+mod conditions;
 #[path = "http/continuity.rs"]
 mod continuity;
 #[path = "http/contract.rs"]

@@ -47,6 +47,7 @@ fn ledger(dir: &DataDir) -> Position {
         name: PersonalText::new("short"),
         access: None,
         expires_at: Some(second(15)),
+        conditions: Default::default(),
         secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
     };
     let created = carry_out(&mut core, &clock, second(10), token);
@@ -68,7 +69,7 @@ fn a_time_is_its_last_record_and_is_judged_by_itself() {
     let closed = |moment: Moment| {
         let past = state_at(&dir, moment, &mut |_| {}).unwrap();
         assert_eq!(past.projections.position, moment.position);
-        past.projections.state.token(TokenId(2)).unwrap().check(1, moment.at)
+        past.projections.state.token(TokenId(2)).unwrap().check_time(1, moment.at)
     };
     // The same position, judged at its own time and at a later one with no record.
     assert_eq!(closed(moment(Point::Position(created))), Ok(()));

@@ -63,7 +63,15 @@ fn setting_up() -> Vec<Command> {
         coverage: CoverageRequest::Named(vec![text("one.example")]),
     };
     let token = |owner, kind, name: &str, access| {
-        local(Change::CreateToken { owner, kind, name: text(name), access, expires_at: None, secret: secret(name) })
+        local(Change::CreateToken {
+            owner,
+            kind,
+            name: text(name),
+            access,
+            expires_at: None,
+            conditions: Default::default(),
+            secret: secret(name),
+        })
     };
     let initialize = Change::Initialize { origin: "ledger.example/one".to_owned(), log_vkey: String::new() };
     vec![
@@ -105,6 +113,7 @@ fn nth_use(number: u64) -> Job {
         request: RequestId(Sha256::digest(number.to_le_bytes())[..16].try_into().unwrap()),
         address: Some(text(&format!("192.0.2.{}", number % 7))),
         agent: Some(text("client/1")),
+        ..Origin::default()
     };
     (command, origin)
 }

@@ -228,6 +228,8 @@ cause = enum(
     "QuotaExceeded",
     "MonthlyCapReached",
     "NoAccount",
+    "NotYetValid",
+    "AddressNotAllowed",
     "MissingRight",
 )
 operation = enum(
@@ -261,6 +263,12 @@ outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report", "Revoke")
 gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
+address_range = enum(
+    "AddressRange",
+    ("V4", struct(("network", raw(4)), ("prefix", u8))),
+    ("V6", struct(("network", raw(16)), ("prefix", u8))),
+)
+conditions = struct(("not_before", option(timestamp)), ("allowed_addresses", sequence(address_range)))
 domain_state = enum("DomainState", "Hosted", "Registered", "Expired")
 domain_facts = struct(
     ("registrant_id", option(u64)),
@@ -405,6 +413,7 @@ TYPES = {
         ),
     ),
     (37, 1): ("GatewayRightsChanged", struct(("gateway", gateway_reach), by)),
+    (38, 1): ("TokenConditionsChanged", struct(("conditions", conditions), by)),
     (40, 1): (
         "TokenUsed",
         struct(*shown, ("resource", resource), *client, ("general", u8), ("research", u8), ("outcome", outcome)),

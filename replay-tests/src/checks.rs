@@ -185,6 +185,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::ResourceRemoved(_)
         | Event::TokenExpiryChanged(_)
         | Event::TokenRotated(_)
+        | Event::TokenConditionsChanged(_)
         | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
         | Event::QuotaRefusalsTotalled(_)

@@ -3,10 +3,12 @@
 //! A generator looks at the state to name things that are there, and now and then names things that are not. One
 //! seed gives the same commands for the same states.
 
+mod conditions;
 mod reports;
 
 use crate::random::Random;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
@@ -14,6 +16,7 @@ use token_ledger::domain::command::{
     GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, NewImport, NewSecret, Origin, Question,
     ResourceRequest, Use,
 };
+use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{ManagementOperation, MappedRoute, OutageCause, Route};
@@ -260,13 +263,15 @@ impl Generator {
     }
 
     fn origin(&mut self) -> Origin {
-        let address = self.random.percent(80).then(|| format!("192.0.2.{}", self.random.below(12)));
+        let last = u8::try_from(self.random.below(12)).unwrap_or(0);
+        let from = self.random.percent(80).then(|| IpAddr::from([192, 0, 2, last]));
+        let address = from.map(|address| PersonalText::new(address.to_string()));
         let agent = self.random.percent(80).then(|| match self.random.percent(30) {
             true => format!("agent/{}", self.random.number()),
             false => format!("curl/{}", self.random.below(4)),
         });
         let request = RequestId(self.random.bytes_16());
-        Origin { request, address: address.map(PersonalText::new), agent: agent.map(PersonalText::new) }
+        Origin { request, address, from, agent: agent.map(PersonalText::new) }
     }
 
     fn command(&mut self, state: &State) -> Command {
@@ -631,6 +636,7 @@ impl Generator {
             name: if state.is_some() { self.name() } else { PersonalText::new("first") },
             access: may_have_access.then(|| self.access()),
             expires_at: state.and_then(|_| self.expires_at()),
+            conditions: if state.is_some() { self.conditions() } else { Conditions::default() },
             secret: self.secret(state),
         }
     }
@@ -656,6 +662,7 @@ impl Generator {
             secret: self.secret(Some(state)),
             created_at: self.random.percent(50).then(|| Timestamp(self.now.0 - 1)),
             expires_at: self.expires_at(),
+            conditions: self.conditions(),
         }
     }
 
@@ -672,6 +679,7 @@ impl Generator {
                 name: self.name(),
                 reach: GatewayReach::new(self.rights(), self.reached(state)),
                 expires_at: self.expires_at(),
+                conditions: self.conditions(),
                 secret: self.secret(Some(state)),
             },
             3..5 => GatewayChange::Update {
@@ -680,6 +688,7 @@ impl Generator {
                 rights: self.random.percent(50).then(|| self.rights()),
                 accounts: self.random.percent(50).then(|| self.reached(state)),
                 expires_at: self.random.percent(30).then(|| self.expires_at()),
+                conditions: self.conditions_edit(),
                 if_match,
             },
             5..7 => {
@@ -707,8 +716,8 @@ impl Generator {
                 let asked = self.asked(state);
                 let count = 1 + self.random.below(12);
                 let questions = (0..count).map(|_| self.question(state)).collect();
-                let Origin { address, agent, .. } = self.origin();
-                let client = Client { address, agent };
+                let Origin { from, agent, .. } = self.origin();
+                let client = Client { address: from, agent };
                 GatewayWish::Authorize { shown: asked.digest, client, questions, dry_run: self.random.percent(20) }
             }
         };
@@ -753,6 +762,7 @@ impl Generator {
                 name: self.random.percent(40).then(|| self.name()),
                 access: (matches!(owner, Owner::Account(_)) && self.random.percent(60)).then(|| self.access()),
                 expires_at: self.random.percent(30).then(|| self.expires_at()),
+                conditions: self.conditions_edit(),
                 if_match,
             },
             5..9 => {

@@ -52,6 +52,7 @@ cases![
     names_in_paths,
     a_token_expires,
     tokens_of_another_system_are_taken_over,
+    a_token_with_conditions,
 ];
 
 fn cases_folder() -> PathBuf {

@@ -44,7 +44,10 @@ fn by(actor: Actor, change: Change) -> Job {
 fn new_token(token: u64) -> Job {
     let (owner, kind, name) = (Owner::Account(ACCOUNT), TokenKind::Account, PersonalText::new("token"));
     let (access, secret) = (Some(AccessRequest::Full), NewSecret { digest: digest(token), hint: *b"hint" });
-    by(Actor::Local(1_000), Change::CreateToken { owner, kind, name, access, expires_at: None, secret })
+    by(
+        Actor::Local(1_000),
+        Change::CreateToken { owner, kind, name, access, expires_at: None, conditions: Default::default(), secret },
+    )
 }
 
 impl Ledger {

@@ -165,6 +165,7 @@ fn uses_and_refusals_are_counted_in_their_hour_and_a_window_when_another_opens()
         name: PersonalText::new("counted"),
         access: Some(AccessRequest::Granted(Vec::<GrantRequest>::new())),
         expires_at: None,
+        conditions: Default::default(),
         secret: NewSecret { digest: TokenDigest::of("counted"), hint: *b"abcd" },
     };
     story.commit(&[by(open), by(create)]);

@@ -101,6 +101,7 @@ fn furniture(tokens: u64) -> Vec<Job> {
         name: PersonalText::new(format!("token {token}")),
         access: Some(AccessRequest::Full),
         expires_at: None,
+        conditions: Default::default(),
         secret: NewSecret { digest: digest(token), hint: *b"abcd" },
     };
     std::iter::once(by(open)).chain((0..tokens).map(|token| by(create(token)))).collect()

@@ -233,6 +233,7 @@ impl Words<'_> {
             | Event::TokenRotated(_)
             | Event::TokenDeleted(_)
             | Event::TokenImported(_)
+            | Event::TokenConditionsChanged(_)
             | Event::GatewayRightsChanged(_) => self.token_data(event),
             _ => self.directory_data(event),
         }
@@ -284,6 +285,10 @@ impl Words<'_> {
                 "access": self.access(&e.access), "secret": secret(&e.secret),
                 "created_at": time_or_null(e.created_at),
                 "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
+            }),
+            Event::TokenConditionsChanged(e) => json!({
+                "not_before": time_or_null(e.conditions.not_before),
+                "allowed_addresses": e.conditions.ranges_in_words(), "by": self.by(&e.by),
             }),
             Event::GatewayRightsChanged(e) => json!({ "gateway": gateway(&e.gateway), "by": self.by(&e.by) }),
             Event::TokenRenamed(e) => json!({ "name": self.text(e.name), "by": self.by(&e.by) }),

@@ -4,6 +4,7 @@ use super::Failure;
 use super::init::change;
 use crate::domain::access::Level;
 use crate::domain::command::{AccessRequest, Change, CoverageRequest, GrantRequest, NewSecret, ResourceRequest};
+use crate::domain::conditions::Conditions;
 use crate::domain::decide::DoneSubject;
 use crate::domain::directory::{DomainFacts, DomainState, Plan, ZoneFacts};
 use crate::domain::ids::{AccountId, UserId};
@@ -129,7 +130,8 @@ impl Furnishing<'_> {
         let secret = TokenSecret::from_random(kind, &self.entropy.bytes_32());
         let new = NewSecret { digest: secret.digest(), hint: secret.hint() };
         let name = PersonalText::new(name);
-        change(self.core, Change::CreateToken { owner, kind, name, access, expires_at: None, secret: new })?;
+        let (expires_at, conditions) = (None, Conditions::default());
+        change(self.core, Change::CreateToken { owner, kind, name, access, expires_at, conditions, secret: new })?;
         Ok(FurnishedToken { purpose, text: secret.reveal_once() })
     }
 }

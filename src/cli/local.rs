@@ -6,6 +6,7 @@
 use super::{Failure, control};
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
+use crate::domain::conditions::Conditions;
 use crate::domain::decide::{Answer, Done, DoneSubject};
 use crate::domain::ids::{Position, TokenId, UserId};
 use crate::domain::text::PersonalText;
@@ -73,6 +74,7 @@ impl LocalChange {
                     name: PersonalText::new(name),
                     access: None,
                     expires_at: expires_at.as_ref().map(parse).transpose()?,
+                    conditions: Conditions::default(),
                     secret: secret_of(digest, hint).ok_or("the secret's digest or hint cannot be read")?,
                 })
             }

@@ -192,8 +192,9 @@ fn resources_of(view: &View<'_>, account: &Account) -> Vec<Value> {
 fn of_token(view: &View<'_>, token: &Token) -> Value {
     let mut shape = shapes::token(view, token);
     let newest = token.secrets.last().map_or(0, |secret| secret.number);
-    shape["state"] = json!(match token.check(newest, view.now) {
-        Ok(()) => "live",
+    shape["state"] = json!(match token.check_time(newest, view.now) {
+        Ok(()) | Err(Closed::AddressNotAllowed) => "live",
+        Err(Closed::NotYetValid) => "not yet valid",
         Err(Closed::Deleted) => "deleted",
         Err(Closed::Expired | Closed::SecretEnded) => "expired",
     });

@@ -1,6 +1,7 @@
 //! Commands: requests to change, or to use, as they reach the writer.
 
 use super::access::{GroupNumber, Level, Verb};
+use super::conditions::{Conditions, ConditionsEdit};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, MappedRoute, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
@@ -13,14 +14,18 @@ use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
 use super::token::{Owner, TokenKind};
 use super::token_text::TokenDigest;
+use core::net::IpAddr;
 
 /// Where a command came from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// The request.
     pub request: RequestId,
-    /// Client address.
+    /// Client address, as it is recorded.
     pub address: Option<PersonalText>,
+    /// Client address, as conditions on tokens are judged by it. None where nobody knows it: what stands for the client
+    /// in the record may then be a gateway.
+    pub from: Option<IpAddr>,
     /// Client agent.
     pub agent: Option<PersonalText>,
 }
@@ -123,6 +128,8 @@ pub struct NewImport {
     pub created_at: Option<Timestamp>,
     /// When it stops working by itself.
     pub expires_at: Option<Timestamp>,
+    /// Its conditions.
+    pub conditions: Conditions,
 }
 
 /// One line of an import. One that could not be read comes along with its faults, so that all are told together.
@@ -145,6 +152,8 @@ pub enum GatewayChange {
         reach: GatewayReach,
         /// When it stops working by itself.
         expires_at: Option<Timestamp>,
+        /// Its conditions.
+        conditions: Conditions,
         /// Its first secret.
         secret: NewSecret,
     },
@@ -160,6 +169,8 @@ pub enum GatewayChange {
         accounts: Option<Vec<AccountId>>,
         /// Expiry; `Some(None)` takes it away.
         expires_at: Option<Option<Timestamp>>,
+        /// Conditions.
+        conditions: ConditionsEdit,
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
@@ -368,6 +379,8 @@ pub enum Change {
         access: Option<AccessRequest>,
         /// When it stops working by itself.
         expires_at: Option<Timestamp>,
+        /// Its conditions.
+        conditions: Conditions,
         /// Its first secret.
         secret: NewSecret,
     },
@@ -383,6 +396,8 @@ pub enum Change {
         access: Option<AccessRequest>,
         /// Expiry; `Some(None)` takes it away.
         expires_at: Option<Option<Timestamp>>,
+        /// Conditions.
+        conditions: ConditionsEdit,
         /// Version that the sender saw.
         if_match: Option<Version>,
     },
@@ -552,8 +567,8 @@ pub enum GatewayWish {
 /// The client that a gateway's question is about, as far as the gateway says.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
-    /// Its address.
-    pub address: Option<PersonalText>,
+    /// Its address. Tokens that take certain addresses only are refused without one.
+    pub address: Option<IpAddr>,
     /// Its agent.
     pub agent: Option<PersonalText>,
 }

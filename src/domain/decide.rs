@@ -5,6 +5,7 @@
 
 mod access;
 mod authorize;
+mod conditions;
 mod consumer;
 mod directory;
 mod draft;

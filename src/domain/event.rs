@@ -6,6 +6,7 @@
 //! `other`, and no 128-bit integers: bincode would write what it cannot read.
 
 use super::access::{Access, GroupNumber, RequiredScope};
+use super::conditions::Conditions;
 use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
@@ -71,6 +72,7 @@ macro_rules! with_event_types {
             35, 1, TokenDeleted;
             36, 1, TokenImported;
             37, 1, GatewayRightsChanged;
+            38, 1, TokenConditionsChanged;
             40, 1, TokenUsed;
             41, 1, TokenUseRefused;
             42, 1, RefusalsSummed;
@@ -456,6 +458,14 @@ payload! {
         by: By,
     }
 
+    /// A token's conditions were replaced. Of a new token right behind its creation, in the same change.
+    TokenConditionsChanged {
+        /// Conditions from here on, replacing all before.
+        conditions: Conditions,
+        /// By what right, and from where.
+        by: By,
+    }
+
     /// A request was allowed. Whose window it drew from: the header's account, or the user's own where it has none.
     TokenUsed {
         /// Which of the token's secrets was shown.
@@ -738,6 +748,10 @@ pub enum Cause {
     MonthlyCapReached,
     /// A gateway's route names no account, and the token acts on more than one.
     NoAccount,
+    /// The token's `not_before` has not come yet.
+    NotYetValid,
+    /// The client's address is in none of the token's ranges, or nobody knows it.
+    AddressNotAllowed,
     /// The gateway token does not have the right.
     MissingRight,
 }
@@ -756,6 +770,8 @@ impl Cause {
             Self::QuotaExceeded => "quota_exceeded",
             Self::MonthlyCapReached => "monthly_cap_reached",
             Self::NoAccount => "no_account",
+            Self::NotYetValid => "not_yet_valid",
+            Self::AddressNotAllowed => "address_not_allowed",
             Self::MissingRight => "missing_right",
         }
     }

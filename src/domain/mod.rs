@@ -1,14 +1,15 @@
 //! The rules, and nothing else.
 //!
-//! Owns: ids, names, token text, access and scope groups, plans, the directory (accounts, users, members,
+//! Owns: ids, names, token text, access and scope groups, conditions, plans, the directory (accounts, users, members,
 //! resources), tokens, usage windows, commands, events, `decide` and `evolve`.
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
-//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
+//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`conditions`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
 //! [`idempotency`], [`state`] (evolve), [`command`], [`decide`]; [`scope_map`] stands by itself.
 
 pub mod access;
 pub mod command;
+pub mod conditions;
 pub mod decide;
 pub mod directory;
 pub mod event;

@@ -142,6 +142,7 @@ impl State {
             Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
             | Event::TokenExpiryChanged(_)
+            | Event::TokenConditionsChanged(_)
             | Event::GatewayRightsChanged(_)
             | Event::TokenRotated(_)
             | Event::TokenDeleted(_) => self.evolve_token(header, event),
@@ -397,6 +398,7 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::TokenDeleted(e) => &e.by,
         Event::TokenImported(e) => &e.by,
         Event::GatewayRightsChanged(e) => &e.by,
+        Event::TokenConditionsChanged(e) => &e.by,
         Event::UseReported(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,

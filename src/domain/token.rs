@@ -1,12 +1,14 @@
 //! A token: one identity, one access, one or two secrets.
 
 use super::access::Access;
+use super::conditions::Conditions;
 use super::gateway::GatewayReach;
 use super::ids::{AccountId, TextNumber, TokenId, UserId, Version};
 use super::text::Subject;
 use super::time::Timestamp;
 use super::token_text::TokenDigest;
 use super::window::UnitCount;
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// What kind of token. Numbers are part of the record format: append only.
@@ -134,6 +136,10 @@ pub enum Closed {
     Expired,
     /// A rotation ended this secret.
     SecretEnded,
+    /// The token's `not_before` has not come yet.
+    NotYetValid,
+    /// The client's address is in none of the token's ranges, or nobody knows it.
+    AddressNotAllowed,
 }
 
 /// A token as the decision state keeps it, deleted ones too: their refusals are recorded.
@@ -161,6 +167,9 @@ pub struct Token {
     pub version: Version,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// What must hold, beside the expiry, for it to work. Boxed, and none where nothing is asked for: most tokens have no
+    /// conditions.
+    pub conditions: Option<Box<Conditions>>,
     /// When it was deleted. Final.
     pub deleted_at: Option<Timestamp>,
     /// When it was taken over from another system, if it was: its uses before are unknown.
@@ -177,8 +186,18 @@ pub struct Token {
 pub const SECRETS_MAX: usize = 1_000;
 
 impl Token {
-    /// Whether the secret with this number opens the door at `now`.
-    pub fn check(&self, secret: u32, now: Timestamp) -> Result<(), Closed> {
+    /// Whether the secret with this number opens the door at `now`, to a client at this address. None stands for an
+    /// address that nobody knows. Whoever lets a token do anything asks here.
+    pub fn check(&self, secret: u32, now: Timestamp, from: Option<IpAddr>) -> Result<(), Closed> {
+        self.check_time(secret, now)?;
+        match &self.conditions {
+            Some(conditions) if !conditions.admits(from) => Err(Closed::AddressNotAllowed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the secret with this number opens the door at `now` to anybody. To show what is, not to let anybody in.
+    pub fn check_time(&self, secret: u32, now: Timestamp) -> Result<(), Closed> {
         if self.deleted_at.is_some() {
             return Err(Closed::Deleted);
         }
@@ -189,12 +208,24 @@ impl Token {
             Some(kept) => kept.not_after.is_some_and(|end| end <= now),
             None => true,
         };
-        if ended { Err(Closed::SecretEnded) } else { Ok(()) }
+        if ended {
+            return Err(Closed::SecretEnded);
+        }
+        match &self.conditions {
+            Some(conditions) if !conditions.has_begun(now) => Err(Closed::NotYetValid),
+            _ => Ok(()),
+        }
     }
 
     /// Whether it works at `now` by its newest secret.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.secrets.last().is_some_and(|secret| self.check(secret.number, now).is_ok())
+        self.secrets.last().is_some_and(|secret| self.check_time(secret.number, now).is_ok())
+    }
+
+    /// Its conditions; empty where nothing is asked for.
+    pub fn conditions(&self) -> &Conditions {
+        static NONE: Conditions = Conditions { not_before: None, allowed_addresses: Vec::new() };
+        self.conditions.as_deref().unwrap_or(&NONE)
     }
 
     /// Last stream number within an account.

@@ -85,6 +85,7 @@ impl Asked {
         Origin {
             request: self.request,
             address: Some(PersonalText::new(self.peer().to_string())),
+            from: Some(self.peer()),
             agent: agent.map(PersonalText::new),
         }
     }

@@ -121,6 +121,26 @@ impl Fields {
         })
     }
 
+    /// A list of texts that `read` reads, or null. Each that it cannot is a fault of its own, in `read`'s words.
+    pub fn texts_or_null<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Option<Vec<T>>> {
+        let items = match self.object.remove(name)? {
+            Value::Null => return Some(None),
+            Value::Array(items) => items,
+            _ => {
+                self.fault(name, "must be a list of strings, or null");
+                return None;
+            }
+        };
+        let mut list = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str().ok_or("must be a string".to_owned()).and_then(&read) {
+                Ok(thing) => list.push(thing),
+                Err(fault) => self.fault(&format!("{name}[{index}]"), fault),
+            }
+        }
+        Some(Some(list))
+    }
+
     /// A list of things that `read` reads.
     pub fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
         self.take(name, wanted, |value| value.as_array()?.iter().map(read).collect())

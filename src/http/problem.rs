@@ -1,6 +1,7 @@
 //! What goes wrong, as answers: DNSimple's bodies on `/v2`, RFC 9457 problems everywhere else.
 
 use super::answer::{Reply, add_retry_after, json, text};
+use crate::domain::event::Cause;
 use crate::domain::rejection::{FieldFault, LineFaults};
 use serde_json::{Map, Value};
 use warp::http::{HeaderValue, StatusCode, header};
@@ -10,6 +11,10 @@ const TYPE_BASE: &str = "/problems/";
 
 /// Every problem type: slug, and what its page says.
 pub const PROBLEM_TYPES: &[(&str, &str)] = &[
+    (
+        "address-not-allowed",
+        "The token works, but not from this address, or not from one that nobody knows. Whoever manages it can change its allowed_addresses.",
+    ),
     (
         "body-too-large",
         "The request body has more bytes than the operation takes; the detail says how many. Send less.",
@@ -140,6 +145,13 @@ impl Problem {
     pub fn invalid_token() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", "Authentication failed")
             .with_challenge("Bearer realm=\"token-ledger\", error=\"invalid_token\"")
+    }
+
+    /// The token works, but not from where it was shown. Which ranges it has is not said.
+    pub fn address_not_allowed() -> Self {
+        let detail = "this token may not be used from this address";
+        Self::new(StatusCode::FORBIDDEN, "address-not-allowed", "Address not allowed", detail)
+            .with("cause", Cause::AddressNotAllowed.name())
     }
 
     /// An address failed too often.

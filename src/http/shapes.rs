@@ -222,6 +222,8 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "created_by": principal(token.created_by),
         "version": token.version.0,
         "expires_at": seconds_or_null(token.expires_at),
+        "not_before": seconds_or_null(token.conditions().not_before),
+        "allowed_addresses": token.conditions().ranges_in_words(),
         "last_used_at": used.map(|uses| seconds(uses.last_at)),
         "last_used_status": last_used_status(view, token),
         "imported_at": seconds_or_null(token.imported_at),

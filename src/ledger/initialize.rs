@@ -3,6 +3,7 @@
 use super::core::Core;
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
+use crate::domain::conditions::Conditions;
 use crate::domain::decide::Answer;
 use crate::domain::ids::TokenId;
 use crate::domain::rejection::Rejection;
@@ -115,6 +116,7 @@ fn first_changes(state: &State, origin: &str, log_vkey: &str, operator: &str, se
         name: PersonalText::new(operator),
         access: None,
         expires_at: None,
+        conditions: Conditions::default(),
         secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
     };
     if state.origin.is_empty() {

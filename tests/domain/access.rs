@@ -27,6 +27,7 @@ fn both(world: &mut World, account: AccountId, user: UserId, access: &AccessRequ
             name,
             access: Some(access.clone()),
             expires_at: None,
+            conditions: Default::default(),
             secret,
         },
     ]

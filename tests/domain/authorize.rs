@@ -6,6 +6,7 @@ use token_ledger::domain::access::{GroupNumber, Verb, Visible, group};
 use token_ledger::domain::command::{
     AccessRequest, AskedTarget, Change, Client, Command, GatewayCall, GatewayWish, Question,
 };
+use token_ledger::domain::conditions::ConditionsEdit;
 use token_ledger::domain::decide::{DoneSubject, is_within_reach};
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{AskedRoute, Cause, Event, ManagementOperation, MappedRoute, Outcome, Route};
@@ -71,7 +72,7 @@ fn a_use_says_which_gateway_asked_by_which_route_and_is_the_tokens_own() {
     world.origin.address = Some(text("192.0.2.1"));
     let mut call = ask(&gateway, &key, &[asked, zone(ONE, "a.example")]);
     if let GatewayWish::Authorize { client, .. } = &mut call.wish {
-        client.address = Some(text("203.0.113.9"));
+        client.address = "203.0.113.9".parse().ok();
     }
     let answers = world.call(&call);
     for (then, mapped) in answers.iter().zip([mapped, None]) {
@@ -246,6 +247,11 @@ fn a_revocation_deletes_by_the_gateways_authority() {
     let header = then.last().header;
     assert_eq!((header.account, header.token), (ONE, key.token));
     assert_eq!((header.principal, header.credential), (Principal::Staff(gateway.token), gateway.token));
+    let later = world.now.plus_seconds(60);
+    let soon = world.account_token(ONE, AccessRequest::Full);
+    let begins = ConditionsEdit { not_before: Some(Some(later)), ..ConditionsEdit::default() };
+    world.manage(TokenEdit { conditions: begins, ..Default::default() }.of(&soon)).done();
+    assert_eq!(world.when(revoke(&gateway, &soon)).names(), ["TokenDeleted"], "before it begins, too");
     for dead in [&key, &second] {
         let again = world.when(revoke(&gateway, dead));
         assert_eq!((again.names(), again.done().subject), (vec![], DoneSubject::Service));

@@ -31,6 +31,7 @@ fn update(key: &Key, rights: Option<&[GatewayRight]>, accounts: Option<&[Account
         rights: rights.map(<[_]>::to_vec),
         accounts: accounts.map(<[_]>::to_vec),
         expires_at: None,
+        conditions: Default::default(),
         if_match: None,
     })
 }
@@ -48,7 +49,13 @@ fn a_gateway_token_is_recorded_with_rights_and_accounts_in_their_one_order() {
     let secret = world.new_secret();
     let reach = GatewayReach { rights: vec![Report, Introspect, Report], accounts: vec![TWO, ONE, TWO] };
     let (name, expires_at) = (text("edge"), Some(world.now.plus_seconds(9)));
-    let then = world.manage(Change::Gateway(GatewayChange::Create { name, reach, expires_at, secret }));
+    let then = world.manage(Change::Gateway(GatewayChange::Create {
+        name,
+        reach,
+        expires_at,
+        conditions: Default::default(),
+        secret,
+    }));
     assert!(then.done().created);
     assert_eq!(then.names(), ["TextSeen", "TokenCreated"]);
     let Event::TokenCreated(created) = &then.last().event else { panic!("it was created") };
@@ -92,13 +99,14 @@ fn rights_and_accounts_are_never_empty_and_accounts_are_there() {
     for (rights, accounts, faults) in rows {
         let (name, secret) = (text("edge"), world.new_secret());
         let reach = GatewayReach::new(rights.to_vec(), accounts.to_vec());
-        let create = GatewayChange::Create { name, reach, expires_at: None, secret };
+        let create = GatewayChange::Create { name, reach, expires_at: None, conditions: Default::default(), secret };
         assert_eq!(fields(world.manage(Change::Gateway(create)).rejected()), faults);
         assert_eq!(fields(world.manage(update(&key, Some(rights), Some(accounts))).rejected()), faults);
     }
     let secret = world.new_secret();
     let reach = GatewayReach::new(vec![Report], vec![ONE]);
-    let create = GatewayChange::Create { name: text(""), reach, expires_at: Some(NOON), secret };
+    let create =
+        GatewayChange::Create { name: text(""), reach, expires_at: Some(NOON), conditions: Default::default(), secret };
     let faults = fields(world.manage(Change::Gateway(create)).rejected());
     assert_eq!(faults, ["name can't be blank", "expires_at must be in the future"]);
 }
@@ -122,6 +130,7 @@ fn an_edit_replaces_what_it_names_and_the_same_again_is_no_event() {
         rights: Some(vec![Report]),
         accounts: None,
         expires_at: Some(Some(NOON.plus_seconds(5))),
+        conditions: Default::default(),
         if_match: Some(Version(3)),
     };
     let then = world.manage(Change::Gateway(all));

@@ -6,6 +6,7 @@ use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayCall, GatewayChange, GatewayWish,
     GrantRequest, NewSecret, Origin, ResourceRequest, Use,
 };
+use token_ledger::domain::conditions::ConditionsEdit;
 use token_ledger::domain::decide::{
     Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide, decide_line,
     decide_question, record_quota_total, record_refusal_sum,
@@ -309,7 +310,15 @@ impl World {
             return self.gateway_token();
         }
         let secret = self.new_secret();
-        let change = Change::CreateToken { owner, kind, name: text("a token"), access, expires_at, secret };
+        let change = Change::CreateToken {
+            owner,
+            kind,
+            name: text("a token"),
+            access,
+            expires_at,
+            conditions: Default::default(),
+            secret,
+        };
         match self.manage(change).done().subject {
             DoneSubject::Token(token) => Key { token, owner, digest: secret.digest },
             other => panic!("a token was created, not {other:?}"),
@@ -339,7 +348,13 @@ impl World {
     pub fn gateway(&mut self, rights: &[GatewayRight], accounts: &[AccountId]) -> Key {
         let secret = self.new_secret();
         let reach = GatewayReach { rights: rights.to_vec(), accounts: accounts.to_vec() };
-        let create = GatewayChange::Create { name: text("a gateway"), reach, expires_at: None, secret };
+        let create = GatewayChange::Create {
+            name: text("a gateway"),
+            reach,
+            expires_at: None,
+            conditions: Default::default(),
+            secret,
+        };
         match self.manage(Change::Gateway(create)).done().subject {
             DoneSubject::Token(token) => Key { token, owner: Owner::Service, digest: secret.digest },
             other => panic!("a token was created, not {other:?}"),
@@ -611,13 +626,14 @@ pub struct TokenEdit {
     pub name: Option<&'static str>,
     pub access: Option<AccessRequest>,
     pub expires_at: Option<Option<Timestamp>>,
+    pub conditions: ConditionsEdit,
     pub if_match: Option<Version>,
 }
 
 impl TokenEdit {
     pub fn of(self, key: &Key) -> Change {
-        let Self { name, access, expires_at, if_match } = self;
+        let Self { name, access, expires_at, conditions, if_match } = self;
         let (owner, token) = (key.owner, key.token);
-        Change::UpdateToken { owner, token, name: name.map(text), access, expires_at, if_match }
+        Change::UpdateToken { owner, token, name: name.map(text), access, expires_at, conditions, if_match }
     }
 }

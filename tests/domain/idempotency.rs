@@ -49,8 +49,15 @@ fn it_stands_in_the_streams_of_its_change() {
     let account = world.account(Plan::Teams);
     let secret = world.new_secret();
     let (owner, access) = (Owner::Account(account), Some(AccessRequest::Full));
-    let change =
-        Change::CreateToken { owner, kind: TokenKind::Account, name: text("t"), access, expires_at: None, secret };
+    let change = Change::CreateToken {
+        owner,
+        kind: TokenKind::Account,
+        name: text("t"),
+        access,
+        expires_at: None,
+        conditions: Default::default(),
+        secret,
+    };
     let then = world.manage(once("k", SENT, change));
     let [.., created, kept] = &then.events[..] else { panic!("two events at least") };
     assert_eq!((kept.header.account, kept.header.token), (account, TokenId(1)));
@@ -146,7 +153,15 @@ fn a_repeated_creation_does_not_mind_that_its_new_secret_is_another() {
     let make = |world: &mut World| {
         let secret = world.new_secret();
         let (owner, access) = (Owner::Account(account), Some(AccessRequest::Full));
-        Change::CreateToken { owner, kind: TokenKind::Account, name: text("t"), access, expires_at: None, secret }
+        Change::CreateToken {
+            owner,
+            kind: TokenKind::Account,
+            name: text("t"),
+            access,
+            expires_at: None,
+            conditions: Default::default(),
+            secret,
+        }
     };
     let (first, second) = (make(&mut world), make(&mut world));
     world.manage(once("k", SENT, first)).done();

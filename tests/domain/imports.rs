@@ -12,7 +12,14 @@ use token_ledger::domain::token::{Owner, Secret, TokenKind};
 
 fn new(world: &mut World, name: &str) -> NewImport {
     let secret = world.new_secret();
-    NewImport { name: text(name), access: AccessRequest::Full, secret, created_at: None, expires_at: None }
+    NewImport {
+        name: text(name),
+        access: AccessRequest::Full,
+        secret,
+        created_at: None,
+        expires_at: None,
+        conditions: Default::default(),
+    }
 }
 
 fn lines(imports: impl IntoIterator<Item = NewImport>) -> Vec<ImportLine> {

@@ -4,6 +4,7 @@ mod harness;
 
 mod access;
 mod authorize;
+mod conditions;
 mod directory;
 mod doors;
 mod erasure;

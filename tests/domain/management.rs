@@ -49,7 +49,7 @@ fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
                 false => assert_eq!((then.rejection(), then.names()), (&wrong_kind, vec!["ManagementRefused"])),
             }
         }
-        let read = may_read(&world.state, &world.digests, key.digest, world.now);
+        let read = may_read(&world.state, &world.digests, key.digest, world.now, None);
         assert_eq!(read, if looks { Ok(key.token) } else { Err(wrong_kind.clone()) });
     }
 }
@@ -62,7 +62,7 @@ fn an_unknown_token_manages_nothing_and_leaves_nothing() {
         let then = world.manage_as(&stranger, change);
         assert_eq!((then.rejected(), then.tally.is_none()), (&Rejection::UnknownToken, true));
     }
-    let read = may_read(&world.state, &world.digests, stranger.digest, world.now);
+    let read = may_read(&world.state, &world.digests, stranger.digest, world.now, None);
     assert_eq!(read, Err(Rejection::UnknownToken));
 }
 
@@ -89,7 +89,7 @@ fn a_closed_operator_token_manages_nothing_and_is_recorded_with_the_cause() {
             assert_eq!((header.token, header.credential), (key.token, key.token));
             assert_eq!(header.principal, Principal::Staff(key.token));
         }
-        let read = may_read(&world.state, &world.digests, key.digest, world.now);
+        let read = may_read(&world.state, &world.digests, key.digest, world.now, None);
         assert_eq!(read, Err(Rejection::Closed(cause)));
     }
 }
@@ -100,7 +100,7 @@ fn every_change(world: &mut World) -> Vec<(Change, Op)> {
     let key = Key { token: TokenId(1), owner: Owner::Account(account), digest: TokenDigest([1; 32]) };
     let mut create = |owner, kind, access| {
         let (name, secret) = (text("name"), world.new_secret());
-        Change::CreateToken { owner, kind, name, access, expires_at: None, secret }
+        Change::CreateToken { owner, kind, name, access, expires_at: None, conditions: Default::default(), secret }
     };
     let create_staff = create(Owner::Service, TokenKind::Operator, None);
     let create_token = create(key.owner, TokenKind::Account, Some(AccessRequest::Full));
@@ -227,7 +227,15 @@ fn every_accepted_change(world: &mut World) -> Vec<(Change, usize)> {
     let key = Key { token: TokenId(2), owner: Owner::Account(account), digest: TokenDigest([0xaa; 32]) };
     let (owner, token, secret, if_match) = (key.owner, key.token, world.new_secret(), None);
     let (name, email, kind, access) = (text("name"), text("a@b.example"), TokenKind::Account, some.clone());
-    let new_token = Change::CreateToken { owner, kind, name, access: Some(access), expires_at: None, secret };
+    let new_token = Change::CreateToken {
+        owner,
+        kind,
+        name,
+        access: Some(access),
+        expires_at: None,
+        conditions: Default::default(),
+        secret,
+    };
     let new_account = Change::CreateAccount { name: text("a"), email, plan: Plan::Solo, hourly_limit: None };
     let account_edit =
         AccountEdit { name: Some("b"), plan: Some(Plan::Teams), hourly_limit: Some(9), ..AccountEdit::default() };

@@ -22,7 +22,7 @@ fn assert_rows(world: &mut World, rows: Vec<(&str, Change, bool)>) {
 
 fn edit(key: &Key, access: Option<AccessRequest>, expires_at: Option<Option<Timestamp>>) -> Change {
     let Key { owner, token, .. } = *key;
-    Change::UpdateToken { owner, token, name: None, access, expires_at, if_match: None }
+    Change::UpdateToken { owner, token, name: None, access, expires_at, conditions: Default::default(), if_match: None }
 }
 
 #[test]
@@ -39,6 +39,7 @@ fn uses_creations_names_and_refusals_do_not_narrow() {
         name: Some(text(name)),
         access: None,
         expires_at: None,
+        conditions: Default::default(),
         if_match: None,
     };
     let rows = vec![
@@ -190,7 +191,15 @@ fn a_gateway_token_narrows_by_fewer_rights_and_accounts() {
     let edit = |rights: Option<&[_]>, accounts: Option<&[_]>, expires_at| {
         let (rights, accounts) = (rights.map(<[_]>::to_vec), accounts.map(<[_]>::to_vec));
         let (token, name, if_match) = (key.token, None, None);
-        Change::Gateway(GatewayChange::Update { token, name, rights, accounts, expires_at, if_match })
+        Change::Gateway(GatewayChange::Update {
+            token,
+            name,
+            rights,
+            accounts,
+            expires_at,
+            conditions: Default::default(),
+            if_match,
+        })
     };
     let end = Some(Some(world.now.plus_seconds(60)));
     let rows = vec![

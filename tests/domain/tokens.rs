@@ -24,7 +24,7 @@ fn account_and_user() -> (World, AccountId, UserId) {
 
 fn create(world: &mut World, owner: Owner, kind: TokenKind, access: Option<AccessRequest>) -> Change {
     let (name, secret) = (text("CI deploy"), world.new_secret());
-    Change::CreateToken { owner, kind, name, access, expires_at: None, secret }
+    Change::CreateToken { owner, kind, name, access, expires_at: None, conditions: Default::default(), secret }
 }
 
 fn version_of(world: &World, key: &Key) -> Version {
@@ -105,7 +105,15 @@ fn a_created_token_is_recorded_whole() {
         let secret = world.new_secret();
         let expires_at = Some(world.now.plus_seconds(9));
         let name = text("CI deploy");
-        let then = world.manage(Change::CreateToken { owner, kind, name, access, expires_at, secret });
+        let then = world.manage(Change::CreateToken {
+            owner,
+            kind,
+            name,
+            access,
+            expires_at,
+            conditions: Default::default(),
+            secret,
+        });
         assert_eq!(then.names(), ["TextSeen", "TokenCreated"]);
         let Event::TokenCreated(created) = &then.last().event else { panic!("it was created") };
         let first = Secret { number: 1, digest: secret.digest, hint: secret.hint, not_after: None };
@@ -134,7 +142,15 @@ fn a_token_needs_a_name_and_an_expiry_in_the_future() {
     for (name, expires_at, faults) in rows {
         let secret = world.new_secret();
         let (owner, kind, access) = (Owner::Account(account), TokenKind::Account, Some(AccessRequest::Full));
-        let then = world.manage(Change::CreateToken { owner, kind, name: text(name), access, expires_at, secret });
+        let then = world.manage(Change::CreateToken {
+            owner,
+            kind,
+            name: text(name),
+            access,
+            expires_at,
+            conditions: Default::default(),
+            secret,
+        });
         match faults.is_empty() {
             true => assert!(then.done().created),
             false => assert_eq!(fields(then.rejected()), faults, "{name:?} {expires_at:?}"),
@@ -206,7 +222,13 @@ fn every_edit_of_a_token_is_its_own_event_and_counts_its_version() {
         (TokenEdit { expires_at: Some(Some(later)), ..edit.clone() }, &["TokenExpiryChanged"], 2),
         (TokenEdit { expires_at: Some(None), ..edit.clone() }, &[], 1),
         (
-            TokenEdit { name: Some("other"), access: some, expires_at: Some(Some(later)), if_match: Some(Version(1)) },
+            TokenEdit {
+                name: Some("other"),
+                access: some,
+                expires_at: Some(Some(later)),
+                if_match: Some(Version(1)),
+                ..TokenEdit::default()
+            },
             &["TextSeen", "TokenRenamed", "TokenAccessChanged", "TokenExpiryChanged"],
             4,
         ),
@@ -321,7 +343,15 @@ fn a_digest_belongs_to_one_secret_for_ever() {
     for digest in [live.digest, rotated.digest, deleted.digest] {
         let secret = NewSecret { digest, hint: *b"hint" };
         let (owner, kind, name) = (Owner::User(user), TokenKind::User, text("name"));
-        let create = Change::CreateToken { owner, kind, name, access: None, expires_at: None, secret };
+        let create = Change::CreateToken {
+            owner,
+            kind,
+            name,
+            access: None,
+            expires_at: None,
+            conditions: Default::default(),
+            secret,
+        };
         let (owner, token, if_match) = (live.owner, live.token, None);
         let rotate = Change::RotateToken { owner, token, overlap_seconds: 0, secret, if_match };
         for change in [create, rotate] {

@@ -4,6 +4,7 @@ use crate::house::{House, Token, grants};
 use crate::wire::{Ask, Told};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use token_ledger::domain::time::Timestamp;
 
 async fn authorize(house: &House, gateway: &Token, body: &Value) -> Told {
     house.ask(Ask::new("POST", "/v1/authorize").bearer(&gateway.text).json(body)).await
@@ -315,4 +316,33 @@ async fn a_scope_is_judged_as_the_map_would() {
     let told = told.as_array().unwrap();
     assert_eq!(codes(told), ["VALID", "VALID", "VALID", "USAGE_EXCEEDED"], "capped at three a month");
     assert!(told[3]["retry_after"].as_u64().is_some_and(|seconds| seconds > 86_400));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tokens_conditions_are_judged_by_the_client_that_the_gateway_tells_of() {
+    let house = House::new().await;
+    let later = Timestamp::from_seconds(house.now() + 600).to_seconds_text();
+    let here = json!({ "name": "here", "access": "full", "allowed_addresses": ["192.0.2.0/24"] });
+    let here = house.account_token(house.teams, here).await;
+    let soon = house.account_token(house.teams, json!({ "name": "soon", "access": "full", "not_before": later })).await;
+    let question = [by_path("GET", "/v2/whoami")];
+    for (address, code, status) in [
+        (Value::Null, "FORBIDDEN", 403),
+        (json!("198.51.100.1"), "FORBIDDEN", 403),
+        (json!("::ffff:192.0.2.9"), "VALID", 200),
+    ] {
+        let mut body = call(&here, &question);
+        if !address.is_null() {
+            body["address"] = address.clone();
+        }
+        let told = results(&house, body.clone()).await;
+        assert_eq!((codes(&told), &told[0]["status"]), (vec![code], &json!(status)), "{address}");
+        body["dry_run"] = true.into();
+        assert_eq!(codes(&results(&house, body).await), [code]);
+    }
+    assert_eq!(codes(&results(&house, call(&soon, &question)).await), ["NOT_YET_VALID"]);
+    // A gateway's own token is judged by where the gateway is.
+    let elsewhere = json!({ "name": "e", "rights": ["authorize"], "accounts": [house.teams], "allowed_addresses": ["192.0.2.0/24"] });
+    let elsewhere = house.token("/v1/gateway-tokens", elsewhere).await;
+    authorize(&house, &elsewhere, &call(&here, &question)).await.expect(403);
 }

@@ -1,8 +1,9 @@
 //! Questions of gateways, as the service itself sees them. With real gateways before it: `tests/gateways.rs`.
 
-use crate::house::House;
+use crate::house::{House, Token};
 use crate::wire::{Ask, Told};
-use serde_json::Value;
+use serde_json::{Value, json};
+use token_ledger::domain::time::Timestamp;
 
 fn nginx(house: &House, token: &str, target: &str) -> Ask {
     let _ = house;
@@ -91,4 +92,114 @@ async fn a_dead_token_is_recorded_and_a_list_of_named_grants_does_not_pass() {
     let causes: Vec<Value> =
         house.events_after(head).await.iter().map(|event| event["data"]["cause"].clone()).collect();
     assert_eq!(causes, ["token_deleted", "missing_scope"]);
+}
+
+/// The same question in each gateway's dialect, with a client's address if the gateway tells it.
+fn in_every_dialect(token: &str, target: &str, address: Option<&str>) -> Vec<(&'static str, Ask)> {
+    let ask = |dialect: &str| Ask::get(format!("/forward-auth/{dialect}")).bearer(token);
+    let nginx = ask("nginx").header("X-Original-Method", "GET").header("X-Original-URI", target);
+    let forwarded = |ask: Ask| ask.header("X-Forwarded-Method", "GET").header("X-Forwarded-Uri", target);
+    let rows = [
+        ("nginx", "X-Real-IP", nginx),
+        ("caddy", "X-Forwarded-For", forwarded(ask("caddy"))),
+        ("traefik", "X-Forwarded-For", forwarded(ask("traefik"))),
+        ("envoy", "X-Forwarded-For", ask(&format!("envoy{target}"))),
+    ];
+    let told = |(dialect, header, ask): (&'static str, &str, Ask)| match address {
+        Some(address) => (dialect, ask.header(header, address)),
+        None => (dialect, ask),
+    };
+    rows.into_iter().map(told).collect()
+}
+
+async fn conditioned(house: &House, fields: Value) -> Token {
+    let mut body = json!({ "name": "conditioned", "access": "full" });
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    house.account_token(house.teams, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_address_counts_in_every_dialect_and_never_the_gateways() {
+    let house = House::new().await;
+    let token = conditioned(&house, json!({ "allowed_addresses": ["192.0.2.0/24", "2001:db8::/32"] })).await;
+    let target = format!("/v2/{}/zones/example.com/records", house.teams);
+    // The last hop is the client as the gateway saw it; what stands before came from the client itself.
+    for (address, allowed) in [
+        ("192.0.2.7", true),
+        ("2001:db8::7", true),
+        ("::ffff:192.0.2.7", true),
+        ("198.51.100.7", false),
+        ("2001:db9::7", false),
+        ("127.0.0.1", false),
+        ("198.51.100.7, 192.0.2.7", true),
+        ("192.0.2.7, 198.51.100.7", false),
+    ] {
+        for (dialect, ask) in in_every_dialect(&token.text, &target, Some(address)) {
+            house.advance(60);
+            let head = house.head();
+            let told = house.ask(ask).await;
+            assert_eq!(told.status, if allowed { 200 } else { 403 }, "{dialect} {address}");
+            let event = house.events_after(head).await.pop().unwrap();
+            let ends = (&event["data"]["outcome"], &event["data"]["cause"]);
+            match allowed {
+                true => assert_eq!(ends, (&json!("unknown_upstream"), &Value::Null), "{dialect} {address}"),
+                false => {
+                    assert_eq!(ends, (&Value::Null, &json!("address_not_allowed")), "{dialect} {address}");
+                    assert_eq!(slug(&told), "address-not-allowed");
+                    assert_eq!(told.header("x-token-scopes"), Some(""), "{dialect}: nobody there hears what it may");
+                    assert_eq!(told.number("x-decision-id"), event["position"].as_u64());
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_address_no_gateway_tells_passes_only_without_ranges() {
+    let house = House::new().await;
+    let target = format!("/v2/{}/zones/example.com/records", house.teams);
+    // The gateway's own address, which the service sees, is not the client's.
+    let token = conditioned(&house, json!({ "allowed_addresses": ["127.0.0.1", "0.0.0.0/0", "::/0"] })).await;
+    for (dialect, ask) in in_every_dialect(&token.text, &target, None) {
+        assert_eq!(slug(&house.ask(ask).await.expect(403)), "address-not-allowed", "{dialect}");
+    }
+    for (dialect, ask) in in_every_dialect(&house.full.text, &target, None) {
+        assert_eq!(house.ask(ask).await.status, 200, "{dialect}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_dialects_address_and_a_doubled_one_let_nobody_in() {
+    let house = House::new().await;
+    let token = conditioned(&house, json!({ "allowed_addresses": ["192.0.2.7"] })).await;
+    let target = format!("/v2/{}/zones/example.com/records", house.teams);
+    for (dialect, ask) in in_every_dialect(&token.text, &target, None) {
+        let foreign = if dialect == "nginx" { "X-Forwarded-For" } else { "X-Real-IP" };
+        let forged = ask.header(foreign, "192.0.2.7").header("Forwarded", "for=192.0.2.7");
+        assert_eq!(slug(&house.ask(forged).await.expect(403)), "address-not-allowed", "{dialect}");
+    }
+    for (dialect, ask) in in_every_dialect(&token.text, &target, Some("192.0.2.7")) {
+        let own = if dialect == "nginx" { "X-Real-IP" } else { "X-Forwarded-For" };
+        let told = house.ask(ask.header(own, "192.0.2.7")).await;
+        assert_eq!(slug(&told), "malformed-request", "{dialect}: which one is the gateway's nobody could say");
+    }
+    for (dialect, ask) in in_every_dialect(&token.text, &target, Some("somewhere")) {
+        assert_eq!(slug(&house.ask(ask).await), "malformed-request", "{dialect}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_has_not_begun_is_as_an_expired_one_in_every_dialect() {
+    let house = House::new().await;
+    let begin = Timestamp::from_seconds(house.now() + 60);
+    let token = conditioned(&house, json!({ "not_before": begin.to_seconds_text() })).await;
+    let target = format!("/v2/{}/zones/example.com/records", house.teams);
+    for (seconds, status) in [(59, 401), (1, 200)] {
+        house.advance(seconds);
+        for (dialect, ask) in in_every_dialect(&token.text, &target, Some("192.0.2.7")) {
+            let told = house.ask(ask).await;
+            assert_eq!(told.status, status, "{dialect}");
+            assert_eq!(told.header("x-token-id").is_some(), status == 200, "{dialect}");
+        }
+    }
 }

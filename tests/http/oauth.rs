@@ -218,3 +218,25 @@ async fn a_token_is_found_by_its_digest_by_whoever_may() {
     }
     assert_eq!(house.head(), head, "looks leave nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_conditions_is_active_for_a_client_that_meets_them_and_is_revoked_by_any() {
+    let house = House::new().await;
+    let later = house.now() + 600;
+    let begins = Timestamp::from_seconds(later).to_seconds_text();
+    let body = json!({ "name": "here", "access": "full", "allowed_addresses": ["192.0.2.0/24"], "not_before": begins });
+    let here = house.account_token(house.teams, body).await;
+    let asked = async |address: &[(&str, &str)]| {
+        let told = form(&house, "/oauth/introspect", &[&[("token", &*here.text)], address].concat()).await;
+        told.expect(200).json()
+    };
+    let within = [("address", "192.0.2.9")];
+    assert_eq!(asked(&within).await, json!({ "active": false }), "not yet");
+    house.advance(600);
+    assert_eq!(asked(&[]).await, json!({ "active": false }), "a client that nobody knows");
+    assert_eq!(asked(&[("address", "198.51.100.1")]).await, json!({ "active": false }));
+    assert_eq!(asked(&within).await["nbf"], later);
+    let bad = form(&house, "/oauth/introspect", &[("token", &here.text), ("address", "here")]).await;
+    assert_eq!(bad.expect(400).json()["error"], "invalid_request");
+    assert!(revoke(&house, &here.text).await.expect(200).header("x-ledger-position").is_some());
+}

@@ -84,7 +84,7 @@ fn rate_headers(told: &Told, remaining: u64) -> bool {
 
 fn event_name(event: &Value) -> (&'static str, &'static str) {
     const TYPES: [&str; 3] = ["TokenUsed", "TokenUseRefused", "ManagementRefused"];
-    const ENDS: [&str; 11] = [
+    const ENDS: [&str; 13] = [
         "ok",
         "not_found",
         "invalid",
@@ -96,6 +96,8 @@ fn event_name(event: &Value) -> (&'static str, &'static str) {
         "missing_scope",
         "missing_feature",
         "quota_exceeded",
+        "not_yet_valid",
+        "address_not_allowed",
     ];
     let end = event["data"]["outcome"].as_str().or(event["data"]["cause"].as_str()).unwrap();
     let known = |names: &[&'static str], name: &str| *names.iter().find(|known| **known == name).unwrap_or(&"unknown");
@@ -109,6 +111,10 @@ async fn every_answer_leaves_what_the_table_says() {
     let v2 = |rest: &str| format!("/v2/{teams}/{rest}");
     let research = |name: &str| format!("/v2/{enterprise}/domains/research/status?domain={name}");
     let (full, scoped, corporate) = (&house.full, &house.scoped, &house.corporate);
+    let elsewhere = json!({ "name": "elsewhere", "access": "full", "allowed_addresses": ["192.0.2.0/24"] });
+    let elsewhere = house.account_token(teams, elsewhere).await;
+    let waiting = json!({ "name": "waiting", "access": "full", "not_before": "2027-01-01T00:00:00Z" });
+    let waiting = house.account_token(teams, waiting).await;
     let (whoami, zone) = ("/v2/whoami".to_owned(), v2("zones/example.com"));
     #[rustfmt::skip]
     let rows = [
@@ -145,6 +151,10 @@ async fn every_answer_leaves_what_the_table_says() {
         (&*house.expired.text, &house.expired,     teams,      "/v2/one/zones".to_owned(),       closed("token_expired")),
         (&*house.rotated_out, &house.rotated,      teams,      v2("zones?page=none"),            closed("secret_ended")),
         (&*house.rotated_out, &house.rotated,      teams,      v2("zones?name_like=%FF"),        closed("secret_ended")),
+        (&*waiting.text,    &waiting,              teams,      zone.clone(),                     closed("not_yet_valid")),
+        (&*waiting.text,    &waiting,              teams,      v2("zones/a%2Fb"),                closed("not_yet_valid")),
+        (&*elsewhere.text,  &elsewhere,            teams,      zone.clone(),                     refused(403, "address_not_allowed")),
+        (&*elsewhere.text,  &elsewhere,            teams,      v2("zones/a%2Fb"),                refused(403, "address_not_allowed")),
         (&*house.unknown,   full,                  teams,      v2("zones/a%2Fb"),                nothing(401, false)),
         (&*house.unknown,   full,                  teams,      zone.clone(),                     nothing(401, false)),
         ("tlka_malformed",  full,                  teams,      zone.clone(),                     nothing(401, false)),

@@ -157,6 +157,11 @@ impl Line {
         Self { stream: TcpStream::connect(address).await.unwrap(), kept: Vec::new() }
     }
 
+    /// On a connection that is there already.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, kept: Vec::new() }
+    }
+
     pub async fn ask(&mut self, ask: &Ask) -> Told {
         self.send(ask, "keep-alive").await
     }

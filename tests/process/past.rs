@@ -117,6 +117,25 @@ fn a_state_in_tables_names_things_by_their_texts() {
 }
 
 #[test]
+fn a_state_and_a_history_say_a_tokens_conditions() {
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let mut client = Client::connect(server.address).unwrap();
+    let conditions =
+        json!({ "not_before": "2999-01-01T00:00:00Z", "allowed_addresses": ["127.0.0.1", "2001:db8::/32"] });
+    let edit = Ask::send("PATCH", "/v1/accounts/1/tokens/2", &scene.tokens.operator, &conditions);
+    client.ask(edit).unwrap().expect(200);
+    server.terminate().expect(0);
+    let token = &state(&scene, &["--token", "2"])["tokens"][0];
+    assert_eq!(token["state"], "not yet valid");
+    assert_eq!(token["allowed_addresses"], json!(["127.0.0.1/32", "2001:db8::/32"]));
+    let said = "from 2999-01-01T00:00:00Z; at 127.0.0.1/32 2001:db8::/32";
+    scene.run(&["state", "--token", "2"]).expect(0).says("not yet valid").says(said);
+    let said = "not before 2999-01-01T00:00:00.000000Z, allowed addresses 127.0.0.1/32; 2001:db8::/32, by";
+    scene.run(&["history", "--token", "2"]).expect(0).says("TokenConditionsChanged").says(said);
+}
+
+#[test]
 fn a_point_that_is_not_in_the_log_is_named_and_nothing_changes() {
     let scene = Scene::new();
     let before = scene.fingerprint();

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, SeekFrom, Write};
 use std::process::{Command, Output, Stdio};
 use token_ledger::domain::access::{Access, Coverage, Level, Target, Verb};
+use token_ledger::domain::conditions::AddressRange;
 use token_ledger::domain::directory::{DomainState, Plan, ResourceFacts};
 use token_ledger::domain::event::{AccessSource, Cause, EVENT_TYPES, ManagementOperation, OutageCause, Outcome, Route};
 use token_ledger::domain::gateway::GatewayRight;
@@ -93,6 +94,7 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         Access,
         AccessSource,
         AnswerSubject,
+        AddressRange,
         Authority,
         Cause,
         Coverage,

@@ -3,6 +3,7 @@
 use bincode1::Options;
 use serde::de::DeserializeOwned;
 use token_ledger::domain::access::{Access, Coverage, Grant, Level, RequiredScope, Target, Verb, group};
+use token_ledger::domain::conditions::{AddressRange, Conditions};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
 use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
@@ -36,6 +37,7 @@ pub fn samples() -> Vec<Sample> {
     samples.directory();
     samples.members_and_resources();
     samples.tokens();
+    samples.conditions();
     samples.uses();
     samples.refusals();
     samples.reports();
@@ -222,6 +224,25 @@ impl Samples {
         }
     }
 
+    fn conditions(&mut self) {
+        let header = by_operator(of_token());
+        let ranges = vec![
+            AddressRange::V4 { network: [10, 0, 0, 0], prefix: 8 },
+            AddressRange::V4 { network: [192, 0, 2, 255], prefix: 32 },
+            AddressRange::V6 { network: counted_from(0x20), prefix: 128 },
+        ];
+        for (word, not_before, ranges) in [
+            ("none", None, Vec::new()),
+            ("later", Some(NOW.plus_seconds(60)), Vec::new()),
+            ("ranges", None, variants()),
+            ("both", Some(NOW), ranges),
+        ] {
+            let conditions = Conditions::new(not_before, ranges);
+            let changed = TokenConditionsChanged { conditions, by: operator() };
+            self.add(format!("token_conditions_changed_{word}"), header, changed);
+        }
+    }
+
     fn uses(&mut self) {
         for route in variants() {
             let name = format!("{route:?}");
@@ -266,7 +287,7 @@ impl Samples {
             self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
         }
         let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
-        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6, 7]).collect();
+        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6, 7, 8, 9]).collect();
         let addresses = (1..=8).map(TextNumber).collect();
         let (first, last) = (NOW, NOW.plus_seconds(59));
         self.add("refusals_summed", header, RefusalsSummed { counts, first, last, addresses });

@@ -69,6 +69,18 @@ fn a_token_is_created_used_narrowed_rotated_looked_at_and_deleted() {
     assert_eq!(update("2127-01-31T00:00:00Z")["data"]["expires_at"], "2127-01-31T00:00:00Z");
     assert_eq!(update("never")["data"]["expires_at"], Value::Null);
 
+    // Conditions given, and taken away.
+    let update =
+        |more: &[&str]| desk.json(&[&["tokens", "update", "2", "--account", "1"], more].concat())["data"].clone();
+    let ranges = ["--allow", "192.0.2.0/24", "--allow", "2001:db8::7", "--not-before", "2026-01-31T00:00:00Z"];
+    let changed = update(&ranges);
+    assert_eq!(changed["allowed_addresses"], json!(["192.0.2.0/24", "2001:db8::7/128"]));
+    assert_eq!(changed["not_before"], "2026-01-31T00:00:00Z");
+    assert_eq!(status(&desk, "/v2/whoami", &third), 403);
+    let free = update(&["--allow", "anywhere", "--not-before", "now"]);
+    assert_eq!((&free["allowed_addresses"], &free["not_before"]), (&Value::Null, &Value::Null));
+    assert_eq!(status(&desk, "/v2/whoami", &third), 200);
+
     // Deleted: gone from lists and doors, its history stays.
     desk.run(&["tokens", "delete", "2", "--account", "1"]).expect(0).says("Deleted; recorded at position");
     desk.run(&["tokens", "delete", "2", "--account", "1"]).expect(1).says("404");

@@ -83,6 +83,8 @@ fn what_is_wrongly_said_is_told_before_anything_is_asked() {
         (&["--access", "full", "--grant", "zones:read_only:all"], "cannot be used with"),
         (&["--user", "1"], "cannot be used with"),
         (&["--expires-at", "soon"], "--expires-at"),
+        (&["--not-before", "soon"], "--not-before"),
+        (&["--allow", "10.1.0.0/8"], "the range is 10.0.0.0/8"),
         (&["--idempotency-key", "a b"], "--idempotency-key"),
     ] {
         desk.run(&[&create[..], more].concat()).expect(2).says(told);

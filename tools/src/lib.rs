@@ -73,6 +73,7 @@ fn token(account: AccountId, entropy: &mut Entropy, texts: &mut Vec<String>) -> 
         name: PersonalText::new("bench"),
         access: Some(AccessRequest::Full),
         expires_at: None,
+        conditions: Default::default(),
         secret: new,
     }
 }

@@ -3,6 +3,7 @@
 use super::grants;
 use super::nouns::NOUNS;
 use super::table::{Field, Kind, Noun, Place, Shows, Verb};
+use crate::domain::conditions::AddressRange;
 use crate::domain::time::Timestamp;
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgGroup, Command, value_parser};
@@ -97,6 +98,8 @@ fn add_field(command: Command, field: &'static Field) -> Command {
         Kind::Bool => arg.value_name("YES").value_parser(value_parser!(bool)),
         Kind::Time => arg.value_name("TIME").value_parser(time),
         Kind::TimeOrNever => arg.value_name("TIME|never").value_parser(time_or_never),
+        Kind::TimeOrNow => arg.value_name("TIME|now").value_parser(time_or_now),
+        Kind::Ranges => arg.value_name("RANGE|anywhere").value_parser(range).action(ArgAction::Append),
         Kind::Word(words) => arg.value_parser(PossibleValuesParser::new(words)),
         Kind::Words(words) => arg.value_parser(PossibleValuesParser::new(words)).action(ArgAction::Append),
         Kind::File => arg.value_name("FILE").value_parser(value_parser!(PathBuf)),
@@ -175,6 +178,14 @@ fn time(text: &str) -> Result<String, String> {
 
 fn time_or_never(text: &str) -> Result<String, String> {
     if text == "never" { Ok(text.to_owned()) } else { time(text).map_err(|fault| format!("{fault}, or never")) }
+}
+
+fn time_or_now(text: &str) -> Result<String, String> {
+    if text == "now" { Ok(text.to_owned()) } else { time(text).map_err(|fault| format!("{fault}, or now")) }
+}
+
+fn range(text: &str) -> Result<String, String> {
+    if text == "anywhere" { Ok(text.to_owned()) } else { AddressRange::parse(text).map(|range| range.to_string()) }
 }
 
 /// As the service takes it: visible ASCII.

@@ -125,6 +125,14 @@ fn value(field: &Field, said: &ArgMatches) -> Option<Value> {
             "never" => Value::Null,
             time => json!(time),
         }),
+        Kind::TimeOrNow => said.get_one::<String>(id).map(|text| match text.as_str() {
+            "now" => Value::Null,
+            time => json!(time),
+        }),
+        Kind::Ranges => said.get_many::<String>(id).map(|ranges| match ranges.collect::<Vec<_>>()[..] {
+            [one] if one == "anywhere" => Value::Null,
+            ref ranges => json!(ranges),
+        }),
         Kind::Number => said.get_one::<u64>(id).map(|number| json!(number)),
         Kind::Bool => said.get_one::<bool>(id).map(|yes| json!(yes)),
         Kind::Texts | Kind::Words(_) => said.get_many::<String>(id).map(|texts| json!(texts.collect::<Vec<_>>())),

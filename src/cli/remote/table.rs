@@ -76,6 +76,10 @@ pub enum Kind {
     Time,
     /// A time, or `never` for none.
     TimeOrNever,
+    /// A time, or `now` for none.
+    TimeOrNow,
+    /// Address ranges, or `anywhere` for none.
+    Ranges,
     Word(&'static [&'static str]),
     Words(&'static [&'static str]),
     /// `--access` or `--grant`.

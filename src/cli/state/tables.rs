@@ -33,7 +33,7 @@ pub(super) fn write(out: &mut dyn Write, state: &Value, of: Of) -> Result<(), Fa
         write_table(out, "Users", &["id", "name", "e-mail", "accounts"], rows("users", user_row))?;
         writeln!(out)?;
     }
-    let columns = ["id", "kind", "of", "name", "access", "hint", "state", "last used", "expires"];
+    let columns = ["id", "kind", "of", "name", "access", "hint", "state", "last used", "expires", "only"];
     write_table(out, "Tokens", &columns, rows("tokens", token_row))?;
     if of.account.is_some() {
         writeln!(out)?;
@@ -98,7 +98,15 @@ fn token_row(token: &Value) -> Vec<String> {
     };
     let [id, kind, name, hint, state, expires] =
         ["id", "kind", "name", "hint", "state", "expires_at"].map(|key| word(&token[key]));
-    vec![id, kind, owner, name, access, format!("…{hint}"), state, last_used, expires]
+    vec![id, kind, owner, name, access, format!("…{hint}"), state, last_used, expires, conditions(token)]
+}
+
+/// `from 2026-04-01T00:00:00Z; at 192.0.2.0/24 2001:db8::/32`, or a dash.
+fn conditions(token: &Value) -> String {
+    let begin = token["not_before"].as_str().map(|begin| format!("from {begin}"));
+    let ranges = token["allowed_addresses"].as_array().map(|ranges| format!("at {}", joined(ranges, " ")));
+    let said: Vec<String> = begin.into_iter().chain(ranges).collect();
+    if said.is_empty() { word(&Value::Null) } else { said.join("; ") }
 }
 
 fn resource_row(resource: &Value) -> Vec<String> {

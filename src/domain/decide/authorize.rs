@@ -13,7 +13,7 @@ use crate::domain::gateway::{GatewayReach, GatewayRight};
 use crate::domain::ids::AccountId;
 use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
-use crate::domain::text::Texts;
+use crate::domain::text::{PersonalText, Texts};
 use crate::domain::token::{Authority, Closed, Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
 
@@ -56,13 +56,14 @@ pub(super) fn decide_call(
         GatewayWish::Report { .. } => (GatewayRight::Report, ManagementOperation::ReportUses),
         GatewayWish::Look(right, operation) => (*right, *operation),
     };
-    let (gateway, secret) = match shown(state, digests, call.gateway, context.now, &[TokenKind::Gateway]) {
-        Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
-        Shown::Refused(token, secret, rejection, cause) => {
-            return refuse(state, context, texts, (token, secret), (rejection, cause), operation);
-        }
-        Shown::May(token, secret) => (token, secret),
-    };
+    let (gateway, secret) =
+        match shown(state, digests, call.gateway, (context.now, context.origin.from), &[TokenKind::Gateway]) {
+            Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
+            Shown::Refused(token, secret, rejection, cause) => {
+                return refuse(state, context, texts, (token, secret), (rejection, cause), operation);
+            }
+            Shown::May(token, secret) => (token, secret),
+        };
     let reach = match &gateway.gateway {
         Some(reach) if reach.has(right) => &**reach,
         _ => {
@@ -92,8 +93,9 @@ fn revoke(deciding: &Deciding<'_>, reach: &GatewayReach, shown: TokenDigest, tex
     let unchanged = Answer::Done(Done { subject: DoneSubject::Service, created: false });
     let known = deciding.digests.get(&shown).and_then(|&(id, secret)| Some((deciding.state.token(id)?, secret)));
     let Some((token, secret)) = known else { return nothing(unchanged) };
-    let has_ended = match token.check(secret, deciding.context.now) {
-        Ok(()) => false,
+    // One that has not begun yet, or works from elsewhere only, can do something some time: it is revoked, too.
+    let has_ended = match token.check_time(secret, deciding.context.now) {
+        Ok(()) | Err(Closed::NotYetValid | Closed::AddressNotAllowed) => false,
         Err(Closed::Deleted | Closed::Expired | Closed::SecretEnded) => true,
     };
     if has_ended || !is_wholly_within_reach(deciding.state, reach, token) {
@@ -122,8 +124,12 @@ pub fn decide_question(
     if !reaches(state, reach, token, question.account) {
         return unknown();
     }
-    let origin =
-        Origin { request: context.origin.request, address: client.address.clone(), agent: client.agent.clone() };
+    let origin = Origin {
+        request: context.origin.request,
+        address: client.address.map(|address| PersonalText::new(address.to_string())),
+        from: client.address,
+        agent: client.agent.clone(),
+    };
     let context = Context { now: context.now, origin: &origin };
     let route = Route::Asked(AskedRoute { gateway: gateway.id, secret, mapped: question.mapped });
     let asked = Use {

@@ -196,7 +196,7 @@ fn begin<'a>(
 ) -> Result<Judging<'a>, Rejection> {
     let known = digests.get(&asked.digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
     let (token, secret) = known.ok_or(Rejection::UnknownToken)?;
-    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now).is_ok() {
+    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now, context.origin.from).is_ok() {
         return Err(Rejection::Unreadable);
     }
     Ok(Judging { state, context, asked, token, secret })
@@ -210,7 +210,7 @@ impl<'a> Judging<'a> {
             _ => None,
         };
         let refused = |cause| Judged { account: own_account, source: identity, scope: None, verdict: refusal(cause) };
-        if let Err(closed) = self.token.check(self.secret, self.context.now) {
+        if let Err(closed) = self.token.check(self.secret, self.context.now, self.context.origin.from) {
             return refused(cause_of(closed));
         }
         if !self.token.kind.is_consumer() {
@@ -446,7 +446,7 @@ impl<'a> Judging<'a> {
 
     fn answer(&self, judged: &Judged<'_>, window: Window) -> UseAnswer {
         let now = self.context.now;
-        let closed = self.token.check(self.secret, now).is_err();
+        let closed = self.token.check_time(self.secret, now).is_err();
         let (limit, _) = self.pool(judged.account);
         UseAnswer {
             verdict: judged.verdict.clone(),
@@ -462,7 +462,7 @@ impl<'a> Judging<'a> {
     }
 
     fn told_access(&self, judged: &Judged<'_>) -> Option<Access> {
-        if !matches!(self.asked.route, Route::Mapped(_)) {
+        if !matches!(self.asked.route, Route::Mapped(_)) || judged.verdict == refusal(Cause::AddressNotAllowed) {
             return None;
         }
         match judged.source {
@@ -504,5 +504,7 @@ pub(super) fn cause_of(closed: Closed) -> Cause {
         Closed::Deleted => Cause::TokenDeleted,
         Closed::Expired => Cause::TokenExpired,
         Closed::SecretEnded => Cause::SecretEnded,
+        Closed::NotYetValid => Cause::NotYetValid,
+        Closed::AddressNotAllowed => Cause::AddressNotAllowed,
     }
 }

@@ -1,10 +1,12 @@
 //! Rules of gateway tokens: they are the service's, and reach named accounts with named rights.
 
+use super::conditions;
 use super::directory::{Faults, check_version};
 use super::management::{Deciding, Ruled};
 use super::tokens::{self, check_expiry, done};
 use crate::domain::access::Access;
 use crate::domain::command::{GatewayChange, NewSecret};
+use crate::domain::conditions::{Conditions, ConditionsEdit};
 use crate::domain::event::{GatewayRightsChanged, TokenCreated};
 use crate::domain::gateway::{GATEWAY_ACCOUNTS_MAX, GatewayReach};
 use crate::domain::ids::{AccountId, TokenId, Version};
@@ -16,15 +18,15 @@ use crate::domain::token::{Owner, Secret, Token, TokenKind};
 
 pub(super) fn rule(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &GatewayChange) -> Ruled {
     match change {
-        GatewayChange::Create { name, reach, expires_at, secret } => {
-            create(deciding, texts, name, reach, *expires_at, *secret)
+        GatewayChange::Create { name, reach, expires_at, conditions, secret } => {
+            create(deciding, texts, &New { name, reach, expires_at: *expires_at, conditions, secret: *secret })
         }
-        GatewayChange::Update { token, name, rights, accounts, expires_at, if_match } => {
+        GatewayChange::Update { token, name, rights, accounts, expires_at, conditions, if_match } => {
             let token = gateway_of(deciding, *token, *if_match)?;
             let before = token.gateway.as_deref().cloned().unwrap_or_default();
             let reach =
                 GatewayReach::new(rights.clone().unwrap_or(before.rights), accounts.clone().unwrap_or(before.accounts));
-            update(deciding, texts, token, name.as_ref(), reach, *expires_at)
+            update(deciding, texts, token, Edit { name: name.as_ref(), reach, expires_at: *expires_at, conditions })
         }
         GatewayChange::Rotate { token, overlap_seconds, secret, if_match } => {
             tokens::rotate(deciding, texts, gateway_of(deciding, *token, *if_match)?, *overlap_seconds, *secret)
@@ -62,28 +64,43 @@ fn check_reach(deciding: &Deciding<'_>, reach: &GatewayReach) -> Vec<FieldFault>
     faults
 }
 
+/// A gateway token to be created.
+struct New<'a> {
+    name: &'a PersonalText,
+    reach: &'a GatewayReach,
+    expires_at: Option<Timestamp>,
+    conditions: &'a Conditions,
+    secret: NewSecret,
+}
+
+/// What a gateway token is to be like after an edit.
+struct Edit<'a> {
+    name: Option<&'a PersonalText>,
+    reach: GatewayReach,
+    expires_at: Option<Option<Timestamp>>,
+    conditions: &'a ConditionsEdit,
+}
+
 fn check(
     deciding: &Deciding<'_>,
     name: Option<&PersonalText>,
     reach: &GatewayReach,
     expires_at: Option<Timestamp>,
-) -> Result<(), Rejection> {
+) -> Faults {
     let mut faults = Faults::default();
     faults.check("name", name.map_or(Ok(()), |name| check_name(name.as_str())));
     faults.check("expires_at", check_expiry(expires_at, deciding.context.now));
     faults.extend(check_reach(deciding, reach));
-    faults.finish()
+    faults
 }
 
-fn create(
-    deciding: &Deciding<'_>,
-    texts: &mut dyn Texts,
-    name: &PersonalText,
-    reach: &GatewayReach,
-    expires_at: Option<Timestamp>,
-    secret: NewSecret,
-) -> Ruled {
-    check(deciding, Some(name), reach, expires_at)?;
+fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, new: &New<'_>) -> Ruled {
+    let New { name, reach, expires_at, conditions, secret } = *new;
+    let mut faults = check(deciding, Some(name), reach, expires_at);
+    for (field, result) in conditions::faults_of_new(conditions, expires_at) {
+        faults.check(field, result);
+    }
+    faults.finish()?;
     tokens::check_room(deciding, Owner::Service, 1)?;
     if deciding.digests.contains_key(&secret.digest) {
         return Err(Rejection::Conflict(Conflict::DigestExists));
@@ -102,18 +119,15 @@ fn create(
         expires_at,
         by,
     });
+    conditions::set(deciding, &mut draft, &Conditions::default(), conditions.clone());
     done(draft.finish(), token, true)
 }
 
-fn update(
-    deciding: &Deciding<'_>,
-    texts: &mut dyn Texts,
-    token: &Token,
-    name: Option<&PersonalText>,
-    reach: GatewayReach,
-    expires_at: Option<Option<Timestamp>>,
-) -> Ruled {
-    check(deciding, name, &reach, expires_at.flatten())?;
+fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: Edit<'_>) -> Ruled {
+    let Edit { name, reach, expires_at, conditions } = edit;
+    let mut faults = check(deciding, name, &reach, expires_at.flatten());
+    conditions::check_edit(&mut faults, token, conditions, expires_at);
+    faults.finish()?;
     let mut draft = deciding.draft(texts, AccountId::NONE, token.id);
     if let Some(name) = name {
         tokens::rename(deciding, &mut draft, TextSubject::Service, token, name);
@@ -125,5 +139,7 @@ fn update(
     if let Some(expires_at) = expires_at {
         tokens::set_expiry(deciding, &mut draft, token, expires_at);
     }
+    let before = token.conditions();
+    conditions::set(deciding, &mut draft, before, conditions.applied_to(before));
     done(draft.finish(), token.id, false)
 }

@@ -1,11 +1,13 @@
 //! Rules of taking over tokens of another system: all or none, and every fault told at once.
 
 use super::access;
+use super::conditions;
 use super::directory::account_of;
 use super::draft::Draft;
 use super::management::{Deciding, Done, Ruled, Subject};
 use super::tokens::{check_expiry, check_room};
 use crate::domain::command::{AccessRequest, ImportLine, NewImport};
+use crate::domain::conditions::Conditions;
 use crate::domain::directory::Account;
 use crate::domain::event::TokenImported;
 use crate::domain::ids::{AccountId, TokenId};
@@ -86,6 +88,9 @@ fn check_line<'a>(
     check("name", check_name(import.name.as_str()));
     check("created_at", check_creation(import.created_at, now));
     check("expires_at", check_expiry(import.expires_at, now));
+    for (field, result) in conditions::faults_of_new(&import.conditions, import.expires_at) {
+        check(field, result);
+    }
     match access::check(deciding.state, account, &import.access) {
         Ok(access) if faults.is_empty() => return Ok(Ok(Checked { import, access })),
         Ok(_) => {}
@@ -140,7 +145,7 @@ fn with_taken(mut faulty: Vec<LineFaults>, taken: &[TakenDigest]) -> Vec<LineFau
 }
 
 fn import(deciding: &Deciding<'_>, draft: &mut Draft<'_>, account: AccountId, line: &Checked<'_>) {
-    let NewImport { name, secret, created_at, expires_at, .. } = line.import;
+    let NewImport { name, secret, created_at, expires_at, conditions, .. } = line.import;
     let name = draft.intern(TextSubject::Account(account), TextKind::TokenName, name.as_str());
     let access = access::write(draft, account, &line.access);
     let by = deciding.by(draft);
@@ -154,4 +159,5 @@ fn import(deciding: &Deciding<'_>, draft: &mut Draft<'_>, account: AccountId, li
         expires_at: *expires_at,
         by,
     });
+    conditions::set(deciding, draft, &Conditions::default(), conditions.clone());
 }

@@ -15,8 +15,9 @@ use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::Texts;
 use crate::domain::time::{CLOCK_STEP_MICROS, Timestamp};
-use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
+use crate::domain::token::{Authority, Closed, Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
+use core::net::IpAddr;
 
 /// What a carried-out change was about, for the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,9 +104,15 @@ pub(super) enum Shown<'a> {
     May(&'a Token, u32),
 }
 
-/// Whether a bearer may look at everything: an operator or an auditor, and the token works.
-pub fn may_read(state: &State, digests: &Digests, digest: TokenDigest, now: Timestamp) -> Result<TokenId, Rejection> {
-    match shown(state, digests, digest, now, &[TokenKind::Operator, TokenKind::Auditor]) {
+/// Whether a bearer may look at everything: an operator or an auditor, and the token works for a client at this address.
+pub fn may_read(
+    state: &State,
+    digests: &Digests,
+    digest: TokenDigest,
+    now: Timestamp,
+    from: Option<IpAddr>,
+) -> Result<TokenId, Rejection> {
+    match shown(state, digests, digest, (now, from), &[TokenKind::Operator, TokenKind::Auditor]) {
         Shown::Unknown => Err(Rejection::UnknownToken),
         Shown::Refused(_, _, rejection, _) => Err(rejection),
         Shown::May(token, _) => Ok(token.id),
@@ -116,14 +123,19 @@ pub(super) fn shown<'a>(
     state: &'a State,
     digests: &Digests,
     digest: TokenDigest,
-    now: Timestamp,
+    (now, from): (Timestamp, Option<IpAddr>),
     kinds: &[TokenKind],
 ) -> Shown<'a> {
     let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
     let Some((token, secret)) = known else { return Shown::Unknown };
-    if let Err(closed) = token.check(secret, now) {
+    if let Err(closed) = token.check(secret, now, from) {
         let cause = cause_of(closed);
-        return Shown::Refused(token, secret, Rejection::Closed(cause), cause);
+        let rejection = match closed {
+            // The token works, only not from here: its holder is told so.
+            Closed::AddressNotAllowed => Rejection::Forbidden(cause),
+            _ => Rejection::Closed(cause),
+        };
+        return Shown::Refused(token, secret, rejection, cause);
     }
     if !kinds.contains(&token.kind) {
         return Shown::Refused(token, secret, Rejection::Forbidden(Cause::WrongKind), Cause::WrongKind);
@@ -147,7 +159,7 @@ pub(super) fn decide_change(
                 Change::Look(_) => &[TokenKind::Operator, TokenKind::Auditor],
                 _ => &[TokenKind::Operator],
             };
-            match shown(state, digests, digest, context.now, kinds) {
+            match shown(state, digests, digest, (context.now, context.origin.from), kinds) {
                 Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
                 Shown::Refused(token, secret, rejection, cause) => {
                     return refuse(state, context, texts, (token, secret), (rejection, cause), change.operation());

@@ -5,6 +5,7 @@ use crate::domain::access::{Access, Coverage, Level};
 use crate::domain::command::{
     AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest,
 };
+use crate::domain::conditions::ConditionsEdit;
 use crate::domain::directory::Account;
 use crate::domain::ids::AccountId;
 use crate::domain::names::normalize_domain_name;
@@ -53,8 +54,9 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         Change::UpdateAccount { account, name: None, email: None, plan: None, hourly_limit: Some(limit), .. } => {
             state.account(*account).is_some_and(|account| *limit <= account.hourly_limit)
         }
-        Change::UpdateToken { token, name: None, access, expires_at, .. } => {
-            state.token(*token).is_some_and(|token| is_cut(state, token, access.as_ref(), *expires_at, texts))
+        Change::UpdateToken { token, name: None, access, expires_at, conditions, .. } => {
+            let Some(token) = state.token(*token) else { return false };
+            is_stricter(token, conditions) && is_cut(state, token, access.as_ref(), *expires_at, texts)
         }
         _ => false,
     }
@@ -63,12 +65,13 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
 fn is_narrower_gateway(state: &State, change: &GatewayChange) -> bool {
     match change {
         GatewayChange::Delete { .. } => true,
-        GatewayChange::Update { token, name: None, rights, accounts, expires_at, .. } => {
+        GatewayChange::Update { token, name: None, rights, accounts, expires_at, conditions, .. } => {
             let Some(token) = state.token(*token) else { return false };
             let Some(reach) = &token.gateway else { return false };
             let has_right = |right| reach.rights.contains(right);
             let has_account = |account| reach.accounts.binary_search(account).is_ok();
             is_earlier(token, *expires_at)
+                && is_stricter(token, conditions)
                 && rights.iter().flatten().all(has_right)
                 && accounts.iter().flatten().all(has_account)
         }
@@ -82,6 +85,12 @@ fn is_earlier(token: &Token, expires_at: Option<Option<Timestamp>>) -> bool {
         Some(None) => false,
         Some(Some(end)) => token.expires_at.is_none_or(|before| end <= before),
     }
+}
+
+/// Whether an edit of the conditions lets nobody in whom those before kept out.
+fn is_stricter(token: &Token, edit: &ConditionsEdit) -> bool {
+    let before = token.conditions();
+    edit.applied_to(before).are_within(before)
 }
 
 fn is_lower_cap(state: &State, account: AccountId, monthly_cap: Option<u64>) -> bool {

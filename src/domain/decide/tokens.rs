@@ -1,11 +1,13 @@
 //! Rules of token management.
 
 use super::access;
+use super::conditions;
 use super::directory::{Faults, account_of, check_version};
 use super::draft::{Draft, Recorded};
 use super::management::{Deciding, Done, Ruled, Subject};
 use crate::domain::access::Access;
 use crate::domain::command::{AccessRequest, Change, NewSecret};
+use crate::domain::conditions::{Conditions, ConditionsEdit};
 use crate::domain::event::{
     TokenAccessChanged, TokenCreated, TokenDeleted, TokenExpiryChanged, TokenRenamed, TokenRotated,
 };
@@ -24,12 +26,13 @@ pub const OVERLAP_SECONDS_MAX: u64 = 30 * 86_400;
 
 pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Texts) -> Ruled {
     match change {
-        Change::CreateToken { owner, kind, name, access, expires_at, secret } => {
-            let new = New { kind: *kind, name, access: access.as_ref(), expires_at: *expires_at, secret: *secret };
+        Change::CreateToken { owner, kind, name, access, expires_at, conditions, secret } => {
+            let (kind, expires_at, secret) = (*kind, *expires_at, *secret);
+            let new = New { kind, name, access: access.as_ref(), expires_at, conditions, secret };
             create(deciding, texts, *owner, &new)
         }
-        Change::UpdateToken { owner, token, name, access, expires_at, if_match } => {
-            let edit = Edit { name: name.as_ref(), access: access.as_ref(), expires_at: *expires_at };
+        Change::UpdateToken { owner, token, name, access, expires_at, conditions, if_match } => {
+            let edit = Edit { name: name.as_ref(), access: access.as_ref(), expires_at: *expires_at, conditions };
             update(deciding, texts, token_of(deciding, *owner, *token, *if_match)?, &edit)
         }
         Change::RotateToken { owner, token, overlap_seconds, secret, if_match } => {
@@ -53,6 +56,7 @@ struct New<'a> {
     name: &'a PersonalText,
     access: Option<&'a AccessRequest>,
     expires_at: Option<Timestamp>,
+    conditions: &'a Conditions,
     secret: NewSecret,
 }
 
@@ -61,6 +65,7 @@ struct Edit<'a> {
     name: Option<&'a PersonalText>,
     access: Option<&'a AccessRequest>,
     expires_at: Option<Option<Timestamp>>,
+    conditions: &'a ConditionsEdit,
 }
 
 /// The token of this owner. Another owner's, a deleted one, one that never was and a gateway's, which have changes of
@@ -151,6 +156,9 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
     faults.check("kind", if new.kind.fits(owner) { Ok(()) } else { Err("does not fit the owner") });
     faults.check("name", check_name(new.name.as_str()));
     faults.check("expires_at", check_expiry(new.expires_at, deciding.context.now));
+    for (field, result) in conditions::faults_of_new(new.conditions, new.expires_at) {
+        faults.check(field, result);
+    }
     faults.finish()?;
     let request = check_access(deciding, owner, new.access)?;
     check_room(deciding, owner, 1)?;
@@ -176,6 +184,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
         expires_at: new.expires_at,
         by,
     });
+    conditions::set(deciding, &mut draft, &Conditions::default(), new.conditions.clone());
     done(draft.finish(), token, true)
 }
 
@@ -183,6 +192,7 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
     let mut faults = Faults::default();
     faults.check("name", edit.name.map_or(Ok(()), |name| check_name(name.as_str())));
     faults.check("expires_at", edit.expires_at.map_or(Ok(()), |end| check_expiry(end, deciding.context.now)));
+    conditions::check_edit(&mut faults, token, edit.conditions, edit.expires_at);
     faults.finish()?;
     let request = match edit.access {
         Some(_) => check_access(deciding, token.owner, edit.access)?,
@@ -203,6 +213,8 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
     if let Some(expires_at) = edit.expires_at {
         set_expiry(deciding, &mut draft, token, expires_at);
     }
+    let before = token.conditions();
+    conditions::set(deciding, &mut draft, before, edit.conditions.applied_to(before));
     done(draft.finish(), token.id, false)
 }
 

@@ -1,6 +1,7 @@
 //! How tokens begin, change and end.
 
 use super::State;
+use crate::domain::conditions::Conditions;
 use crate::domain::event::{Event, Header, TokenCreated, TokenImported, TokenRotated};
 use crate::domain::ids::Version;
 use crate::domain::time::Timestamp;
@@ -26,6 +27,7 @@ impl State {
             Event::TokenRenamed(renamed) => token.name = renamed.name,
             Event::TokenAccessChanged(changed) => token.access = changed.access.clone(),
             Event::TokenExpiryChanged(changed) => token.expires_at = changed.expires_at,
+            Event::TokenConditionsChanged(changed) => token.conditions = kept(&changed.conditions),
             Event::GatewayRightsChanged(changed) => token.gateway = Some(Box::new(changed.gateway.clone())),
             Event::TokenRotated(rotated) => rotate(token, rotated, header.recorded_at),
             Event::TokenDeleted(_) => token.deleted_at = Some(header.recorded_at),
@@ -43,6 +45,11 @@ impl State {
     }
 }
 
+/// One form for "no conditions", so that equal states are equal.
+fn kept(conditions: &Conditions) -> Option<Box<Conditions>> {
+    (!conditions.is_empty()).then(|| Box::new(conditions.clone()))
+}
+
 fn created_token(header: &Header, created: &TokenCreated) -> Token {
     Token {
         id: header.token,
@@ -56,6 +63,7 @@ fn created_token(header: &Header, created: &TokenCreated) -> Token {
         created_by: header.principal,
         version: Version(1),
         expires_at: created.expires_at,
+        conditions: None,
         deleted_at: None,
         imported_at: None,
         streams: vec![(header.account, header.token_number)],
@@ -77,6 +85,7 @@ fn imported_token(header: &Header, imported: &TokenImported) -> Token {
         created_by: header.principal,
         version: Version(1),
         expires_at: imported.expires_at,
+        conditions: None,
         deleted_at: None,
         imported_at: Some(header.recorded_at),
         streams: vec![(header.account, header.token_number)],

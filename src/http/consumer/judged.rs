@@ -5,6 +5,7 @@ use crate::domain::access::Verb;
 use crate::domain::decide::{Answer, Refused};
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::Cause;
+use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
@@ -25,31 +26,50 @@ pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, re
         Verdict::Allowed { outcome: Outcome::Invalid, .. } => research_invalid(asked, question),
         Verdict::Allowed { .. } => allowed(app, asked, question, &used).await,
     };
+    add_traces(&mut answered, &used, reply.position);
+    answered
+}
+
+/// The answer to a token that does not work, here or at all, whatever it asked.
+pub(super) fn dead(used: &UseAnswer, position: Option<Position>) -> Reply {
+    let mut answered = match &used.verdict {
+        Verdict::Refused(Refused { cause: Cause::AddressNotAllowed, .. }) => address_not_allowed(),
+        _ => closed(),
+    };
+    add_traces(&mut answered, used, position);
+    answered
+}
+
+fn add_traces(answered: &mut Reply, used: &UseAnswer, position: Option<Position>) {
     if let Some(window) = &used.window {
-        answer::add_rate_limit(&mut answered, window, used.now);
+        answer::add_rate_limit(answered, window, used.now);
     }
     if !is_closed(&used.verdict) {
-        answer::add_position(&mut answered, reply.position);
+        answer::add_position(answered, position);
     }
-    answered
 }
 
 /// A 401 says nothing of where it is recorded.
 fn is_closed(verdict: &Verdict) -> bool {
-    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded];
+    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded, Cause::NotYetValid];
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
 }
 
 /// 401: one face for whatever is the matter with a token.
-pub(super) fn closed() -> Reply {
+fn closed() -> Reply {
     let mut reply = message(StatusCode::UNAUTHORIZED, "Authentication failed");
     reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
     reply
 }
 
+fn address_not_allowed() -> Reply {
+    message(StatusCode::FORBIDDEN, "Permission Denied. This token may not be used from this address")
+}
+
 fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused) -> Reply {
     match refused.cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => closed(),
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => closed(),
+        Cause::AddressNotAllowed => address_not_allowed(),
         // Of rights only gateways are asked, elsewhere.
         Cause::WrongKind | Cause::MissingRight => {
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")

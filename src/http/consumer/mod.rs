@@ -57,25 +57,28 @@ async fn unreadable(
     (operation, variables): (Operation, &[&str]),
     faults: &[FieldFault],
 ) -> Reply {
-    if is_dead(app, digest).await {
+    if is_dead(app, asked, digest).await {
         let account = variables.first().and_then(|raw| path::number(raw).ok()).map(AccountId);
         let (route, target) = (route_of(operation), AskedTarget::Unreadable);
         let asked_for = Use { digest, route, account, target, mapped: None, certificate: None, valid: false };
         match app.ledger.submit(Command::Use(asked_for), asked.origin()).await {
             Err(unavailable) => return not_recorded(unavailable),
-            Ok(reply) if matches!(reply.answer, Answer::Use(_)) => return judged::closed(),
-            // It works again in the meantime.
-            Ok(_) => {}
+            Ok(reply) => {
+                if let Answer::Use(used) = &reply.answer {
+                    return judged::dead(used, reply.position);
+                }
+                // It works again in the meantime.
+            }
         }
     }
-    with_rate_limit(app, digest, validation_failed(faults)).await
+    with_rate_limit(app, asked, digest, validation_failed(faults)).await
 }
 
-/// Whether a known token's secret opens no door now. The writer judges it again.
-async fn is_dead(app: &App, digest: TokenDigest) -> bool {
+/// Whether a known token's secret opens no door now, or not to this client. The writer judges it again.
+async fn is_dead(app: &App, asked: &Asked, digest: TokenDigest) -> bool {
     let look = app.ledger.view_with_digests(|view, digests| {
         let &(id, secret) = digests.get(&digest)?;
-        Some(view.projections.state.token(id)?.check(secret, view.now).is_err())
+        Some(view.projections.state.token(id)?.check(secret, view.now, Some(asked.peer())).is_err())
     });
     look.await.unwrap_or(false)
 }
@@ -83,7 +86,7 @@ async fn is_dead(app: &App, digest: TokenDigest) -> bool {
 /// A path under `/v2` that is not served: nothing is decided.
 pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
     match known(app, asked) {
-        Ok(digest) => with_rate_limit(app, digest, message(StatusCode::NOT_FOUND, "Not Found")).await,
+        Ok(digest) => with_rate_limit(app, asked, digest, message(StatusCode::NOT_FOUND, "Not Found")).await,
         Err(reply) => *reply,
     }
 }
@@ -91,7 +94,7 @@ pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
 /// An answer that needs no decision: a known token still sees what it has left.
 pub async fn undecided(app: &App, asked: &Asked, reply: Reply) -> Reply {
     match asked.shown() {
-        Shown::Bearer(digest) => with_rate_limit(app, digest, reply).await,
+        Shown::Bearer(digest) => with_rate_limit(app, asked, digest, reply).await,
         _ => reply,
     }
 }
@@ -212,15 +215,16 @@ fn unauthenticated(app: &App, asked: &Asked, challenge: &'static str) -> Reply {
     }
 }
 
-/// Adds the rate headers of a known token to an answer given before the decision.
-async fn with_rate_limit(app: &App, digest: TokenDigest, mut reply: Reply) -> Reply {
+/// Adds the rate headers of a known token to an answer given before the decision. Nothing of it is recorded, so a client
+/// at an address that the token is not for learns nothing.
+async fn with_rate_limit(app: &App, asked: &Asked, digest: TokenDigest, mut reply: Reply) -> Reply {
     let window = app
         .ledger
         .view_with_digests(|view, digests| {
             let state = &view.projections.state;
             let &(id, secret) = digests.get(&digest)?;
             let token = state.token(id)?;
-            if token.check(secret, view.now).is_err() || !token.kind.is_consumer() {
+            if token.check(secret, view.now, Some(asked.peer())).is_err() || !token.kind.is_consumer() {
                 return None;
             }
             let account = match token.owner {

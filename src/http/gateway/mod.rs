@@ -125,10 +125,11 @@ impl Question {
         Use { digest, route, account, target, mapped, certificate: None, valid: true }
     }
 
-    /// Recorded is the client as the gateway tells it; gateways pass the client's agent on.
+    /// Recorded is the client as the gateway tells it, else the gateway; conditions are judged by the client alone. Gateways
+    /// pass the client's agent on.
     fn origin(&self, asked: &Asked) -> Origin {
         let own = asked.origin();
         let address = self.guarded.address.map(|address| PersonalText::new(address.to_string()));
-        Origin { address: address.or(own.address), ..own }
+        Origin { address: address.or(own.address), from: self.guarded.address, ..own }
     }
 }

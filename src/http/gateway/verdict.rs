@@ -61,7 +61,7 @@ pub fn answer(app: &App, required: &Required<'_>, reply: ledger::Reply) -> Reply
 }
 
 fn is_closed(verdict: &Verdict) -> bool {
-    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded];
+    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded, Cause::NotYetValid];
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
 }
 
@@ -69,7 +69,10 @@ fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause) -> Reply {
     let problem =
         |status, slug, title, detail: &str| Problem::new(status, slug, title, detail).with("cause", cause.name());
     match cause {
-        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded => Problem::invalid_token().into_reply(),
+        Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => {
+            Problem::invalid_token().into_reply()
+        }
+        Cause::AddressNotAllowed => Problem::address_not_allowed().into_reply(),
         Cause::WrongKind | Cause::MissingRight => {
             let detail = "tokens of this kind do not call this API";
             problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail).into_reply()

@@ -136,7 +136,8 @@ fn code_of(cause: Cause) -> (&'static str, u16) {
     match cause {
         Cause::TokenExpired | Cause::SecretEnded => ("EXPIRED", 401),
         Cause::TokenDeleted => ("DISABLED", 401),
-        Cause::WrongKind | Cause::MissingRight | Cause::NoAccount => ("FORBIDDEN", 403),
+        Cause::NotYetValid => ("NOT_YET_VALID", 401),
+        Cause::WrongKind | Cause::MissingRight | Cause::NoAccount | Cause::AddressNotAllowed => ("FORBIDDEN", 403),
         Cause::ForeignAccount => ("FORBIDDEN", 404),
         Cause::MissingScope => ("INSUFFICIENT_PERMISSIONS", 403),
         Cause::MissingFeature => ("FORBIDDEN", 412),

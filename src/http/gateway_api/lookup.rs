@@ -19,6 +19,7 @@ use crate::http::shapes;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use std::net::IpAddr;
 use warp::http::StatusCode;
 
 /// Which tokens whoever asks may look up.
@@ -30,19 +31,25 @@ enum Finder<'a> {
     Reached(&'a GatewayReach),
 }
 
-fn finder<'a>(state: &'a State, digests: &Digests, digest: TokenDigest, now: Timestamp) -> Option<Finder<'a>> {
-    let (token, _) = live(state, digests, digest, now)?;
+fn finder<'a>(
+    state: &'a State,
+    digests: &Digests,
+    digest: TokenDigest,
+    at: (Timestamp, Option<IpAddr>),
+) -> Option<Finder<'a>> {
+    let (token, _) = live(state, digests, digest, at)?;
     if matches!(token.kind, TokenKind::Operator | TokenKind::Auditor) {
         return Some(Finder::Any);
     }
-    reach_of(state, digests, digest, now, GatewayRight::Introspect).map(Finder::Reached)
+    reach_of(state, digests, digest, at, GatewayRight::Introspect).map(Finder::Reached)
 }
 
 pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
     let digest = credential(app, asked)?;
+    let from = Some(asked.peer());
     let may = app
         .ledger
-        .view_with_digests(|view, digests| finder(&view.projections.state, digests, digest, view.now).is_some())
+        .view_with_digests(|view, digests| finder(&view.projections.state, digests, digest, (view.now, from)).is_some())
         .await;
     if !may {
         refuse(app, asked, digest, GatewayRight::Introspect, ManagementOperation::ReadTokens).await?;
@@ -53,7 +60,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply
         .ledger
         .view_with_digests(|view, digests| {
             let state = &view.projections.state;
-            let finder = finder(state, digests, digest, view.now)?;
+            let finder = finder(state, digests, digest, (view.now, from))?;
             let &(id, secret) = digests.get(&wanted)?;
             let token = state.token(id).filter(|token| token.deleted_at.is_none())?;
             if let Finder::Reached(reach) = finder

@@ -27,6 +27,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::{Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{self, Unavailable};
+use std::net::IpAddr;
 use std::sync::Arc;
 use warp::http::StatusCode;
 
@@ -39,11 +40,16 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, body: Body) 
     }
 }
 
-/// The live token of a digest, with the number of the secret.
-fn live<'a>(state: &'a State, digests: &Digests, digest: TokenDigest, now: Timestamp) -> Option<(&'a Token, u32)> {
+/// The token of a digest, with the number of the secret, if it works now for a client at this address.
+fn live<'a>(
+    state: &'a State,
+    digests: &Digests,
+    digest: TokenDigest,
+    (now, from): (Timestamp, Option<IpAddr>),
+) -> Option<(&'a Token, u32)> {
     let &(id, secret) = digests.get(&digest)?;
     let token = state.token(id)?;
-    token.check(secret, now).ok().map(|()| (token, secret))
+    token.check(secret, now, from).ok().map(|()| (token, secret))
 }
 
 /// The reach of whoever shows a gateway token that works and has the right.
@@ -51,10 +57,10 @@ fn reach_of<'a>(
     state: &'a State,
     digests: &Digests,
     gateway: TokenDigest,
-    now: Timestamp,
+    at: (Timestamp, Option<IpAddr>),
     right: GatewayRight,
 ) -> Option<&'a GatewayReach> {
-    let (token, _) = live(state, digests, gateway, now)?;
+    let (token, _) = live(state, digests, gateway, at)?;
     let reach = token.gateway.as_deref().filter(|_| token.kind == TokenKind::Gateway)?;
     reach.has(right).then_some(reach)
 }
@@ -70,7 +76,7 @@ async fn admit(
     let may = app
         .ledger
         .view_with_digests(|view, digests| {
-            reach_of(&view.projections.state, digests, digest, view.now, right).is_some()
+            reach_of(&view.projections.state, digests, digest, (view.now, Some(asked.peer())), right).is_some()
         })
         .await;
     if !may {
@@ -112,6 +118,8 @@ fn rejected(rejection: &Rejection, right: GatewayRight) -> Problem {
             .with("required_right", right.name())
     };
     match rejection {
+        // The token works, only not from here: its holder is told so.
+        Rejection::Forbidden(Cause::AddressNotAllowed) => Problem::address_not_allowed(),
         Rejection::Forbidden(cause @ Cause::MissingRight) => {
             forbidden(*cause, format!("this gateway token does not have the right {}", right.name()))
         }

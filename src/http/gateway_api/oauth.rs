@@ -22,6 +22,7 @@ use crate::http::{App, bearer};
 use crate::ledger::View;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use warp::http::{HeaderValue, StatusCode, header};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -55,9 +56,15 @@ fn error(code: &str, description: &str) -> Reply {
     answer::json(StatusCode::BAD_REQUEST, &json!({ "error": code, "error_description": description }))
 }
 
-/// The token of a form. Other parameters, `token_type_hint` among them, change nothing (RFC 7662 section 2.1); none may
-/// be there twice (RFC 6749 section 3.2).
-async fn token_of(asked: &Asked, body: Body) -> Result<String, Box<Problem>> {
+/// What a form says. Other parameters, `token_type_hint` among them, change nothing (RFC 7662 section 2.1); none may be
+/// there twice (RFC 6749 section 3.2).
+struct Form {
+    token: String,
+    /// The client that showed the token; our own parameter of introspection.
+    address: Option<IpAddr>,
+}
+
+async fn form_of(asked: &Asked, body: Body) -> Result<Form, Box<Problem>> {
     if media_type(asked).is_some_and(|kind| kind != FORM) {
         let detail = format!("send {FORM}");
         return Err(Box::new(Problem::new(
@@ -68,10 +75,10 @@ async fn token_of(asked: &Asked, body: Body) -> Result<String, Box<Problem>> {
         )));
     }
     let body = body.read(asked.headers()).await?;
-    read_token(&body).map_err(|fault| Box::new(Problem::malformed(fault)))
+    read_form(&body).map_err(|fault| Box::new(Problem::malformed(fault)))
 }
 
-fn read_token(body: &[u8]) -> Result<String, &'static str> {
+fn read_form(body: &[u8]) -> Result<Form, &'static str> {
     let raw = std::str::from_utf8(body).map_err(|_| "the form is not text")?;
     if !has_whole_escapes(raw) || percent_decode(body).decode_utf8().is_err() {
         return Err("the form does not decode");
@@ -82,19 +89,23 @@ fn read_token(body: &[u8]) -> Result<String, &'static str> {
     if pairs.windows(2).any(|two| two[0].0 == two[1].0) {
         return Err("a parameter is there twice");
     }
-    let token = pairs.into_iter().find(|(name, _)| name == "token").map(|(_, value)| value.into_owned());
-    token.filter(|token| !token.is_empty()).ok_or("the parameter token is missing")
+    let value = |wanted| pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| &**value);
+    let address = value("address").map(str::parse::<IpAddr>).transpose().map_err(|_| "address is no IP address")?;
+    let token = value("token").filter(|token| !token.is_empty()).ok_or("the parameter token is missing")?;
+    Ok(Form { token: token.to_owned(), address: address.map(|address| address.to_canonical()) })
 }
 
 async fn introspect(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
     let gateway = admit(app, asked, GatewayRight::Introspect, ManagementOperation::Introspect).await?;
-    let shown = bearer::digest_of(&token_of(asked, body).await?);
+    let Form { token, address } = form_of(asked, body).await?;
+    let (shown, peer) = (bearer::digest_of(&token), Some(asked.peer()));
     let active = app
         .ledger
         .view_with_digests(|view, digests| {
             let state = &view.projections.state;
-            let reach = reach_of(state, digests, gateway, view.now, GatewayRight::Introspect)?;
-            let (token, secret) = live(state, digests, shown?, view.now)?;
+            let reach = reach_of(state, digests, gateway, (view.now, peer), GatewayRight::Introspect)?;
+            // Of a client that nobody knows: a token for certain addresses is not active for it.
+            let (token, secret) = live(state, digests, shown?, (view.now, address))?;
             is_within_reach(state, reach, token).then(|| active(app, &view, reach, token, secret))
         })
         .await;
@@ -106,6 +117,7 @@ fn active(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token, secre
     let state = &view.projections.state;
     let kept = token.secrets.iter().find(|kept| kept.number == secret);
     let ends = [token.expires_at, kept.and_then(|kept| kept.not_after)].into_iter().flatten().min();
+    let begins = token.conditions.as_ref().and_then(|conditions| conditions.not_before);
     let (account, user) = match token.owner {
         Owner::Account(account) => (Some(account), None),
         Owner::User(user) => (None, Some(user)),
@@ -116,7 +128,7 @@ fn active(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token, secre
         "active": true,
         "token_type": "Bearer",
         "iat": token.created_at.seconds(),
-        "nbf": token.created_at.seconds(),
+        "nbf": begins.unwrap_or(token.created_at).seconds(),
         "sub": subject,
         "iss": state.origin,
         "jti": format!("{}.{secret}", token.id),
@@ -159,7 +171,7 @@ fn accesses(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token) -> 
 
 async fn revoke(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
     let gateway = admit(app, asked, GatewayRight::Revoke, ManagementOperation::DeleteToken).await?;
-    let text = token_of(asked, body).await?;
+    let text = form_of(asked, body).await?.token;
     if is_of_another_kind(&text) {
         return Ok(error("unsupported_token_type", "tokens of gateways and staff, and sessions, are not revoked here"));
     }

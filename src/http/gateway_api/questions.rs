@@ -57,11 +57,10 @@ pub(super) fn read(body: &[u8], map: &MapInForce) -> Result<Sent, Box<Problem>> 
     Ok(Sent { shown: bearer::digest_of(&token), client, dry_run, asked })
 }
 
-/// In the one spelling that addresses are recorded in.
-fn address(fields: &mut Fields) -> Option<PersonalText> {
+/// In the one form that addresses are recorded and judged in.
+fn address(fields: &mut Fields) -> Option<IpAddr> {
     let parse = |text: &str| text.parse::<IpAddr>().ok();
-    let address = fields.word("address", "an IP address", parse)?;
-    Some(PersonalText::new(address.to_canonical().to_string()))
+    fields.word("address", "an IP address", parse).map(|address| address.to_canonical())
 }
 
 /// One question, of one of three kinds: by method and path, by scope, or a list to be filtered.

@@ -74,7 +74,7 @@ async fn number_of(app: &App, asked: &Asked, gateway: TokenDigest) -> Result<Tok
     let number = app
         .ledger
         .view_with_digests(|view, digests| {
-            live(&view.projections.state, digests, gateway, view.now).map(|(token, _)| token.id)
+            live(&view.projections.state, digests, gateway, (view.now, Some(asked.peer()))).map(|(token, _)| token.id)
         })
         .await;
     match number {

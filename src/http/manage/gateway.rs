@@ -1,5 +1,6 @@
 //! Changes of gateway tokens.
 
+use super::conditions;
 use super::idempotency::posted;
 use super::tokens::{OVERLAP_SECONDS_DEFAULT, make_secret, new_secret, shown_once, token_in_path, token_shape};
 use super::{Answered, authorize_change, fields, gone, if_match, show, submit};
@@ -42,9 +43,10 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let mut fields = fields(asked, body).await?;
             let (name, rights) = (fields.text("name"), rights(&mut fields, "rights"));
             let (accounts, expires_at) = (accounts(&mut fields, "accounts"), fields.time_or_null("expires_at"));
+            let conditions = conditions::edit(&mut fields);
             fields.finish()?;
             let if_match = if_match(asked)?;
-            let change = GatewayChange::Update { token, name, rights, accounts, expires_at, if_match };
+            let change = GatewayChange::Update { token, name, rights, accounts, expires_at, conditions, if_match };
             show(app, &submit(change).await?, token_shape).await
         }
         _ => {
@@ -69,11 +71,12 @@ fn create(mut fields: Fields, secret: NewSecret) -> Result<GatewayChange, Box<Pr
     let rights = fields.required("rights", rights);
     let accounts = fields.required("accounts", accounts);
     let expires_at = fields.time_or_null("expires_at").flatten();
+    let conditions = conditions::of_new(&mut fields);
     fields.finish()?;
     let (Some(name), Some(rights), Some(accounts)) = (name, rights, accounts) else {
         return Err(Box::new(Problem::malformed("a required field is missing")));
     };
-    Ok(GatewayChange::Create { name, reach: GatewayReach::new(rights, accounts), expires_at, secret })
+    Ok(GatewayChange::Create { name, reach: GatewayReach::new(rights, accounts), expires_at, conditions, secret })
 }
 
 fn rights(fields: &mut Fields, name: &str) -> Option<Vec<GatewayRight>> {

@@ -1,5 +1,6 @@
 //! Taking over tokens of another system by their digests: one as JSON, or many as one JSON object a line.
 
+use super::conditions;
 use super::idempotency::{Sent, mark_repeated, posted};
 use super::tokens::token_shape;
 use super::{Answered, Carried, authorize_change, media_type, path_number, rejected, show, try_submit};
@@ -122,10 +123,11 @@ fn read_token(mut fields: Fields) -> Result<NewImport, Vec<FieldFault>> {
     let hint = fields.word("hint", "the last characters of the token's text, at most four", read_hint);
     let created_at = fields.time_or_null("created_at").flatten();
     let expires_at = fields.time_or_null("expires_at").flatten();
+    let conditions = conditions::of_new(&mut fields);
     fields.into_faults()?;
     let (Some(name), Some(access), Some(digest)) = (name, access, digest) else { return Err(Vec::new()) };
     let secret = NewSecret { digest, hint: hint.unwrap_or(hint_of("")) };
-    Ok(NewImport { name, access, secret, created_at, expires_at })
+    Ok(NewImport { name, access, secret, created_at, expires_at, conditions })
 }
 
 fn read_hint(text: &str) -> Option<[u8; 4]> {

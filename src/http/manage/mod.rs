@@ -4,6 +4,7 @@
 
 mod changes;
 mod clock;
+mod conditions;
 mod erasure;
 mod gateway;
 mod history;
@@ -114,7 +115,9 @@ pub async fn authorize_read(app: &App, asked: &Asked, operation: ManagementOpera
     let digest = credential(app, asked)?;
     let allowed = app
         .ledger
-        .view_with_digests(|view, digests| may_read(&view.projections.state, digests, digest, view.now))
+        .view_with_digests(|view, digests| {
+            may_read(&view.projections.state, digests, digest, view.now, Some(asked.peer()))
+        })
         .await;
     match allowed {
         Ok(_) => Ok(()),
@@ -133,7 +136,7 @@ async fn authorize_change(
         .ledger
         .view_with_digests(|view, digests| {
             let state = &view.projections.state;
-            let may = may_read(state, digests, digest, view.now).ok()?;
+            let may = may_read(state, digests, digest, view.now, Some(asked.peer())).ok()?;
             state.token(may).map(|token| token.kind == TokenKind::Operator)
         })
         .await;
@@ -214,6 +217,9 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
 }
 
 fn forbidden(cause: Cause) -> Problem {
+    if cause == Cause::AddressNotAllowed {
+        return Problem::address_not_allowed();
+    }
     Problem::new(
         StatusCode::FORBIDDEN,
         "forbidden",

@@ -170,13 +170,13 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
         .view_with_digests(|view, digests| {
             let &(id, secret) = digests.get(&digest)?;
             let token = view.projections.state.token(id)?;
-            token.check(secret, view.now).ok()?;
+            token.check(secret, view.now, Some(asked.peer())).ok()?;
             Some(own_shape(&view, token, secret))
         })
         .await;
     match shape {
         Some(shape) => Ok(answer::json(StatusCode::OK, &json!({ "data": shape }))),
-        // A known token that works no more: the attempt is recorded, and its rejection is the answer.
+        // A known token that does not work, or not from here: the attempt is recorded, and its rejection is the answer.
         None => {
             super::submit(app, asked, digest, Change::Look(Managed::ReadTokens)).await?;
             Err(Box::new(Problem::invalid_token()))

@@ -1,11 +1,15 @@
 //! Changes of tokens. A secret is made here, shown in the answer that creates it, and dropped.
 
+use super::conditions;
 use super::idempotency::{mark_repeated, posted};
 use super::{Answered, authorize_change, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{Change, NewSecret};
+use crate::domain::conditions::Conditions;
 use crate::domain::decide::DoneSubject;
 use crate::domain::event::ManagementOperation as Managed;
 use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::text::PersonalText;
+use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenSecret;
 use crate::http::App;
@@ -36,10 +40,9 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
         }
         Op::CreateStaffToken => {
             let (fields, key) = posted(app, asked, body).await?;
-            let (kind, name) = staff(fields)?;
-            let secret = make_secret(app, kind);
-            let new = new_secret(&secret);
-            let change = Change::CreateToken { owner, kind, name, access: None, expires_at: None, secret: new };
+            let new = staff(fields)?;
+            let secret = make_secret(app, new.kind);
+            let change = new.with(new_secret(&secret));
             let carried = submit(app, asked, digest, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
@@ -58,9 +61,10 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let token = token_in_path(owner, variables)?;
             let mut fields = fields(asked, body).await?;
             let (name, access) = (fields.text("name"), fields.access("access"));
-            let expires_at = fields.time_or_null("expires_at");
+            let (expires_at, conditions) = (fields.time_or_null("expires_at"), conditions::edit(&mut fields));
             fields.finish()?;
-            let change = Change::UpdateToken { owner, token, name, access, expires_at, if_match: if_match(asked)? };
+            let if_match = if_match(asked)?;
+            let change = Change::UpdateToken { owner, token, name, access, expires_at, conditions, if_match };
             let carried = submit(app, asked, digest, change).await?;
             show(app, &carried, token_shape).await
         }
@@ -119,12 +123,28 @@ fn create(owner: Owner, kind: TokenKind, secret: &TokenSecret, mut fields: Field
     let name = fields.required("name", Fields::text);
     let access = fields.access("access");
     let expires_at = fields.time_or_null("expires_at").flatten();
+    let conditions = conditions::of_new(&mut fields);
     fields.finish()?;
     let name = name.ok_or_else(|| Box::new(Problem::malformed("name is missing")))?;
-    Ok(Change::CreateToken { owner, kind, name, access, expires_at, secret: new_secret(secret) })
+    Ok(Change::CreateToken { owner, kind, name, access, expires_at, conditions, secret: new_secret(secret) })
 }
 
-fn staff(mut fields: Fields) -> Result<(TokenKind, crate::domain::text::PersonalText), Box<Problem>> {
+/// A staff token to be made.
+struct Staff {
+    kind: TokenKind,
+    name: PersonalText,
+    expires_at: Option<Timestamp>,
+    conditions: Conditions,
+}
+
+impl Staff {
+    fn with(self, secret: NewSecret) -> Change {
+        let Self { kind, name, expires_at, conditions } = self;
+        Change::CreateToken { owner: Owner::Service, kind, name, access: None, expires_at, conditions, secret }
+    }
+}
+
+fn staff(mut fields: Fields) -> Result<Staff, Box<Problem>> {
     let kind = fields.required("role", |fields, name| {
         fields.word(name, "operator or auditor", |word| match word {
             "operator" => Some(TokenKind::Operator),
@@ -133,8 +153,11 @@ fn staff(mut fields: Fields) -> Result<(TokenKind, crate::domain::text::Personal
         })
     });
     let name = fields.required("name", Fields::text);
+    let expires_at = fields.time_or_null("expires_at").flatten();
+    let conditions = conditions::of_new(&mut fields);
     fields.finish()?;
-    kind.zip(name).ok_or_else(|| Box::new(Problem::malformed("role or name is missing")))
+    let (kind, name) = kind.zip(name).ok_or_else(|| Box::new(Problem::malformed("role or name is missing")))?;
+    Ok(Staff { kind, name, expires_at, conditions })
 }
 
 pub(super) fn token_shape(view: &crate::ledger::View<'_>, subject: DoneSubject) -> Option<(Value, Option<u64>)> {

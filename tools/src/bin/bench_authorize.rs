@@ -113,7 +113,13 @@ fn gateway_token(dir: &DataDir) -> Result<String, AnyError> {
     let secret = TokenSecret::from_random(TokenKind::Gateway, &Entropy::system().bytes_32());
     let new = NewSecret { digest: secret.digest(), hint: secret.hint() };
     let reach = GatewayReach::new(GATEWAY_RIGHTS.to_vec(), vec![AccountId(1)]);
-    let create = GatewayChange::Create { name: PersonalText::new("bench"), reach, expires_at: None, secret: new };
+    let create = GatewayChange::Create {
+        name: PersonalText::new("bench"),
+        reach,
+        expires_at: None,
+        conditions: Default::default(),
+        secret: new,
+    };
     let command = Command::Manage(Actor::Local(0), Box::new(Change::Gateway(create)));
     match core.execute(command, Origin::default())?.0.answer {
         Answer::Done(_) => Ok(secret.reveal_once()),

@@ -167,6 +167,7 @@ fn set_up(core: &mut Core) {
                 name: text(&format!("Token {token}")),
                 access: Some(AccessRequest::Full),
                 expires_at: None,
+                conditions: Default::default(),
                 secret: NewSecret { digest: digest_of(token), hint: *b"abcd" },
             })
         })
@@ -200,7 +201,7 @@ fn use_by(random: &mut Random) -> Job {
     request[..8].copy_from_slice(&random.next().to_le_bytes());
     request[8..].copy_from_slice(&random.next().to_le_bytes());
     let address = Some(text(&format!("192.0.2.{}", token % 250)));
-    (command, Origin { request: RequestId(request), address, agent: Some(text("bench-client/1.0")) })
+    (command, Origin { request: RequestId(request), address, agent: Some(text("bench-client/1.0")), from: None })
 }
 
 /// SplitMix64: foreseeable, so that every run builds the same log.

@@ -1,6 +1,6 @@
 //! `gateway-tokens`.
 
-use super::tokens::{EXPIRES_AT, OVERLAP};
+use super::tokens::{ALLOW, EXPIRES_AT, NOT_BEFORE, OVERLAP};
 use crate::cli::remote::table::{Columns, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
@@ -58,7 +58,7 @@ pub(super) const GATEWAY_TOKENS: Noun = Noun {
             operations: &[Operation::CreateGatewayToken],
             about: "Create a gateway token; its text is shown this once",
             example: "gateway-tokens create --name edge --right authorize --right report --account 1",
-            fields: &[NAME.required(), RIGHTS.required(), ACCOUNTS.required(), EXPIRES_AT],
+            fields: &[NAME.required(), RIGHTS.required(), ACCOUNTS.required(), EXPIRES_AT, NOT_BEFORE, ALLOW],
             shows: Shows::Secret,
         },
         Verb {
@@ -66,7 +66,7 @@ pub(super) const GATEWAY_TOKENS: Noun = Noun {
             operations: &[Operation::UpdateGatewayToken],
             about: "Change what is said of a gateway token; the rest stays as it is",
             example: "gateway-tokens update 6 --account 1 --account 2",
-            fields: &[NAME, RIGHTS, ACCOUNTS, EXPIRES_AT, IF_MATCH],
+            fields: &[NAME, RIGHTS, ACCOUNTS, EXPIRES_AT, NOT_BEFORE, ALLOW, IF_MATCH],
             shows: Shows::Thing,
         },
         Verb {

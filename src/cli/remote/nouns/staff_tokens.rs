@@ -1,5 +1,6 @@
 //! `staff-tokens`: operators and auditors.
 
+use super::tokens::{ALLOW, EXPIRES_AT, NOT_BEFORE};
 use crate::cli::remote::table::{Columns, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
@@ -39,6 +40,9 @@ pub(super) const STAFF_TOKENS: Noun = Noun {
                 body("role", Kind::Word(&["operator", "auditor"]), "May it change everything, or read everything")
                     .required(),
                 body("name", Kind::Text, "Its name").required(),
+                EXPIRES_AT,
+                NOT_BEFORE,
+                ALLOW,
             ],
             shows: Shows::Secret,
         },

@@ -6,6 +6,13 @@ use crate::http::operations::Operation;
 const NAME: Field = body("name", Kind::Text, "Its name");
 const ACCESS: Field = body("access", Kind::Access, "");
 pub(super) const EXPIRES_AT: Field = body("expires-at", Kind::TimeOrNever, "When it stops working");
+pub(super) const NOT_BEFORE: Field = body("not-before", Kind::TimeOrNow, "When it begins to work");
+pub(super) const ALLOW: Field = body(
+    "allow",
+    Kind::Ranges,
+    "Address or range (192.0.2.0/24) from which it works; can be given more than once, all in place of those before",
+)
+.on_the_wire("allowed_addresses");
 pub(super) const OVERLAP: Field = body(
     "overlap-seconds",
     Kind::Number,
@@ -65,7 +72,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::CreateAccountToken, Operation::CreateUserToken],
             about: "Create a token; its text is shown this once. A user's token takes no access of its own",
             example: "tokens create --account 1 --name deploy --grant zones:read_only:example.com,example.net",
-            fields: &[NAME.required(), ACCESS, EXPIRES_AT],
+            fields: &[NAME.required(), ACCESS, EXPIRES_AT, NOT_BEFORE, ALLOW],
             shows: Shows::Secret,
         },
         Verb {
@@ -73,7 +80,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::UpdateAccountToken, Operation::UpdateUserToken],
             about: "Change what is said of a token; the rest stays as it is",
             example: "tokens update 2 --account 1 --grant zones:full_access:all --if-match 1",
-            fields: &[NAME, ACCESS, EXPIRES_AT, IF_MATCH],
+            fields: &[NAME, ACCESS, EXPIRES_AT, NOT_BEFORE, ALLOW, IF_MATCH],
             shows: Shows::Thing,
         },
         Verb {
@@ -106,6 +113,8 @@ pub(super) const TOKENS: Noun = Noun {
                 body("hint", Kind::Text, "The last characters of its text, at most four"),
                 body("created-at", Kind::Time, "When the other system made it"),
                 EXPIRES_AT,
+                NOT_BEFORE,
+                ALLOW,
             ],
             shows: Shows::Thing,
         },
