@@ -63,5 +63,7 @@ mod status_table;
 mod undecidable;
 #[path = "http/usage_history.rs"]
 mod usage_history;
+#[path = "http/uses.rs"]
+mod uses;
 #[path = "http/wire.rs"]
 mod wire;

@@ -48,6 +48,8 @@ mod past;
 mod program;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
+#[path = "process/reports.rs"]
+mod reports;
 #[path = "process/restore.rs"]
 mod restore;
 #[path = "process/restore_erasures.rs"]

@@ -256,7 +256,9 @@ operation = enum(
     "ErasePersonalTexts",
     "Authorize",
     "Introspect",
+    "ReportUses",
 )
+report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 map_rejection = enum("MapRejection", "Unreadable", "Faulty", "NotTaken")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
@@ -440,6 +442,22 @@ TYPES = {
         struct(("key", raw(16)), ("request", raw(16)), ("status", u16), ("subject", answer_subject)),
     ),
     (46, 1): ("ScopeMapDefined", struct(("map", u32), ("name", string), ("hash", raw(32)), ("routes", u32))),
+    (48, 1): (
+        "UseReported",
+        struct(
+            ("key", raw(16)),
+            ("content", raw(16)),
+            ("occurred_at", timestamp),
+            ("known_position", u64),
+            ("secret", u32),
+            ("scope", option(scope)),
+            ("mapped", option(mapped_route)),
+            ("status", u16),
+            ("address", text),
+            ("flags", sequence(report_flag)),
+            by,
+        ),
+    ),
     (50, 1): (
         "ScopeMapRejected",
         struct(("hash", option(raw(32))), ("cause", map_rejection), ("faults", u32), ("line", u32), ("kept", u32)),

@@ -166,6 +166,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         Event::TokenAccessChanged(e) => of_access(&e.access),
         Event::TokenUsed(e) => std::iter::once(e.address).chain([e.agent]).chain(of_scope(e.scope)).collect(),
         Event::TokenUseRefused(e) => std::iter::once(e.address).chain([e.agent]).chain(of_scope(e.scope)).collect(),
+        Event::UseReported(e) => std::iter::once(e.address).chain(of_scope(e.scope)).collect(),
         Event::RefusalsSummed(e) => e.addresses.clone(),
         Event::ManagementRefused(e) => vec![e.address, e.agent],
         Event::LedgerInitialized(_)

@@ -4,6 +4,7 @@
 //! seed gives the same commands for the same states.
 
 mod conditions;
+mod reports;
 
 use crate::random::Random;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::FieldFault;
+use token_ledger::domain::report::LineResult;
 use token_ledger::domain::scope_map::MapGroup;
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::{PersonalText, Subject};
@@ -38,7 +40,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 46] = [
+pub const KINDS: [&str; 47] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -85,6 +87,7 @@ pub const KINDS: [&str; 46] = [
     "authorize dry",
     "revoke",
     "gateway look",
+    "report",
 ];
 
 /// The name of a command's kind.
@@ -143,6 +146,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             GatewayWish::Authorize { dry_run: true, .. } => "authorize dry",
             GatewayWish::Revoke { .. } => "revoke",
             GatewayWish::Look(..) => "gateway look",
+            GatewayWish::Report { .. } => "report",
         },
     }
 }
@@ -184,6 +188,7 @@ pub fn is_accepted(answer: &Answer) -> bool {
     match answer {
         Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
         Answer::Done(_) | Answer::Repeated(..) | Answer::Authorized(_) => true,
+        Answer::Reported(results) => results.iter().any(|result| matches!(result, LineResult::Recorded(..))),
         Answer::Rejected(_) => false,
     }
 }
@@ -709,7 +714,8 @@ impl Generator {
         let gateway = newest.unwrap_or_else(|| self.digest(state));
         let wish = match self.random.below(10) {
             0 => GatewayWish::Revoke { shown: self.digest(state) },
-            1 => {
+            1..4 => self.report(state),
+            4 => {
                 let right = *self.random.pick(&GATEWAY_RIGHTS);
                 GatewayWish::Look(right, ManagementOperation::Introspect)
             }

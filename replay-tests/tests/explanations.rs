@@ -5,9 +5,11 @@
 use replay_tests::checks::records;
 use replay_tests::generator::{BEGIN, Generator};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use token_ledger::audit::explanation::{Clues, Explanation, Refusal, Search, explain};
 use token_ledger::clock::Clock;
 use token_ledger::domain::access::{Access, Target};
+use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::event::{AccessSource, Cause, Event, Header};
 use token_ledger::domain::ids::{AccountId, Position, TokenId, UserId};
 use token_ledger::domain::state::State;
@@ -29,6 +31,7 @@ enum Thing {
     Member(AccountId, UserId),
     Deleted(TokenId),
     Expiry(TokenId),
+    Conditions(TokenId),
     Secret(TokenId, u32),
     Research(AccountId),
     Limit(AccountId),
@@ -39,6 +42,7 @@ enum Value {
     Access(Access),
     At(Timestamp),
     Number(u64),
+    Conditions(Conditions),
 }
 
 type Past = BTreeMap<Thing, Vec<(Position, Option<Value>)>>;
@@ -50,6 +54,7 @@ fn things(state: &State) -> Vec<(Thing, Option<Value>)> {
         things.push((Thing::Access(token.id), Some(Value::Access(token.access.clone()))));
         things.push((Thing::Deleted(token.id), token.deleted_at.map(Value::At)));
         things.push((Thing::Expiry(token.id), token.expires_at.map(Value::At)));
+        things.push((Thing::Conditions(token.id), Some(Value::Conditions(token.conditions().clone()))));
         let secrets = token.secrets.iter();
         things.extend(secrets.map(|secret| (Thing::Secret(token.id, secret.number), secret.not_after.map(Value::At))));
     }
@@ -86,6 +91,8 @@ struct Oracle<'a> {
     past: &'a Past,
     records: &'a [(Position, Header, Event)],
     refusal: &'a Refusal,
+    /// Where the refused request came from; none if that is not known.
+    from: Option<IpAddr>,
 }
 
 impl Oracle<'_> {
@@ -132,8 +139,18 @@ impl Oracle<'_> {
                 (values.len() > 1).then(|| values[values.len() - 1].0)
             }
             Cause::SecretEnded => self.last(&Thing::Secret(header.token, secret)).map(|(position, _)| position),
+            Cause::NotYetValid => self.conditioned(|conditions| conditions.has_begun(header.recorded_at)),
+            Cause::AddressNotAllowed => self.from.and_then(|from| self.conditioned(|it| it.admits(Some(from)))),
             _ => None,
         }
+    }
+
+    /// The change of conditions that ended their being met; none if the token was made with them.
+    fn conditioned(&self, are_met: impl Fn(&Conditions) -> bool) -> Option<Position> {
+        let thing = Thing::Conditions(self.refusal.header.token);
+        let met = |value: &Option<Value>| matches!(value, Some(Value::Conditions(conditions)) if are_met(conditions));
+        let made = self.values(&thing).first().map(|(position, _)| position.next());
+        self.turned(&thing, met).filter(|turned| Some(*turned) != made)
     }
 
     fn ended_at(&self) -> Option<Timestamp> {
@@ -152,7 +169,14 @@ impl Oracle<'_> {
 
     fn last_success(&self) -> Option<Position> {
         let Refusal { header, scope, cause, .. } = *self.refusal;
-        let ended = matches!(cause, Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded);
+        let ended = matches!(
+            cause,
+            Cause::TokenDeleted
+                | Cause::TokenExpired
+                | Cause::SecretEnded
+                | Cause::NotYetValid
+                | Cause::AddressNotAllowed
+        );
         let is_one = |other: &Header, event: &Event| match (event, scope) {
             (Event::TokenUsed(used), Some(scope)) => {
                 other.token == header.token && other.account == header.account && used.scope == Some(scope)
@@ -196,6 +220,11 @@ impl Oracle<'_> {
         let limit = explanation.limit.as_ref().and_then(|limit| limit.limit);
         assert_eq!(limit, self.limit(state), "{refusal:?}");
     }
+}
+
+fn address_of(log: &LogReader, refusal: &Refusal) -> Option<IpAddr> {
+    let row = log.text_row(refusal.address).expect("the texts can be read")?;
+    std::str::from_utf8(&row.text).ok()?.parse().ok()
 }
 
 /// A story, as it is left in a directory.
@@ -247,7 +276,8 @@ fn every_refusal_is_explained_as_the_states_before_it_show() {
             let is_number = matches!(refusal.scope.map(|scope| scope.target), Some(Target::Number(_)));
             if !is_number {
                 // Of numbers that were unknown uses are not told apart, and removed resources are another matter.
-                Oracle { past: &past, records: &records, refusal }.check(&at_once, &projections.state);
+                let from = address_of(&log, refusal);
+                Oracle { past: &past, records: &records, refusal, from }.check(&at_once, &projections.state);
             }
             if !at_once.not_searched.contains(&"taken_away_by") && !later.not_searched.contains(&"taken_away_by") {
                 assert_eq!(at_once, later, "seed {seed}");

@@ -205,6 +205,14 @@ impl Words<'_> {
                 "operation": e.operation.name(), "secret": e.secret, "address": self.text(e.address),
                 "agent": self.text(e.agent), "cause": e.cause.name(),
             }),
+            Event::UseReported(e) => json!({
+                "key_hash": STANDARD.encode(e.key.0), "content_digest": STANDARD.encode(e.content.0),
+                "occurred_at": e.occurred_at.to_micros_text(), "known_position": e.known_position.0,
+                "secret": (e.secret != 0).then_some(e.secret), "scope": e.scope.map(|scope| self.scope(scope)),
+                "route": e.mapped.map(|mapped| route(Route::Mapped(mapped))),
+                "status": (e.status != 0).then_some(e.status), "address": self.text(e.address),
+                "flags": e.flags.iter().map(|flag| flag.name()).collect::<Vec<_>>(), "by": self.by(&e.by),
+            }),
             Event::IdempotencyKeyKept(e) => json!({
                 "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),
                 "status": e.status, "subject": answer_subject(e.subject),

@@ -139,7 +139,7 @@ fn told(reply: &Reply) -> Value {
         }
         Answer::Rejected(rejection) => json!({ "refused": rejection.to_string() }),
         // Local commands carry no idempotency key.
-        Answer::Repeated(..) | Answer::Use(_) | Answer::Authorized(_) => {
+        Answer::Repeated(..) | Answer::Use(_) | Answer::Authorized(_) | Answer::Reported(_) => {
             json!({ "refused": "the command was not a change" })
         }
     }

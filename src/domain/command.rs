@@ -8,6 +8,7 @@ use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::rejection::FieldFault;
+use super::reported_use::ReportedUse;
 use super::scope_map::MapGroup;
 use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
@@ -533,6 +534,7 @@ impl Command {
         match self {
             Self::Gateway(call) => match &call.wish {
                 GatewayWish::Authorize { questions, .. } => questions.len().max(1),
+                GatewayWish::Report { lines } => lines.len().max(1),
                 _ => 1,
             },
             _ => 1,
@@ -568,6 +570,11 @@ pub enum GatewayWish {
     Revoke {
         /// Digest of the token.
         shown: TokenDigest,
+    },
+    /// To tell of uses that it decided by itself.
+    Report {
+        /// The uses, decided one after another.
+        lines: Vec<ReportedUse>,
     },
     /// To look at something. Sent only when the read side refused, so that the refusal is recorded.
     Look(GatewayRight, ManagementOperation),

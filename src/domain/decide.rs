@@ -15,6 +15,7 @@ mod imports;
 mod management;
 mod narrowing;
 mod once;
+mod report;
 mod scope_map;
 mod tokens;
 mod totals;
@@ -26,6 +27,7 @@ pub use erasure::RANGES_A_RECORD;
 pub use imports::IMPORT_LINES_MAX;
 pub use management::{Done, Subject as DoneSubject, may_read};
 pub use narrowing::narrows;
+pub use report::decide_line;
 pub use totals::{
     Due, QUOTA_TOKENS_A_RECORD, QuotaTotal, RefusalSum, Tally, TallyNote, record_quota_total, record_refusal_sum,
 };
@@ -33,6 +35,7 @@ pub use totals::{
 use super::command::Command;
 use super::ids::Position;
 use super::rejection::Rejection;
+use super::report::LineResult;
 use super::state::{Digests, State};
 use super::text::Texts;
 
@@ -57,6 +60,9 @@ pub enum Answer {
     /// To the questions of a gateway that may ask, in their order. [`decide`] leaves them out: they are decided one by
     /// one by [`decide_question`].
     Authorized(Vec<Answered>),
+    /// To the lines of a reporter that may report, in their order. [`decide`] leaves them out: they are decided one by one
+    /// by [`decide_line`].
+    Reported(Vec<LineResult>),
 }
 
 /// The answer to one question of a gateway.

@@ -11,6 +11,7 @@ use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::report::ReportFlag;
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -79,6 +80,7 @@ macro_rules! with_event_types {
             44, 1, ManagementRefused;
             45, 1, IdempotencyKeyKept;
             46, 1, ScopeMapDefined;
+            48, 1, UseReported;
             50, 1, ScopeMapRejected;
         }
     };
@@ -561,6 +563,32 @@ payload! {
         cause: Cause,
     }
 
+    /// A gateway told of a use that it had decided by itself. Not a decision of this service.
+    UseReported {
+        /// The reporter's key of the line, hashed together with who reported.
+        key: KeyHash,
+        /// What the line said.
+        content: RequestDigest,
+        /// When the use was, by the reporter's clock.
+        occurred_at: Timestamp,
+        /// The last position that the reporter knew of when it decided.
+        known_position: Position,
+        /// Which of the token's secrets was shown; 0 where the reporter named the token by its number.
+        secret: u32,
+        /// The scope that was needed; none where a token that works would do.
+        scope: Option<RequiredScope>,
+        /// The route of the scope map that said so; none where the reporter did.
+        mapped: Option<MappedRoute>,
+        /// HTTP status of the answer behind the gateway; 0 where it was not told.
+        status: u16,
+        /// Client address, as the reporter tells it.
+        address: TextNumber,
+        /// What is remarkable in it, sorted.
+        flags: Vec<ReportFlag>,
+        /// By what right, and from where it was reported.
+        by: By,
+    }
+
     /// A change was carried out under an idempotency key: right behind the change's own events.
     IdempotencyKeyKept {
         /// Which key, and whose.
@@ -833,6 +861,8 @@ pub enum ManagementOperation {
     Authorize,
     /// Ask what a token is.
     Introspect,
+    /// Tell of uses afterwards.
+    ReportUses,
 }
 
 impl ManagementOperation {
@@ -861,6 +891,7 @@ impl ManagementOperation {
             Self::ErasePersonalTexts => "erase_personal_texts",
             Self::Authorize => "authorize",
             Self::Introspect => "introspect",
+            Self::ReportUses => "report_uses",
         }
     }
 }

@@ -9,6 +9,7 @@ use super::directory::{Account, Membership, Research, Resource, ResourceKind, Us
 use super::event::{By, Cause, Event, Header, TokenUsed};
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::reported_keys::Reports;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
@@ -62,6 +63,8 @@ pub struct State {
     pub stopped_cleanly: bool,
     /// Idempotency keys of the last 24 hours.
     pub kept_keys: Shared<KeptKeys>,
+    /// Keys of lines that gateways reported.
+    pub reports: Shared<Reports>,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -148,6 +151,7 @@ impl State {
             Event::IdempotencyKeyKept(kept) => {
                 self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
             }
+            Event::UseReported(line) => self.reports.keep(header.credential, line, self.head),
             _ => self.evolve_account(header, event),
         }
     }
@@ -395,6 +399,7 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::TokenImported(e) => &e.by,
         Event::GatewayRightsChanged(e) => &e.by,
         Event::TokenConditionsChanged(e) => &e.by,
+        Event::UseReported(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

@@ -110,7 +110,7 @@ pub enum Authority {
     Operator(Version),
     /// A membership with full access, of this version.
     Membership(Version),
-    /// A gateway token of this version, with the right to revoke and the token's accounts in its reach.
+    /// A gateway token of this version, with the right to do so and the token's account in its reach.
     Gateway(Version),
 }
 

@@ -45,6 +45,13 @@ pub fn empty(status: StatusCode) -> Reply {
     reply
 }
 
+/// An answer of bytes.
+pub fn bytes(content_type: &'static str, body: Vec<u8>) -> Reply {
+    let mut reply = Reply::new(body.into());
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
 /// An answer of plain text.
 pub fn text(content_type: &'static str, body: String) -> Reply {
     let mut reply = Reply::new(body.into());

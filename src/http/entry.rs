@@ -208,7 +208,9 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
         | Op::ResearchStatus => consumer::answer(app, asked, operation, variables).await,
         // Boxed, or every use would carry and move the room that only these need.
         Op::ListEvents | Op::GetEvent => into_reply(Box::pin(events::answer(app, asked, operation, variables)).await),
-        Op::Authorize | Op::LookUpToken => into_reply(Box::pin(gateway_api::answer(app, asked, operation, body)).await),
+        Op::Authorize | Op::ReportUses | Op::LookUpToken => {
+            into_reply(Box::pin(gateway_api::answer(app, asked, operation, body)).await)
+        }
         Op::Introspect | Op::Revoke => Box::pin(gateway_api::oauth::answer(app, asked, operation, body)).await,
         _ => into_reply(Box::pin(manage::answer(app, asked, operation, variables, body)).await),
     }

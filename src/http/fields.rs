@@ -255,7 +255,7 @@ impl Fields {
 
 /// A whole number from 0 on. JSON has one kind of number: `3.0` is the same number as `3` (RFC 8259 section 6), up to where
 /// such a form still says each number exactly (2^53).
-pub(super) fn whole_number(value: &Value) -> Option<u64> {
+pub fn whole_number(value: &Value) -> Option<u64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     let exact = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 0 to 2^53")]

@@ -209,6 +209,7 @@ pub fn access(view: &View<'_>, access: &Access) -> Value {
 /// A token on the management surface.
 pub fn token(view: &View<'_>, token: &Token) -> Value {
     let used = view.projections.last_used.token(token.id);
+    let reported = view.projections.last_used.reported_of(token.id);
     let mut shape = json!({
         "id": token.id.0,
         "kind": token.kind.name(),
@@ -226,6 +227,8 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "last_used_at": used.map(|uses| seconds(uses.last_at)),
         "last_used_status": last_used_status(view, token),
         "imported_at": seconds_or_null(token.imported_at),
+        "reported_uses": reported.map_or(0, |reported| reported.count),
+        "last_reported_at": reported.map(|reported| seconds(reported.last_at)),
     });
     if let Some(reach) = &token.gateway {
         shape["rights"] = reach.rights.iter().map(|right| right.name()).collect();

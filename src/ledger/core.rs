@@ -27,6 +27,8 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod reports;
+
 /// Digests of all secrets, shared with the threads that answer unknown ones by themselves. The writer adds to it
 /// while it decides; a digest found here is only a reason to ask the writer.
 pub type SharedDigests = Arc<RwLock<Digests>>;
@@ -259,6 +261,7 @@ impl Core {
         }
         let reply = match (command, self.settle(decision, progress)) {
             (Command::Gateway(call), (Answer::Authorized(_), _)) => self.decide_questions(&context, call, progress)?,
+            (Command::Gateway(call), (Answer::Reported(_), _)) => self.decide_lines(&context, call, progress)?,
             (_, reply) => reply,
         };
         progress.replies.push(reply);

@@ -406,6 +406,18 @@ impl Ledger {
         self.requests.of(&[method.as_bytes(), target.as_bytes(), body])
     }
 
+    /// Digest of what a line of a report says, given in parts. The label keeps it apart from requests.
+    pub fn digest_report(
+        &self,
+        facts: &[u8],
+        scope: &[u8],
+        method: &[u8],
+        path: &[u8],
+        address: &[u8],
+    ) -> RequestDigest {
+        self.requests.of(&[b"reported use", facts, scope, method, path, address])
+    }
+
     /// Counts of the writer.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters

@@ -10,6 +10,7 @@ use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
+use crate::domain::reported_keys::Generation;
 use crate::domain::state::{FormerLog, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
@@ -33,9 +34,10 @@ enum Part {
     TokenChanges,
     AccountChanges,
     RemovedResources,
+    Reports,
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     Part::Service,
     Part::Accounts,
     Part::Users,
@@ -47,6 +49,7 @@ const PARTS: [Part; 11] = [
     Part::TokenChanges,
     Part::AccountChanges,
     Part::RemovedResources,
+    Part::Reports,
 ];
 
 /// What there is one of.
@@ -86,6 +89,7 @@ impl Service {
             users: _,
             resources: _,
             tokens: _,
+            reports: _,
         } = &projections.state;
         Self {
             position: projections.position,
@@ -175,6 +179,7 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
         Part::TokenChanges => put(changes.tokens.get(row), out),
         Part::AccountChanges => put(changes.accounts.get(row), out),
         Part::RemovedResources => put(changes.removed.get(row), out),
+        Part::Reports => put(row_of_reports(state, row).as_ref(), out),
     }
 }
 
@@ -198,7 +203,20 @@ pub fn take_chunk(projections: &mut Projections, chunk: &[u8]) -> Result<(), Cod
         Part::TokenChanges => take_rows::<TokenRow>(rows, &mut changes.tokens),
         Part::AccountChanges => take_rows::<AccountRow>(rows, &mut changes.accounts),
         Part::RemovedResources => take_rows(rows, &mut changes.removed),
+        Part::Reports => take_reports(rows, state),
     }
+}
+
+/// A generation of a reporter's lines, by its place among all.
+fn row_of_reports(state: &State, row: u64) -> Option<(TokenId, Timestamp, &Shared<Generation>)> {
+    state.reports.rows().nth(usize::try_from(row).ok()?.checked_sub(1)?)
+}
+
+fn take_reports(mut rows: &[u8], state: &mut State) -> Result<(), CodecError> {
+    while !rows.is_empty() {
+        state.reports.add_row(codec::read_part(&mut rows)?);
+    }
+    Ok(())
 }
 
 fn take_rows<T: Clone + for<'de> Deserialize<'de>>(mut rows: &[u8], table: &mut Table<T>) -> Result<(), CodecError> {

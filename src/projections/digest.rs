@@ -88,6 +88,9 @@ pub fn entries(
                 .kept_keys
                 .iter()
                 .try_for_each(|(key, kept)| put(format!("idempotency key {:032x}", number(key)), bytes(kept)))?;
+            state.reports.rows().enumerate().try_for_each(|(place, row)| {
+                put(format!("lines reported by token {} ({place})", row.0), bytes(&row))
+            })?;
             state.groups.iter().try_for_each(|row| put(format!("scope group {}", row.name), bytes(row)))
         }
         ProjectionName::Accounts => {
@@ -99,7 +102,9 @@ pub fn entries(
         }
         ProjectionName::Tokens => state.tokens.iter().try_for_each(|row| put(format!("token {}", row.id), bytes(row))),
         ProjectionName::LastUsed => {
-            projections.last_used.tokens().try_for_each(|(id, uses)| put(format!("token {id}"), bytes(uses)))
+            projections.last_used.tokens().try_for_each(|(id, uses)| put(format!("token {id}"), bytes(uses)))?;
+            let reported = projections.last_used.reported();
+            reported.into_iter().try_for_each(|(id, row)| put(format!("token {id}, reported"), bytes(row)))
         }
         ProjectionName::GrantUse => projections.last_used.grants().try_for_each(|((token, account, scope), uses)| {
             put(format!("token {token}, account {account}, {scope:?}"), bytes(uses))

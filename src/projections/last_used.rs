@@ -35,6 +35,17 @@ impl Uses {
     }
 }
 
+/// Uses of a token that gateways decided and reported. They are not this service's, and counted apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reported {
+    /// How many.
+    pub count: u64,
+    /// The latest time that one of them says.
+    pub last_at: Timestamp,
+    /// Position of the last recorded.
+    pub last_position: Position,
+}
+
 /// A token's uses on an account that needed one scope. Those of numbers that were unknown in the account are told from
 /// other targets, but not from each other: whoever asks for one number after another makes no more rows.
 pub type GrantKey = (TokenId, AccountId, RequiredScope);
@@ -51,6 +62,7 @@ fn counted(scope: RequiredScope) -> RequiredScope {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct TokenUses {
     all: Uses,
+    reported: Reported,
     grants: BTreeMap<(AccountId, RequiredScope), Uses>,
 }
 
@@ -66,6 +78,17 @@ impl LastUsed {
     pub fn token(&self, id: TokenId) -> Option<&Uses> {
         let uses = &self.tokens.get(id.0)?.all;
         (uses.count > 0).then_some(uses)
+    }
+
+    /// Reported uses of a token; none of one of which nothing was reported.
+    pub fn reported_of(&self, id: TokenId) -> Option<&Reported> {
+        let reported = &self.tokens.get(id.0)?.reported;
+        (reported.count > 0).then_some(reported)
+    }
+
+    /// Every token's reported uses, in the order of tokens.
+    pub fn reported(&self) -> impl Iterator<Item = (TokenId, &Reported)> {
+        self.rows().map(|(id, row)| (id, &row.reported)).filter(|(_, reported)| reported.count > 0)
     }
 
     /// Reads a little of a token's row.
@@ -112,6 +135,14 @@ impl LastUsed {
                 let Some(scope) = used.scope else { return };
                 let key = (header.account, counted(scope));
                 row.grants.entry(key).or_default().add(header.recorded_at, position);
+            }
+            Event::UseReported(reported) => {
+                if let Some(row) = self.row_mut(header.credential, tokens) {
+                    row.all.add(header.recorded_at, position);
+                }
+                let Some(row) = self.row_mut(header.token, tokens) else { return };
+                let last_at = row.reported.last_at.max(reported.occurred_at);
+                row.reported = Reported { count: row.reported.count + 1, last_at, last_position: position };
             }
             _ if !header.credential.is_none() && authority_of(event).is_some() => {
                 if let Some(row) = self.row_mut(header.credential, tokens) {

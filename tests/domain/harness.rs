@@ -8,7 +8,7 @@ use token_ledger::domain::command::{
 };
 use token_ledger::domain::conditions::ConditionsEdit;
 use token_ledger::domain::decide::{
-    Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide,
+    Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide, decide_line,
     decide_question, record_quota_total, record_refusal_sum,
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
@@ -16,6 +16,7 @@ use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, PersonalDat
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
+use token_ledger::domain::report::LineResult;
 use token_ledger::domain::state::{Digests, State};
 use token_ledger::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
@@ -151,6 +152,22 @@ impl World {
             self.settle(decision, texts_before)
         };
         questions.iter().map(decide).collect()
+    }
+
+    /// A report of a gateway: what became of each line, each decided on what those before it left. The gateway may report.
+    #[track_caller]
+    pub fn report(&mut self, call: &GatewayCall) -> Vec<(LineResult, Then)> {
+        let GatewayWish::Report { lines } = &call.wish else { panic!("it reports nothing: {call:?}") };
+        let admitted = self.when(Command::Gateway(Box::new(call.clone())));
+        assert_eq!((admitted.names(), admitted.answer), (vec![], Answer::Reported(Vec::new())));
+        let decide = |line| {
+            let texts_before = self.texts.numbers.len();
+            let context = Context { now: self.now, origin: &self.origin };
+            let (events, result) = decide_line(&self.state, &self.digests, &context, call, line, &mut self.texts);
+            let answer = Answer::Reported(vec![result.clone()]);
+            (result, self.settle(Decision { events, answer, tally: None }, texts_before))
+        };
+        lines.iter().map(decide).collect()
     }
 
     fn settle(&mut self, decision: Decision, texts_before: usize) -> Then {

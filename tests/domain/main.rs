@@ -15,6 +15,7 @@ mod management;
 mod narrowing;
 mod order;
 mod recording;
+mod reports;
 mod research;
 mod scopes;
 mod tokens;

@@ -69,6 +69,9 @@ fn check_body(response: &'static Value, told: &Told) -> Result<(), String> {
     if !kind.ends_with("json") {
         return Ok(());
     }
+    if kind == MANY {
+        return told.lines().iter().try_for_each(|line| validate(&media["schema"], line, "line"));
+    }
     validate(&media["schema"], &told.json(), "body")
 }
 
@@ -84,11 +87,21 @@ fn check_request(described: Described, ask: &Ask, told: &Told) -> Result<(), Str
     }
     let schema = &resolve(body)["content"][if is_many { MANY } else { "application/json" }]["schema"];
     let lines = if is_many { ask.body.split(|&byte| byte == b'\n').collect() } else { vec![&*ask.body] };
-    for line in lines.into_iter().filter(|line| !line.trim_ascii().is_empty()) {
+    // Where each line has an answer of its own, those that were refused got away with nothing.
+    let refused: Vec<u64> = match told.header("content-type") {
+        Some(MANY) => told.lines().iter().filter(|line| line["result"] == "refused").map(line_number).collect(),
+        _ => Vec::new(),
+    };
+    let lines = (1..).zip(lines).filter(|(number, _)| !refused.contains(number)).map(|(_, line)| line);
+    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
         let sent: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         validate(schema, &sent, "request")?;
     }
     Ok(())
+}
+
+fn line_number(line: &Value) -> u64 {
+    line["line"].as_u64().unwrap()
 }
 
 /// Whether a value is as the schema says, with no member that the schema does not name.

@@ -3,6 +3,7 @@
 //! The expected statuses are in [`MATRIX`]. An operation without its rows, or a row without an operation, fails; so does
 //! whatever a refused request leaves beside its refusal.
 
+use crate::contract::MANY;
 use crate::house::{House, Token, grants};
 use crate::matrix_table::Object::{self, Absent, Foreign, Own};
 use crate::matrix_table::{ASKERS, MATRIX, Row};
@@ -150,6 +151,8 @@ impl Spares {
                 let question = json!({ "method": "GET", "path": format!("/{}", self.own.guarded()) });
                 json!({ "token": self.own.account_token_text, "questions": [question] })
             }
+            Op::ReportUses => json!({ "key": number.to_string(), "token_id": self.own.account_token,
+                "occurred_at": "2026-03-01T12:02:00Z", "known_position": 1, "required_scope": "zones:*:read" }),
             Op::LookUpToken => {
                 let digest = Sha256::digest(self.own.account_token_text.as_bytes());
                 json!({ "hashed_token": STANDARD.encode(digest) })
@@ -303,7 +306,10 @@ async fn row_faults(house: &House, row: &Row, spares: &Spares, faults: &mut Vec<
     for (asker, status) in ASKERS.iter().zip(statuses) {
         let mut ask = Ask::new(method, spares.path(template, object));
         if let Some(body) = spares.body(operation, object) {
-            ask = ask.json(&body);
+            ask = match operation {
+                Operation::ReportUses => ask.header("Content-Type", MANY).bytes(body.to_string()),
+                _ => ask.json(&body),
+            };
         }
         if template.starts_with("/oauth/") {
             ask = ask.form(&[("token", &spares.own.account_token_text)]);

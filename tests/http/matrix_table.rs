@@ -199,6 +199,7 @@ pub const MATRIX: &[Row] = &[
     (ForwardAuthEnvoy,     Absent,  "401 401 401 401 401  404 404 404  404 404  403 403 403"),
     // About a token of the account, which the gateway token names.
     (Authorize,           Own,     "401 401 401 401 401  403 403 403  403 403  200 403 403"),
+    (ReportUses,          Own,     "401 401 401 401 401  403 403 403  403 403  200 403 403"),
     (LookUpToken,         Own,     "401 401 401 401 401  403 403 403  403 403  200 200 200"),
     (Introspect,          Own,     "401 401 401 401 401  403 403 403  403 403  200 403 403"),
     (Revoke,              Own,     "401 401 401 401 401  403 403 403  403 403  200 403 403"),

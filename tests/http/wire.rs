@@ -126,6 +126,12 @@ impl Told {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The lines of a body of many.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The `data` of the body.
     #[track_caller]
     pub fn data(&self) -> Value {

@@ -92,16 +92,27 @@ impl Client {
     pub fn ask_as(&mut self, request: RequestId, ask: Ask<'_>) -> io::Result<Answer> {
         let Ask { method, path, token, body } = ask;
         let body = body.map(Value::to_string).unwrap_or_default();
+        self.send_as(request, (method, path, token), &body)?;
+        let answer = self.read_answer()?;
+        assert_eq!(answer.header("x-request-id"), Some(request.to_string().as_str()), "{answer:?}");
+        Ok(answer)
+    }
+
+    /// Sends a body of lines and reads its answer; an error means that nobody knows what became of it.
+    pub fn send_lines(&mut self, path: &str, token: &str, body: &str) -> io::Result<Answer> {
+        let request = self.new_request();
+        self.send_as(request, ("POST", path, token), body)?;
+        self.read_answer()
+    }
+
+    fn send_as(&mut self, request: RequestId, (method, path, token): (&str, &str, &str), body: &str) -> io::Result<()> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nX-Request-Id: {request}\r\n\
              User-Agent: {}\r\nContent-Length: {}\r\n\r\n{body}",
             self.agent,
             body.len()
         );
-        self.stream.get_mut().write_all(head.as_bytes())?;
-        let answer = self.read_answer()?;
-        assert_eq!(answer.header("x-request-id"), Some(request.to_string().as_str()), "{answer:?}");
-        Ok(answer)
+        self.stream.get_mut().write_all(head.as_bytes())
     }
 
     fn read_answer(&mut self) -> io::Result<Answer> {

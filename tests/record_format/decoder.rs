@@ -19,6 +19,7 @@ use token_ledger::domain::event::{
 };
 use token_ledger::domain::gateway::GatewayRight;
 use token_ledger::domain::idempotency::AnswerSubject;
+use token_ledger::domain::report::ReportFlag;
 use token_ledger::domain::text::{Subject, TextKind};
 use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::log::codec::{decode, is_canonical};
@@ -109,6 +110,7 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         MapRejection,
         Plan,
         Principal,
+        ReportFlag,
         ResourceFacts,
         Route,
         Subject,

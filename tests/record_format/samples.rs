@@ -40,6 +40,7 @@ pub fn samples() -> Vec<Sample> {
     samples.conditions();
     samples.uses();
     samples.refusals();
+    samples.reports();
     samples.idempotency();
     samples.headers();
     samples.0
@@ -310,6 +311,45 @@ impl Samples {
             let refused = ManagementRefused { operation, secret, address, agent, cause };
             self.add(format!("management_refused_{operation:?}"), of_token(), refused);
         }
+    }
+
+    fn reports(&mut self) {
+        let header = Header { principal: Principal::Staff(TokenId(251)), credential: TokenId(251), ..of_token() };
+        let (address, agent) = (TextNumber(33), TextNumber(34));
+        let least = UseReported {
+            key: KeyHash(counted_from(0x70)),
+            content: RequestDigest(counted_from(0x80)),
+            occurred_at: Timestamp(NOW.0 - 1),
+            known_position: Position(1),
+            secret: 0,
+            scope: None,
+            mapped: None,
+            status: 0,
+            address: TextNumber::NONE,
+            flags: Vec::new(),
+            by: By { authority: Authority::Gateway(Version(1)), secret: 1, address, agent },
+        };
+        self.add("use_reported_by_token_number", header, least.clone());
+        let of_user = Header { account: AccountId::NONE, account_number: 0, ..header };
+        self.add("use_reported_on_no_account", of_user, UseReported { secret: 2, status: 200, ..least.clone() });
+        let scope =
+            Some(RequiredScope { group: group::ZONES, verb: Verb::Write, target: Target::Name(TextNumber(21)) });
+        for flag in variants() {
+            let name = format!("use_reported_{flag:?}");
+            self.add(name, header, UseReported { scope, flags: vec![flag], ..least.clone() });
+        }
+        let mapped = Some(MappedRoute { map: 251, line: 70_000 });
+        let most = UseReported {
+            known_position: Position(u64::MAX),
+            secret: u32::MAX,
+            scope,
+            mapped,
+            status: 599,
+            address: TextNumber(70_000),
+            flags: variants(),
+            ..least
+        };
+        self.add("use_reported_saying_the_most", header, most);
     }
 
     fn idempotency(&mut self) {

@@ -53,6 +53,7 @@ pub(super) fn decide_call(
     let (right, operation) = match &call.wish {
         GatewayWish::Authorize { .. } => (GatewayRight::Authorize, ManagementOperation::Authorize),
         GatewayWish::Revoke { .. } => (GatewayRight::Revoke, ManagementOperation::DeleteToken),
+        GatewayWish::Report { .. } => (GatewayRight::Report, ManagementOperation::ReportUses),
         GatewayWish::Look(right, operation) => (*right, *operation),
     };
     let (gateway, secret) =
@@ -72,6 +73,7 @@ pub(super) fn decide_call(
     };
     match &call.wish {
         GatewayWish::Authorize { .. } => nothing(Answer::Authorized(Vec::new())),
+        GatewayWish::Report { .. } => nothing(Answer::Reported(Vec::new())),
         GatewayWish::Look(..) => nothing(Answer::Done(Done { subject: DoneSubject::Service, created: false })),
         GatewayWish::Revoke { shown } => {
             let acting = Acting {

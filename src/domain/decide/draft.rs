@@ -90,6 +90,15 @@ impl<'a> Draft<'a> {
         number
     }
 
+    /// The number of a text that came with a token which somebody else speaks of: no credential brought it, so that
+    /// erasing the token's texts takes it along.
+    pub fn intern_of_token(&mut self, token: &Token, kind: TextKind, text: &str) -> TextNumber {
+        let credential = std::mem::replace(&mut self.header.credential, TokenId::NONE);
+        let number = self.intern(Subject::from(token.owner), kind, text);
+        self.header.credential = credential;
+        number
+    }
+
     /// By what right, and from where, the change is made that is being written down. Asked for when it is sure that
     /// something changes, because it may take up texts. Asked again it says the same.
     pub fn by(&mut self, authority: Authority, secret: u32) -> By {

@@ -25,7 +25,7 @@ pub fn narrows(state: &State, command: &Command, texts: &mut dyn Texts) -> bool 
             // A question that is only asked leaves nothing at all.
             GatewayWish::Authorize { dry_run, .. } => dry_run,
             GatewayWish::Revoke { .. } => true,
-            GatewayWish::Look(..) => false,
+            GatewayWish::Report { .. } | GatewayWish::Look(..) => false,
         },
     }
 }

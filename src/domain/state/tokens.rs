@@ -38,6 +38,10 @@ impl State {
         if deleted && let Some(tokens) = self.live_tokens_mut(owner) {
             tokens.remove(&header.token);
         }
+        // Reaching for a change would make a shared value our own.
+        if deleted && self.reports.has(header.token) {
+            self.reports.forget(header.token);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What gateways ask with a token of their own: whether requests may pass ([`authorize`]), what a token is, and that it
-//! be revoked ([`oauth`]). [`lookup`] finds a token by its digest.
+//! be revoked ([`oauth`]); and what they tell afterwards ([`uses`]). [`lookup`] finds a token by its digest.
 //!
 //! The gateway's token is judged before the body is read, and again by the writer. Only whoever asks can fail to
 //! authenticate here: a token asked *about* that is unknown counts against nobody, because the gateway shows it for its
@@ -9,6 +9,7 @@ mod authorize;
 mod lookup;
 pub mod oauth;
 mod questions;
+mod uses;
 
 use super::answer::Reply;
 use super::entry::{Asked, Body};
@@ -34,6 +35,7 @@ use warp::http::StatusCode;
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, body: Body) -> Result<Reply, Box<Problem>> {
     match operation {
         Operation::Authorize => authorize::answer(app, asked, body).await,
+        Operation::ReportUses => uses::answer(app, asked, body).await,
         _ => lookup::answer(app, asked, body).await,
     }
 }
@@ -99,6 +101,7 @@ async fn submit(app: &App, asked: &Asked, call: GatewayCall) -> Result<ledger::R
     let right = match &call.wish {
         GatewayWish::Authorize { .. } => GatewayRight::Authorize,
         GatewayWish::Revoke { .. } => GatewayRight::Revoke,
+        GatewayWish::Report { .. } => GatewayRight::Report,
         GatewayWish::Look(right, _) => *right,
     };
     let reply = app.ledger.submit(Command::Gateway(Box::new(call)), asked.origin()).await.map_err(unavailable)?;

@@ -115,14 +115,14 @@ fn verb(word: &str) -> Option<Verb> {
 }
 
 /// A scope as maps say it: `*` needs the whole group, `listed` any grant in it, a name that name.
-struct Scope {
+pub(super) struct Scope {
     text: String,
-    group: u16,
-    target: AskedTarget,
-    verb: Verb,
+    pub group: u16,
+    pub target: AskedTarget,
+    pub verb: Verb,
 }
 
-fn scope(text: &str, map: &MapInForce) -> Option<Scope> {
+pub(super) fn scope(text: &str, map: &MapInForce) -> Option<Scope> {
     let mut parts = text.split(':');
     let (group, resource, word) = (parts.next()?, parts.next()?, parts.next()?);
     let (number, verb) = (map.group(group), verb(word)?);
@@ -166,7 +166,7 @@ fn by_path(map: &MapInForce, method: &str, path: &str) -> Asking {
 }
 
 /// What a route of the map asks.
-fn question_of(map: &MapInForce, required: &Required<'_>) -> Question {
+pub(super) fn question_of(map: &MapInForce, required: &Required<'_>) -> Question {
     let line = u32::try_from(required.route.line).unwrap_or(u32::MAX);
     let mapped = Some(MappedRoute { map: map.number, line });
     let (scope, target) = match &required.route.needs {

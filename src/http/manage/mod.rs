@@ -183,7 +183,9 @@ async fn try_submit(
             Err(Box::new(forbidden(cause).with_cause(told)))
         }
         Answer::Rejected(rejection) => Ok(Err(rejection)),
-        Answer::Use(_) | Answer::Authorized(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
+        Answer::Use(_) | Answer::Authorized(_) | Answer::Reported(_) => {
+            Err(Box::new(Problem::malformed("the command was not a change")))
+        }
     }
 }
 
