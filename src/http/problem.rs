@@ -75,7 +75,7 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ),
     (
         "unsupported-media-type",
-        "Send application/json; an import of many tokens is application/x-ndjson, a form at /oauth application/x-www-form-urlencoded.",
+        "Send application/json; an import of many tokens and a report of uses are application/x-ndjson, a form at /oauth application/x-www-form-urlencoded.",
     ),
     (
         "validation-error",
@@ -285,6 +285,7 @@ mod tests {
             include_str!("gateway_api/authorize.rs"),
             include_str!("gateway_api/lookup.rs"),
             include_str!("gateway_api/oauth.rs"),
+            include_str!("gateway_api/uses.rs"),
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),

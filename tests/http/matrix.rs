@@ -19,6 +19,8 @@ use token_ledger::http::operations::{OPERATIONS, Operation};
 /// because one may use them up.
 struct Spares {
     number: usize,
+    /// When they were made.
+    made_at: String,
     own: Values,
     foreign: Values,
 }
@@ -96,7 +98,7 @@ impl Spares {
             certificate: house.resource(house.solo, certificate("solo.example")).await,
             position: position(house, house.enterprise).await,
         };
-        Self { number, own, foreign }
+        Self { made_at: house.clock.now().to_micros_text(), number, own, foreign }
     }
 
     /// The operation's path: its last variable stands for the object.
@@ -152,7 +154,7 @@ impl Spares {
                 json!({ "token": self.own.account_token_text, "questions": [question] })
             }
             Op::ReportUses => json!({ "key": number.to_string(), "token_id": self.own.account_token,
-                "occurred_at": "2026-03-01T12:02:00Z", "known_position": 1, "required_scope": "zones:*:read" }),
+                "occurred_at": self.made_at, "known_position": 1, "required_scope": "zones:*:read" }),
             Op::LookUpToken => {
                 let digest = Sha256::digest(self.own.account_token_text.as_bytes());
                 json!({ "hashed_token": STANDARD.encode(digest) })
