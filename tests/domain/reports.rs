@@ -47,16 +47,16 @@ fn call(gateway: &Key, lines: &[ReportedUse]) -> GatewayCall {
 #[test]
 fn a_reported_use_draws_nothing_and_changes_no_version() {
     let (mut world, key, gateway) = one_reporter();
-    let before = world.state.account(ONE).unwrap().window;
+    let before = world.state.account(ONE).expect("it is there").window;
     let lines: Vec<ReportedUse> = (1..=9).map(|number| line(&world, &key, number)).collect();
     let results = world.report(&call(&gateway, &lines));
     assert!(results.iter().all(|(result, _)| matches!(result, LineResult::Recorded(..))), "the limit is three");
-    assert_eq!(world.state.account(ONE).unwrap().window, before);
-    assert_eq!(world.state.token(key.token).unwrap().version.0, 1);
+    assert_eq!(world.state.account(ONE).expect("it is there").window, before);
+    assert_eq!(world.state.token(key.token).expect("it is there").version.0, 1);
     let (_, then) = &results[0];
     let names = then.names();
     assert_eq!(names.iter().filter(|name| **name == "UseReported").count(), 1);
-    let recorded = then.events.last().unwrap();
+    let recorded = then.events.last().expect("it is there");
     assert_eq!((recorded.header.token, recorded.header.account), (key.token, ONE));
     assert_eq!(recorded.header.principal, Principal::Staff(gateway.token));
     assert_eq!(recorded.header.credential, gateway.token);
