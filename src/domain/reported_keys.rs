@@ -175,7 +175,7 @@ mod tests {
             reports.keep(EDGE, &line(number), Position(number as u64));
         }
         assert_eq!(reports.find(EDGE, key(1)).map(|kept| kept.position), Some(Position(1)));
-        assert!(!reports.may_be_given_up(EDGE, Timestamp(0)), "nothing is given up yet");
+        assert!(!reports.may_be_given_up(EDGE, Timestamp(1)), "nothing is given up yet");
         reports.keep(EDGE, &line(all + 1), Position(0));
         assert_eq!((reports.find(EDGE, key(GENERATION_KEYS)), reports.rows().count()), (None, GENERATIONS));
         assert!(reports.find(EDGE, key(GENERATION_KEYS + 1)).is_some());

@@ -2,7 +2,10 @@
 
 use crate::client::{Ask, Client};
 use crate::desk::Desk;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 fn text(shown: &Value) -> String {
     shown["token"].as_str().unwrap().to_owned()
@@ -159,6 +162,10 @@ fn every_other_verb_does_what_it_says() {
     let auditor = auditor["token"].as_str().unwrap().to_owned();
     desk.run_as(&auditor, &["self"]).expect(0).says("auditor");
     desk.run(&["staff-tokens", "list"]).expect(0).says("audit");
+    let digest = STANDARD.encode(Sha256::digest(&auditor));
+    let found = desk.run(&["tokens", "lookup", "--hashed-token", &digest]).expect(0).says("audit");
+    assert!(!found.stdout.contains("Nothing was changed"), "a look changes nothing by itself");
+    desk.run(&["tokens", "lookup", "--hashed-token", &STANDARD.encode([7; 32])]).expect(1).says("404");
     desk.run(&["staff-tokens", "delete", "3"]).expect(0);
 
     let gateway = ["gateway-tokens", "create", "--name", "edge", "--right", "authorize", "--right", "report"];

@@ -154,7 +154,7 @@ fn add_common(mut command: Command, verb: &'static Verb) -> Command {
         let help = "Write the secret to this new file (mode 0600) instead of showing it";
         command = command.arg(file.value_parser(value_parser!(PathBuf)).help(help));
     }
-    if verb.method() == "POST" {
+    if verb.creates() {
         let key = Arg::new(ids::KEY).long(ids::KEY).value_name("KEY").value_parser(key);
         let help = "Carried out once under this key, however often it is sent within 24 hours; random unless said";
         let none = Arg::new(ids::NO_KEY).long(ids::NO_KEY).action(ArgAction::SetTrue).conflicts_with(ids::KEY);

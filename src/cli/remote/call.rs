@@ -2,7 +2,7 @@
 
 use super::arguments::ids;
 use super::failure::RemoteFailure;
-use super::table::{Field, Kind, Place, Verb, path_variables};
+use super::table::{Field, Kind, Place, Shows, Verb, path_variables};
 use crate::domain::ids::RequestId;
 use crate::entropy::Entropy;
 use crate::http::operations::Operation;
@@ -25,6 +25,8 @@ pub(super) struct Call {
     pub if_match: Option<u64>,
     /// The idempotency key.
     pub key: Option<String>,
+    /// Whether it changes nothing.
+    pub only_looks: bool,
     pub body: Option<Body>,
 }
 
@@ -44,7 +46,8 @@ impl Call {
             path: filled(path, said),
             query: Vec::new(),
             if_match: None,
-            key: (method == "POST" && !said.get_flag(ids::NO_KEY)).then(|| key(said)),
+            key: (verb.creates() && !said.get_flag(ids::NO_KEY)).then(|| key(said)),
+            only_looks: method == "GET" || matches!(verb.shows, Shows::Found),
             body: None,
         };
         let mut members = Map::new();
@@ -89,7 +92,7 @@ impl Call {
 
     /// Whether sending it twice is as sending it once: reads, whole puts, and what carries an idempotency key.
     pub fn can_be_repeated(&self) -> bool {
-        matches!(self.method, "GET" | "PUT") || self.key.is_some()
+        self.only_looks || self.method == "PUT" || self.key.is_some()
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
         Shows::Chain(columns, next) => {
             paging::chain(&connection, call, said, next, List::new(&mut out, columns, is_json))
         }
-        Shows::Thing => thing(&mut out, &connection.ask(&call)?, call.method, is_json),
+        Shows::Thing | Shows::Found => thing(&mut out, &connection.ask(&call)?, call.only_looks, is_json),
         Shows::Secret => secret(&mut out, &connection, &call, said, is_json),
         Shows::Done(word) => done(&mut out, &connection.ask(&call)?, word, is_json),
     };
@@ -118,13 +118,13 @@ fn good_json(answer: &Answer) -> Result<Map<String, Value>, RemoteFailure> {
     })
 }
 
-fn thing(out: &mut dyn Write, answer: &Answer, method: &str, is_json: bool) -> Result<(), Failure> {
+fn thing(out: &mut dyn Write, answer: &Answer, only_looked: bool, is_json: bool) -> Result<(), Failure> {
     let body = good_json(answer)?;
     if is_json {
         return Ok(writeln!(out, "{}", Value::Object(body))?);
     }
     show::write_thing(out, &body["data"])?;
-    write_receipt(out, answer, method)
+    write_receipt(out, answer, only_looked)
 }
 
 fn done(out: &mut dyn Write, answer: &Answer, word: &str, is_json: bool) -> Result<(), Failure> {
@@ -138,12 +138,12 @@ fn done(out: &mut dyn Write, answer: &Answer, word: &str, is_json: bool) -> Resu
     }
 }
 
-fn write_receipt(out: &mut dyn Write, answer: &Answer, method: &str) -> Result<(), Failure> {
+fn write_receipt(out: &mut dyn Write, answer: &Answer, only_looked: bool) -> Result<(), Failure> {
     if answer.header("idempotent-replayed").is_some() {
         writeln!(out, "\nIt was carried out before, under the same idempotency key.")?;
     } else if let Some(position) = answer.header("x-ledger-position") {
         writeln!(out, "\nRecorded at position {}.", harmless(position))?;
-    } else if method != "GET" {
+    } else if !only_looked {
         writeln!(out, "\nNothing was changed.")?;
     }
     Ok(())
@@ -168,7 +168,7 @@ fn secret(
     if is_written.is_some() {
         body.insert("token".to_owned(), Value::Null);
     }
-    let shown = write_with_secret(out, &answer, &body, call.method, is_written.as_deref(), is_json);
+    let shown = write_with_secret(out, &answer, &body, is_written.as_deref(), is_json);
     let shown = shown.and_then(|()| Ok(out.flush()?));
     if let (Err(Failure::Output(error)), Some(_), None) = (&shown, &secret, &is_written) {
         // Even where the reader has gone away by itself, which ends other output well.
@@ -189,7 +189,6 @@ fn write_with_secret(
     out: &mut dyn Write,
     answer: &Answer,
     body: &Map<String, Value>,
-    method: &str,
     is_in: Option<&Path>,
     is_json: bool,
 ) -> Result<(), Failure> {
@@ -199,7 +198,7 @@ fn write_with_secret(
             .and_then(|()| writeln!(out))?);
     }
     show::write_thing(out, &body["data"])?;
-    write_receipt(out, answer, method)?;
+    write_receipt(out, answer, false)?;
     match (is_in, body.get("token").and_then(Value::as_str)) {
         (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
         (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,

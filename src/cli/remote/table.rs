@@ -94,6 +94,8 @@ pub enum Kind {
 pub enum Shows {
     /// A thing, by its members.
     Thing,
+    /// A thing that was looked for: its call asks by its body, and changes nothing.
+    Found,
     /// A thing and its secret, which no other answer shows.
     Secret,
     /// Nothing but that it was done: in this word.
@@ -139,6 +141,11 @@ impl Verb {
     /// The method of all its operations.
     pub fn method(&self) -> &'static str {
         self.operations.first().map_or("GET", |&operation| Self::route(operation).1)
+    }
+
+    /// Whether it makes something new, so that sending it twice without an idempotency key could make two.
+    pub fn creates(&self) -> bool {
+        self.method() == "POST" && !matches!(self.shows, Shows::Found)
     }
 
     /// The variables of its paths, each once, with whether every path has it.

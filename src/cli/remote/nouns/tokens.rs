@@ -48,7 +48,7 @@ const HOURS: Columns = Columns {
 
 pub(super) const TOKENS: Noun = Noun {
     name: "tokens",
-    about: "List, show, create, update, rotate, import and delete tokens of accounts and users",
+    about: "List, show, look up, create, update, rotate, import and delete tokens of accounts and users",
     own: Some("token"),
     verbs: &[
         Verb {
@@ -66,6 +66,16 @@ pub(super) const TOKENS: Noun = Noun {
             example: "tokens show 2 --account 1",
             fields: &[],
             shows: Shows::Thing,
+        },
+        Verb {
+            name: "lookup",
+            operations: &[Operation::LookUpToken],
+            about: "Find a live token by the digest of its text: whose is one that was found somewhere?",
+            example: "tokens lookup --hashed-token $(printf %s \"$FOUND\" | openssl dgst -sha256 -binary | base64)",
+            fields: &[
+                body("hashed-token", Kind::Text, "SHA-256 of the token's whole text, in standard base64").required()
+            ],
+            shows: Shows::Found,
         },
         Verb {
             name: "create",
