@@ -71,10 +71,13 @@ pub(super) const TOKENS: Noun = Noun {
             name: "lookup",
             operations: &[Operation::LookUpToken],
             about: "Find a live token by the digest of its text: whose is one that was found somewhere?",
-            example: "tokens lookup --hashed-token $(printf %s \"$FOUND\" | openssl dgst -sha256 -binary | base64)",
-            fields: &[
-                body("hashed-token", Kind::Text, "SHA-256 of the token's whole text, in standard base64").required()
-            ],
+            example: "tokens lookup --hashed-token 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+            fields: &[body(
+                "hashed-token",
+                Kind::Text,
+                "SHA-256 of the token's whole text in base64: openssl dgst -sha256 -binary FILE | base64",
+            )
+            .required()],
             shows: Shows::Found,
         },
         Verb {
