@@ -23,6 +23,7 @@ use token_ledger::domain::token_text::TokenSecret;
 use token_ledger::entropy::Entropy;
 use token_ledger::ledger::DataDir;
 use token_ledger::ledger::core::Core;
+use tools::load::counts;
 use tools::{AnyError, Server, furnish, median, sibling};
 
 #[derive(Debug, Parser)]
@@ -50,6 +51,8 @@ struct Kind {
     port: u16,
     request: Vec<u8>,
     micros: Vec<f64>,
+    /// Commits a call; a call that is answered without one has not measured what it should.
+    commits: Vec<f64>,
 }
 
 fn main() -> Result<(), AnyError> {
@@ -74,10 +77,15 @@ fn main() -> Result<(), AnyError> {
     let mut kinds = kinds(&shown, &gateway);
     for round in 0..=arguments.rounds {
         for kind in &mut kinds {
+            let before = counts(kind.port);
             let micros = measure(kind, arguments.calls)?;
+            let after = counts(kind.port);
             // The first round only warms up.
             if round > 0 {
                 kind.micros.push(micros);
+                if let (Some(before), Some(after)) = (before, after) {
+                    kind.commits.push((after.0 - before.0) as f64 / arguments.calls as f64);
+                }
             }
         }
     }
@@ -98,7 +106,13 @@ fn kinds(shown: &str, gateway: &str) -> Vec<Kind> {
     let names: Vec<String> = (0..1_000).map(|index| format!("z{index}.example")).collect();
     let list = json!({ "account_id": 1, "group": "zones", "candidates": names });
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: ledger.test\r\nAuthorization: Bearer {shown}\r\n\r\n");
-    let kind = |name, port, request: String| Kind { name, port, request: request.into_bytes(), micros: Vec::new() };
+    let kind = |name, port, request: String| Kind {
+        name,
+        port,
+        request: request.into_bytes(),
+        micros: Vec::new(),
+        commits: Vec::new(),
+    };
     vec![
         kind("floor: an empty route", FLOOR_PORT, get("/")),
         kind("durable whoami", PORT, get("/v2/whoami")),
@@ -168,7 +182,9 @@ fn report(kinds: &[Kind], goal: f64) -> Result<(), AnyError> {
     println!("{:<28} {:>12} {:>16}", "one connection", "us a call", "calls of one");
     for kind in kinds {
         let taken = median(&kind.micros);
-        println!("{:<28} {taken:>12.1} {:>16.2}", kind.name, taken / one);
+        let rounds: Vec<String> = kind.micros.iter().map(|micros| format!("{micros:.0}")).collect();
+        println!("{:<28} {taken:>12.1} {:>16.2}   rounds: {}", kind.name, taken / one, rounds.join(" "));
+        println!("{:<28} commits a call {:.2}", "", median(&kind.commits));
     }
     let ratio = micros("authorize, 100 questions") / one;
     println!("100 questions cost {ratio:.2} times one; at most {goal}");
