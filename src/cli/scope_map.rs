@@ -55,13 +55,23 @@ impl MapSource {
         CheckedMap::read(&bytes)
     }
 
-    /// Reads on a thread of its own: a file that never answers (a pipe, a network disk) must hold up neither requests
+    /// Whoever opens a pipe that nobody writes to waits for ever, and no later hang-up would be heard.
+    fn read_if_regular(&self) -> Reading {
+        match self {
+            Self::File(file) if std::fs::metadata(file).is_ok_and(|it| !it.is_file()) => {
+                Err(BrokenMap::unreadable("it is no regular file"))
+            }
+            _ => self.read(),
+        }
+    }
+
+    /// Reads on a thread of its own: a file that never answers (on a network disk) must hold up neither requests
     /// nor the end of the service.
     async fn read_aside(&self) -> Reading {
         let (done, reading) = oneshot::channel();
         let source = self.clone();
         let spawned = std::thread::Builder::new().name("scope map".to_owned()).spawn(move || {
-            let _ = done.send(source.read());
+            let _ = done.send(source.read_if_regular());
         });
         match spawned {
             Ok(_) => reading.await.unwrap_or_else(|_| Err(BrokenMap::unreadable("reading it failed"))),

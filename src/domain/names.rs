@@ -7,6 +7,9 @@ pub const EMAIL_BYTES_MAX: usize = 254;
 /// Longest domain name in its text form (RFC 1035 section 2.3.4).
 pub const DOMAIN_NAME_BYTES_MAX: usize = 253;
 
+/// What scopes say in place of one name: they could not be told from a resource of that name.
+const RESERVED_NAMES: [&str; 2] = ["*", "listed"];
+
 /// Why a name was refused, as a sentence part that follows the field's name.
 pub type NameFault = &'static str;
 
@@ -54,6 +57,9 @@ pub fn normalize_domain_name(text: &str) -> Result<String, NameFault> {
     if ascii.is_empty() || ascii.len() > DOMAIN_NAME_BYTES_MAX {
         return Err("is not a domain name");
     }
+    if RESERVED_NAMES.contains(&ascii.as_str()) {
+        return Err("is a word that scopes have for more than one resource");
+    }
     if ascii.split('.').all(is_label) { Ok(ascii) } else { Err("is not a domain name") }
 }
 
@@ -98,7 +104,9 @@ mod tests {
         ] {
             assert_eq!(normalize_domain_name(sent).as_deref(), Ok(kept), "{sent}");
         }
-        for bad in ["", ".", "a..b", "a b.com", "a/b", "..", "a\u{0}.com", &"a".repeat(64), "example.com.."] {
+        for bad in
+            ["*", "LISTED.", "", ".", "a..b", "a b.com", "a/b", "..", "a\u{0}.com", &"a".repeat(64), "example.com.."]
+        {
             assert!(normalize_domain_name(bad).is_err(), "{bad:?}");
         }
         assert_eq!(unicode_domain_name("xn--bcher-kva.example"), "bücher.example");

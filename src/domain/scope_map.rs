@@ -98,6 +98,9 @@ pub struct Required<'m> {
     pub name: Option<String>,
 }
 
+/// The API behind may take another spelling for another resource.
+const OTHER_SPELLING: NameFault = "is not in the one spelling that grants have: lower case, no final dot";
+
 /// Why a map says nothing of a request. Such a request is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Undecidable {
@@ -144,7 +147,13 @@ impl ScopeMap {
             methods.dedup();
             return Err(Undecidable::OtherMethods(methods));
         };
-        route.required(&segments)
+        route.required(&segments, self)
+    }
+
+    /// Whether a group is the map's own: its names are what the API says they are. Names of the ledger's own groups are
+    /// domain names, which have many spellings.
+    pub fn is_own(&self, group: &str) -> bool {
+        self.groups.iter().any(|own| own.name == group)
     }
 }
 
@@ -153,10 +162,15 @@ impl MapRoute {
         self.methods.iter().any(|own| own == method)
     }
 
-    fn required(&self, segments: &[Cow<'_, str>]) -> Result<Required<'_>, Undecidable> {
+    fn required(&self, segments: &[Cow<'_, str>], map: &ScopeMap) -> Result<Required<'_>, Undecidable> {
         let value = |wanted| self.template.value(wanted, segments);
         let account = value(Variable::Account).map(account_number).transpose()?;
-        let name = value(Variable::Name).map(normalize_domain_name).transpose().map_err(Undecidable::Name)?;
+        let sent = value(Variable::Name);
+        let name = sent.map(normalize_domain_name).transpose().map_err(Undecidable::Name)?;
+        let is_own = matches!(&self.needs, Needs::Scope { group, .. } if map.is_own(group));
+        if is_own && name.as_deref() != sent {
+            return Err(Undecidable::Name(OTHER_SPELLING));
+        }
         Ok(Required { route: self, account, name })
     }
 }

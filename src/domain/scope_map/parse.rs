@@ -75,6 +75,10 @@ pub fn parse(text: &str) -> Result<ScopeMap, Vec<MapFault>> {
     let name = check_name(&file.name, &lines, &mut faults);
     let groups = check_groups(&file.group, &lines, &mut faults);
     let routes = check_routes(&file, &groups, &lines, &mut faults);
+    if file.route.is_empty() {
+        // Whatever it was meant to be: cut off while it was written, it would refuse everything.
+        faults.push(MapFault { line: 1, what: "a scope map has at least one route".to_owned() });
+    }
     faults.sort();
     if faults.is_empty() { Ok(ScopeMap { name, groups, routes }) } else { Err(faults) }
 }

@@ -78,7 +78,7 @@ impl Dialect {
             }
         };
         let address = match self {
-            Self::Nginx => last_hop(headers, "x-real-ip")?,
+            Self::Nginx => address(headers, "x-real-ip")?,
             _ => last_hop(headers, "x-forwarded-for")?,
         };
         let method = required(headers, method_name)?.to_owned();
@@ -97,6 +97,12 @@ fn one<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>
 
 fn required<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h str, Malformed> {
     one(headers, name)?.filter(|value| !value.is_empty()).ok_or(Malformed::Missing(name))
+}
+
+/// One address and nothing else.
+fn address(headers: &HeaderMap, name: &'static str) -> Result<Option<IpAddr>, Malformed> {
+    let Some(value) = one(headers, name)? else { return Ok(None) };
+    value.parse::<IpAddr>().map(|address| Some(address.to_canonical())).map_err(|_| Malformed::Unreadable(name))
 }
 
 /// The address that the gateway itself saw. What stands before it in a list came from the client and proves nothing.
@@ -153,6 +159,8 @@ mod tests {
         assert_eq!(missing, Err(Malformed::Missing("x-original-method")));
         let doubled = [&BOTH[..], &[("x-original-uri", "/v2/9/zones")]].concat();
         assert_eq!(Dialect::Nginx.read("GET", "", &headers(&doubled)), Err(Malformed::Doubled("x-original-uri")));
+        let list = [("x-original-method", "GET"), ("x-original-uri", "/"), ("x-real-ip", "192.0.2.1, 192.0.2.2")];
+        assert_eq!(Dialect::Nginx.read("GET", "", &headers(&list)), Err(Malformed::Unreadable("x-real-ip")));
         let odd = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/"), ("x-forwarded-for", "somebody")];
         assert_eq!(Dialect::Caddy.read("GET", "", &headers(&odd)), Err(Malformed::Unreadable("x-forwarded-for")));
     }

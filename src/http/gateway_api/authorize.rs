@@ -171,6 +171,11 @@ fn visible<'a>(app: &App, asking: &'a Asking, verdict: &Verdict) -> Option<Vec<&
     };
     let texts = app.ledger.texts();
     let names: HashSet<Arc<str>> = numbers.iter().filter_map(|&number| shapes::text(texts, number)).collect();
-    let is_seen = |name: &&String| normalize_domain_name(name).is_ok_and(|name| names.contains(name.as_str()));
+    let group = asking.required_scope.as_deref().and_then(|scope| scope.split(':').next()).unwrap_or_default();
+    // Of a group of the scope map another spelling may be another thing.
+    let is_exact = app.gateway.map().is_none_or(|map| map.map.is_own(group));
+    let is_seen = |sent: &&String| {
+        normalize_domain_name(sent).is_ok_and(|name| names.contains(name.as_str()) && (!is_exact || name == **sent))
+    };
     Some(candidates.iter().filter(is_seen).map(String::as_str).collect())
 }

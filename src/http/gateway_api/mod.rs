@@ -1,5 +1,5 @@
-//! What gateways ask with a token of their own: whether requests may pass ([`authorize`]), what a token is, and that it
-//! be revoked ([`oauth`]); and what they tell afterwards ([`uses`]). [`lookup`] finds a token by its digest.
+//! What gateways ask with a token of their own: whether requests may pass (`authorize`), what a token is, and that it
+//! be revoked ([`oauth`]); and what they tell afterwards (`uses`). `lookup` finds a token by its digest.
 //!
 //! The gateway's token is judged before the body is read, and again by the writer. Only whoever asks can fail to
 //! authenticate here: a token asked *about* that is unknown counts against nobody, because the gateway shows it for its
@@ -16,6 +16,7 @@ use super::entry::{Asked, Body};
 use super::manage::{credential, unavailable};
 use super::operations::Operation;
 use super::problem::Problem;
+use super::refusal;
 use super::{App, gateway::map_in_force::MapInForce};
 use crate::domain::command::{Command, GatewayCall, GatewayWish};
 use crate::domain::decide::Answer;
@@ -106,25 +107,30 @@ async fn submit(app: &App, asked: &Asked, call: GatewayCall) -> Result<ledger::R
     };
     let reply = app.ledger.submit(Command::Gateway(Box::new(call)), asked.origin()).await.map_err(unavailable)?;
     match reply.answer {
-        Answer::Rejected(rejection) => Err(Box::new(rejected(&rejection, right))),
+        Answer::Rejected(rejection) => {
+            let problem = rejected(&rejection, right);
+            let (Rejection::Forbidden(cause) | Rejection::Closed(cause)) = rejection else {
+                return Err(Box::new(problem));
+            };
+            let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
+            Err(Box::new(problem.with_cause(told)))
+        }
         _ => Ok(reply),
     }
 }
 
 fn rejected(rejection: &Rejection, right: GatewayRight) -> Problem {
-    let forbidden = |cause: Cause, detail: String| {
-        Problem::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
-            .with("cause", cause.name())
-            .with("required_right", right.name())
+    let forbidden = |detail: String| {
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail).with("required_right", right.name())
     };
     match rejection {
         // The token works, only not from here: its holder is told so.
         Rejection::Forbidden(Cause::AddressNotAllowed) => Problem::address_not_allowed(),
-        Rejection::Forbidden(cause @ Cause::MissingRight) => {
-            forbidden(*cause, format!("this gateway token does not have the right {}", right.name()))
+        Rejection::Forbidden(Cause::MissingRight) => {
+            forbidden(format!("this gateway token does not have the right {}", right.name()))
         }
-        Rejection::Forbidden(cause) => {
-            forbidden(*cause, format!("only a gateway token with the right {} may do this", right.name()))
+        Rejection::Forbidden(_) => {
+            forbidden(format!("only a gateway token with the right {} may do this", right.name()))
         }
         _ => Problem::invalid_token(),
     }

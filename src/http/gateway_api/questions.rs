@@ -133,7 +133,11 @@ pub(super) fn scope(text: &str, map: &MapInForce) -> Option<Scope> {
         "*" => ("*".to_owned(), AskedTarget::All),
         "listed" => ("*".to_owned(), AskedTarget::List),
         name => {
-            let name = normalize_domain_name(name).ok()?;
+            let sent = name;
+            let name = normalize_domain_name(sent).ok()?;
+            if map.map.is_own(group) && name != sent {
+                return None;
+            }
             (name.clone(), AskedTarget::Name(PersonalText::new(name)))
         }
     };

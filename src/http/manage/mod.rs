@@ -316,7 +316,11 @@ pub(super) fn check_json(asked: &Asked) -> Result<(), Box<Problem>> {
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
 fn if_match(asked: &Asked) -> Result<Option<Version>, Box<Problem>> {
-    let Some(value) = asked.headers().get(header::IF_MATCH) else { return Ok(None) };
+    let mut values = asked.headers().get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Box::new(Problem::malformed("If-Match stands twice")));
+    }
     let text = value.to_str().unwrap_or_default();
     if text == "*" {
         return Ok(None);

@@ -75,7 +75,7 @@ pub(super) const TOKENS: Noun = Noun {
             fields: &[body(
                 "hashed-token",
                 Kind::Text,
-                "SHA-256 of the token's whole text in base64: openssl dgst -sha256 -binary FILE | base64",
+                "SHA-256 of the token's whole text in base64: tr -d '\\n' <FILE | openssl dgst -sha256 -binary | base64",
             )
             .required()],
             shows: Shows::Found,
