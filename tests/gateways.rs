@@ -116,6 +116,30 @@ fn causes(stage: &Stage, token: u64) -> Vec<Value> {
     refused.iter().map(|event| event["data"]["cause"].clone()).collect()
 }
 
+/// Judged by the address that the gateway saw; whatever a client says of its own is not one.
+#[test]
+fn a_token_passes_from_its_addresses_only() {
+    let stage = Stage::new();
+    let path = format!("/v2/1/zones/{ZONE}");
+    let allowed_from = |addresses: Value| {
+        let body = json!({ "name": "bound", "access": "full", "allowed_addresses": addresses });
+        let (id, token) = stage.new_token(&body);
+        (id, bearer(&token))
+    };
+    let (_, near) = allowed_from(json!(["127.0.0.0/8", "::1"]));
+    for front in &stage.fronts {
+        assert_eq!(send(front.address, "GET", &path, &[("Authorization", &near)]).status, 200, "{:?}", front.gateway);
+    }
+    let (id, far) = allowed_from(json!(["198.51.100.0/24"]));
+    stage.is_refused("GET", &path, &[("Authorization", &far)], (403, 403));
+    let claimed = ["X-Real-IP", "X-Forwarded-For", "Forwarded", "X-Client-IP", "CF-Connecting-IP", "True-Client-IP"];
+    let value = |name: &str| if name == "Forwarded" { "for=198.51.100.7" } else { "198.51.100.7" };
+    let headers: Vec<_> = claimed.into_iter().map(|name| (name, value(name))).collect();
+    let headers = [&[("Authorization", far.as_str())], &headers[..]].concat();
+    stage.is_refused("GET", &path, &headers, (403, 403));
+    assert_eq!(causes(&stage, id), ["address_not_allowed", "address_not_allowed"]);
+}
+
 #[test]
 fn a_token_passes_until_it_expires() {
     let stage = Stage::new();
@@ -157,6 +181,7 @@ fn forged_headers_change_nothing() {
         ("x-token-account", "1".to_owned()),
         ("x-token-user", String::new()),
         ("x-token-scopes", format!("zones:{ZONE}:read")),
+        ("x-token-expiration", String::new()),
     ];
     let forged = [
         ("X-Token-Id", "1"),
@@ -164,6 +189,7 @@ fn forged_headers_change_nothing() {
         ("X-Token-Account", "2"),
         ("X-Token-User", "1"),
         ("X-Token-Scopes", "full"),
+        ("X-Token-Expiration", "2999-01-01T00:00:00Z"),
         ("X-Decision-Id", "1"),
         ("X-Auth-Status", "200"),
         ("X-Original-Method", "GET"),

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
+#[path = "http/authorize.rs"]
+mod authorize;
 #[path = "http/bodies.rs"]
 mod bodies;
 #[path = "http/cause_bounds.rs"]
@@ -45,6 +47,8 @@ mod manage;
 mod matrix;
 #[path = "http/matrix_table.rs"]
 mod matrix_table;
+#[path = "http/oauth.rs"]
+mod oauth;
 #[path = "http/ops.rs"]
 mod ops;
 #[path = "http/secrets.rs"]

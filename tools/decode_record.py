@@ -165,7 +165,7 @@ group = u16
 principal = enum(
     "Principal", "Service", ("Account", account), ("User", user), ("Staff", token), ("Local", u32)
 )
-authority = enum("Authority", "Init", "Local", ("Operator", version), ("Membership", version))
+authority = enum("Authority", "Init", "Local", ("Operator", version), ("Membership", version), ("Gateway", version))
 owner = enum("Owner", "Service", ("Account", account), ("User", user))
 subject = enum("Subject", "Service", ("Account", account), ("User", user))
 token_kind = enum("TokenKind", "Account", "User", "OAuth", "Gateway", "Operator", "Auditor", "Session")
@@ -190,6 +190,7 @@ access = enum("Access", "Full", ("Granted", sequence(grant)))
 target = enum("Target", "List", ("Name", text), ("Number", u64), "All")
 scope = struct(("group", group), ("verb", verb), ("target", target))
 access_source = enum("AccessSource", ("Token", version), ("Membership", version), ("Identity", version))
+mapped_route = struct(("map", u32), ("line", u32))
 route = enum(
     "Route",
     "Whoami",
@@ -201,7 +202,8 @@ route = enum(
     "Certificates",
     "Certificate",
     "ResearchStatus",
-    ("Mapped", struct(("map", u32), ("line", u32))),
+    ("Mapped", mapped_route),
+    ("Asked", struct(("gateway", token), ("secret", u32), ("mapped", option(mapped_route)))),
 )
 answer_subject = enum(
     "AnswerSubject",
@@ -228,6 +230,7 @@ cause = enum(
     "NoAccount",
     "NotYetValid",
     "AddressNotAllowed",
+    "MissingRight",
 )
 operation = enum(
     "ManagementOperation",
@@ -251,11 +254,13 @@ operation = enum(
     "ReadStaffTokens",
     "AcceptClock",
     "ErasePersonalTexts",
+    "Authorize",
+    "Introspect",
 )
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 map_rejection = enum("MapRejection", "Unreadable", "Faulty", "NotTaken")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
-gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report")
+gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report", "Revoke")
 gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
 address_range = enum(
     "AddressRange",

@@ -11,8 +11,9 @@ use std::net::IpAddr;
 use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
-    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Command, CoverageRequest, GatewayChange, GrantRequest,
-    ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin, ResourceRequest, Use,
+    AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Client, Command, CoverageRequest, GatewayCall,
+    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin,
+    Question, ResourceRequest, Use,
 };
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
@@ -37,7 +38,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 42] = [
+pub const KINDS: [&str; 46] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -80,6 +81,10 @@ pub const KINDS: [&str; 42] = [
     "erase again",
     "look",
     "attempt",
+    "authorize",
+    "authorize dry",
+    "revoke",
+    "gateway look",
 ];
 
 /// The name of a command's kind.
@@ -95,7 +100,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Route::Certificates => "use certificates",
             Route::Certificate => "use certificate",
             Route::ResearchStatus => "use research status",
-            Route::Mapped(_) => "use mapped route",
+            Route::Mapped(_) | Route::Asked(_) => "use mapped route",
         },
         Command::Manage(_, change) => match **change {
             Change::Initialize { .. } => "initialize",
@@ -132,6 +137,12 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::EraseAgain { .. } => "erase again",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
+        },
+        Command::Gateway(call) => match call.wish {
+            GatewayWish::Authorize { dry_run: false, .. } => "authorize",
+            GatewayWish::Authorize { dry_run: true, .. } => "authorize dry",
+            GatewayWish::Revoke { .. } => "revoke",
+            GatewayWish::Look(..) => "gateway look",
         },
     }
 }
@@ -172,7 +183,7 @@ impl Outcomes {
 pub fn is_accepted(answer: &Answer) -> bool {
     match answer {
         Answer::Use(answer) => matches!(answer.verdict, Verdict::Allowed { .. }),
-        Answer::Done(_) | Answer::Repeated(..) => true,
+        Answer::Done(_) | Answer::Repeated(..) | Answer::Authorized(_) => true,
         Answer::Rejected(_) => false,
     }
 }
@@ -263,6 +274,9 @@ impl Generator {
     fn command(&mut self, state: &State) -> Command {
         if self.random.percent(45) {
             return Command::Use(self.asked(state));
+        }
+        if self.random.percent(8) {
+            return Command::Gateway(Box::new(self.gateway_call(state)));
         }
         let change = self.change(state);
         let actor = self.actor(state, &change);
@@ -365,7 +379,7 @@ impl Generator {
         match route {
             Route::Whoami | Route::Accounts | Route::ResearchStatus => AskedTarget::None,
             Route::Domains | Route::Zones => AskedTarget::List,
-            Route::Mapped(_) => match self.random.below(3) {
+            Route::Mapped(_) | Route::Asked(_) => match self.random.below(3) {
                 0 => AskedTarget::All,
                 1 => AskedTarget::List,
                 _ => AskedTarget::Name(self.domain_name()),
@@ -685,6 +699,37 @@ impl Generator {
             }
             _ => GatewayChange::Delete { token, if_match },
         }
+    }
+
+    /// Mostly by a gateway token that works, about any token.
+    fn gateway_call(&mut self, state: &State) -> GatewayCall {
+        let mut tokens = state.service_tokens.iter().filter_map(|&id| state.token(id));
+        let newest = tokens.rfind(|token| token.kind == TokenKind::Gateway).and_then(|token| token.secrets.last());
+        let newest = newest.map(|secret| secret.digest).filter(|_| self.random.percent(85));
+        let gateway = newest.unwrap_or_else(|| self.digest(state));
+        let wish = match self.random.below(10) {
+            0 => GatewayWish::Revoke { shown: self.digest(state) },
+            1 => {
+                let right = *self.random.pick(&GATEWAY_RIGHTS);
+                GatewayWish::Look(right, ManagementOperation::Introspect)
+            }
+            _ => {
+                let asked = self.asked(state);
+                let count = 1 + self.random.below(12);
+                let questions = (0..count).map(|_| self.question(state)).collect();
+                let Origin { from, agent, .. } = self.origin();
+                let client = Client { address: from, agent };
+                GatewayWish::Authorize { shown: asked.digest, client, questions, dry_run: self.random.percent(20) }
+            }
+        };
+        GatewayCall { gateway, wish }
+    }
+
+    fn question(&mut self, state: &State) -> Question {
+        let route = MappedRoute { map: 1, line: 3 };
+        let Use { account, target, mapped, .. } = self.asked(state);
+        let target = if self.random.percent(30) { self.target(state, Route::Mapped(route)) } else { target };
+        Question { account, target, scope: mapped, mapped: self.random.percent(50).then_some(route) }
     }
 
     fn rights(&mut self) -> Vec<GatewayRight> {

@@ -42,6 +42,7 @@ fn authority(authority: Authority) -> Value {
         Authority::Local => json!({ "kind": "local" }),
         Authority::Operator(version) => json!({ "kind": "operator", "version": version.0 }),
         Authority::Membership(version) => json!({ "kind": "membership", "version": version.0 }),
+        Authority::Gateway(version) => json!({ "kind": "gateway", "version": version.0 }),
     }
 }
 
@@ -365,6 +366,12 @@ pub fn header_members(header: &Header) -> Vec<(&'static str, Value)> {
 fn route(route: Route) -> Value {
     match route {
         Route::Mapped(mapped) => json!({ "map": mapped.map, "line": mapped.line }),
+        Route::Asked(asked) => json!({
+            "gateway_token_id": asked.gateway.0,
+            "gateway_secret": asked.secret,
+            "map": asked.mapped.map(|mapped| mapped.map),
+            "line": asked.mapped.map(|mapped| mapped.line),
+        }),
         route => json!(route.template()),
     }
 }

@@ -196,7 +196,7 @@ fn trail_of<'a>(projections: &'a Projections, refusal: &Refusal) -> Option<&'a T
         Cause::NotYetValid | Cause::AddressNotAllowed => of_token.map(|trails| &trails.conditions),
         Cause::SecretEnded => of_token.map(|trails| &trails.rotations),
         Cause::QuotaExceeded => Some(changes.of_limit(refusal.header.account)),
-        Cause::TokenDeleted | Cause::WrongKind | Cause::NoAccount => None,
+        Cause::TokenDeleted | Cause::WrongKind | Cause::NoAccount | Cause::MissingRight => None,
     }
 }
 

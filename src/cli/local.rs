@@ -139,7 +139,9 @@ fn told(reply: &Reply) -> Value {
         }
         Answer::Rejected(rejection) => json!({ "refused": rejection.to_string() }),
         // Local commands carry no idempotency key.
-        Answer::Repeated(..) | Answer::Use(_) => json!({ "refused": "the command was not a change" }),
+        Answer::Repeated(..) | Answer::Use(_) | Answer::Authorized(_) => {
+            json!({ "refused": "the command was not a change" })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::access::{GroupNumber, Level, Verb};
 use super::conditions::{Conditions, ConditionsEdit};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use super::event::{ManagementOperation, MapRejection, OutageCause, Route};
+use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
@@ -523,4 +523,74 @@ pub enum Command {
     Use(Use),
     /// Change, or look at, something by management.
     Manage(Actor, Box<Change>),
+    /// Do something with the token of a gateway.
+    Gateway(Box<GatewayCall>),
+}
+
+impl Command {
+    /// How many decisions it takes: a batch is bounded by them.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Gateway(call) => match &call.wish {
+                GatewayWish::Authorize { questions, .. } => questions.len().max(1),
+                _ => 1,
+            },
+            _ => 1,
+        }
+    }
+}
+
+/// What whoever shows a gateway token wants.
+#[derive(Clone, Debug)]
+pub struct GatewayCall {
+    /// Digest of the gateway token.
+    pub gateway: TokenDigest,
+    /// What is wanted.
+    pub wish: GatewayWish,
+}
+
+/// What a gateway wants.
+#[derive(Clone, Debug)]
+pub enum GatewayWish {
+    /// To know whether requests with a token may pass. Each that may is a use; they are decided one after another,
+    /// each on what those before it drew.
+    Authorize {
+        /// Digest of the token that the requests came with.
+        shown: TokenDigest,
+        /// The client of the requests.
+        client: Client,
+        /// The requests.
+        questions: Vec<Question>,
+        /// To be told only: nothing is recorded and nothing drawn.
+        dry_run: bool,
+    },
+    /// To delete a token that was shown to it.
+    Revoke {
+        /// Digest of the token.
+        shown: TokenDigest,
+    },
+    /// To look at something. Sent only when the read side refused, so that the refusal is recorded.
+    Look(GatewayRight, ManagementOperation),
+}
+
+/// The client that a gateway's question is about, as far as the gateway says.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// Its address. Tokens that take certain addresses only are refused without one.
+    pub address: Option<IpAddr>,
+    /// Its agent.
+    pub agent: Option<PersonalText>,
+}
+
+/// One question of a gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question {
+    /// The account that it names.
+    pub account: Option<AccountId>,
+    /// What of it. [`AskedTarget::Unreadable`]: something that cannot be decided.
+    pub target: AskedTarget,
+    /// Scope group and verb; none where a token that works will do.
+    pub scope: Option<(GroupNumber, Verb)>,
+    /// The route of the scope map that says so; none where the gateway does.
+    pub mapped: Option<MappedRoute>,
 }

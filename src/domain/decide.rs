@@ -4,6 +4,7 @@
 //! [`State::evolve`](super::state::State::evolve).
 
 mod access;
+mod authorize;
 mod conditions;
 mod consumer;
 mod directory;
@@ -18,6 +19,7 @@ mod scope_map;
 mod tokens;
 mod totals;
 
+pub use authorize::{decide_question, is_within_reach};
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
 pub use erasure::RANGES_A_RECORD;
@@ -52,6 +54,18 @@ pub enum Answer {
     Repeated(Done, Position),
     /// To anything that was not.
     Rejected(Rejection),
+    /// To the questions of a gateway that may ask, in their order. [`decide`] leaves them out: they are decided one by
+    /// one by [`decide_question`].
+    Authorized(Vec<Answered>),
+}
+
+/// The answer to one question of a gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// The answer to the use. A token that the gateway may not know of is as unknown to it as one that never was.
+    pub answer: Result<Box<UseAnswer>, Rejection>,
+    /// Its record, if it made one.
+    pub position: Option<Position>,
 }
 
 /// Events to append, in order, and what to answer once they are durable.
@@ -76,5 +90,6 @@ pub fn decide(
     match command {
         Command::Use(asked) => consumer::decide_use(state, digests, context, asked, texts),
         Command::Manage(actor, change) => management::decide_change(state, digests, context, *actor, change, texts),
+        Command::Gateway(call) => authorize::decide_call(state, digests, context, call, texts),
     }
 }

@@ -644,6 +644,19 @@ pub enum Route {
     ResearchStatus,
     /// A route of a scope map, asked about by a gateway.
     Mapped(MappedRoute),
+    /// A question that a gateway token asked of another API's request.
+    Asked(AskedRoute),
+}
+
+/// Who asked, and by which route of a scope map.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct AskedRoute {
+    /// The gateway token.
+    pub gateway: TokenId,
+    /// Which of its secrets was shown.
+    pub secret: u32,
+    /// The route that said the scope; none where the gateway said it itself.
+    pub mapped: Option<MappedRoute>,
 }
 
 /// A route of a scope map.
@@ -669,6 +682,7 @@ impl Route {
             Self::Certificate => "/v2/{account}/domains/{domain}/certificates/{certificate}",
             Self::ResearchStatus => "/v2/{account}/domains/research/status",
             Self::Mapped(_) => "mapped",
+            Self::Asked(_) => "asked",
         }
     }
 }
@@ -747,6 +761,8 @@ pub enum Cause {
     NotYetValid,
     /// The client's address is in none of the token's ranges, or nobody knows it.
     AddressNotAllowed,
+    /// The gateway token does not have the right.
+    MissingRight,
 }
 
 impl Cause {
@@ -765,6 +781,7 @@ impl Cause {
             Self::NoAccount => "no_account",
             Self::NotYetValid => "not_yet_valid",
             Self::AddressNotAllowed => "address_not_allowed",
+            Self::MissingRight => "missing_right",
         }
     }
 }
@@ -812,6 +829,10 @@ pub enum ManagementOperation {
     AcceptClock,
     /// Erase personal texts.
     ErasePersonalTexts,
+    /// Ask whether requests to another API may pass.
+    Authorize,
+    /// Ask what a token is.
+    Introspect,
 }
 
 impl ManagementOperation {
@@ -838,6 +859,8 @@ impl ManagementOperation {
             Self::ReadStaffTokens => "read_staff_tokens",
             Self::AcceptClock => "accept_clock",
             Self::ErasePersonalTexts => "erase_personal_texts",
+            Self::Authorize => "authorize",
+            Self::Introspect => "introspect",
         }
     }
 }

@@ -15,10 +15,13 @@ pub enum GatewayRight {
     Authorize,
     /// Tell of uses afterwards.
     Report,
+    /// Delete tokens that are shown to it (RFC 7009).
+    Revoke,
 }
 
 /// All rights, in the order of their numbers.
-pub const GATEWAY_RIGHTS: [GatewayRight; 3] = [GatewayRight::Introspect, GatewayRight::Authorize, GatewayRight::Report];
+pub const GATEWAY_RIGHTS: [GatewayRight; 4] =
+    [GatewayRight::Introspect, GatewayRight::Authorize, GatewayRight::Report, GatewayRight::Revoke];
 
 impl GatewayRight {
     /// Reads the spelling of bodies.
@@ -32,6 +35,7 @@ impl GatewayRight {
             Self::Introspect => "introspect",
             Self::Authorize => "authorize",
             Self::Report => "report",
+            Self::Revoke => "revoke",
         }
     }
 }
@@ -55,8 +59,18 @@ impl GatewayReach {
         Self { rights, accounts }
     }
 
+    /// Whether it has a right.
+    pub fn has(&self, right: GatewayRight) -> bool {
+        self.rights.contains(&right)
+    }
+
+    /// Whether it names an account.
+    pub fn names(&self, account: AccountId) -> bool {
+        self.accounts.binary_search(&account).is_ok()
+    }
+
     /// Whether a right counts for an account.
     pub fn covers(&self, right: GatewayRight, account: AccountId) -> bool {
-        self.rights.contains(&right) && self.accounts.binary_search(&account).is_ok()
+        self.has(right) && self.names(account)
     }
 }

@@ -110,6 +110,8 @@ pub enum Authority {
     Operator(Version),
     /// A membership with full access, of this version.
     Membership(Version),
+    /// A gateway token of this version, with the right to revoke and the token's accounts in its reach.
+    Gateway(Version),
 }
 
 /// One secret of a token: its digest, never its text.

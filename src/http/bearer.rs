@@ -36,13 +36,16 @@ pub fn read(headers: &HeaderMap) -> Shown {
     let Some((scheme, text)) = value.split_once(' ') else { return Shown::Malformed };
     let text = text.trim_start_matches(' ');
     // RFC 9110 section 11.1: the scheme's case does not matter.
-    if !scheme.eq_ignore_ascii_case("bearer") || !is_token68(text) {
+    if !scheme.eq_ignore_ascii_case("bearer") {
         return Shown::Malformed;
     }
-    if is_ours(text) && !is_well_formed(text) {
-        return Shown::Malformed;
-    }
-    Shown::Bearer(TokenDigest::of(text))
+    digest_of(text).map_or(Shown::Malformed, Shown::Bearer)
+}
+
+/// Digest of a bearer text, wherever it stands; none of one that cannot be a token.
+pub fn digest_of(text: &str) -> Option<TokenDigest> {
+    let may_be_one = is_token68(text) && (!is_ours(text) || is_well_formed(text));
+    may_be_one.then(|| TokenDigest::of(text))
 }
 
 /// RFC 6750 section 2.1.

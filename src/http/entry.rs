@@ -4,7 +4,7 @@ use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
-use super::{App, bearer, consumer, events, gateway, manage, ops, path, tlog};
+use super::{App, bearer, consumer, events, gateway, gateway_api, manage, ops, path, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
@@ -20,7 +20,7 @@ use warp::http::{HeaderMap, StatusCode, header};
 /// Longest request body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest agent taken from a request.
-const AGENT_BYTES_MAX: usize = 1_024;
+pub(super) const AGENT_BYTES_MAX: usize = 1_024;
 
 /// Query pairs, decoded, in the order they came.
 pub type Query = Vec<(String, String)>;
@@ -208,6 +208,8 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
         | Op::ResearchStatus => consumer::answer(app, asked, operation, variables).await,
         // Boxed, or every use would carry and move the room that only these need.
         Op::ListEvents | Op::GetEvent => into_reply(Box::pin(events::answer(app, asked, operation, variables)).await),
+        Op::Authorize | Op::LookUpToken => into_reply(Box::pin(gateway_api::answer(app, asked, operation, body)).await),
+        Op::Introspect | Op::Revoke => Box::pin(gateway_api::oauth::answer(app, asked, operation, body)).await,
         _ => into_reply(Box::pin(manage::answer(app, asked, operation, variables, body)).await),
     }
 }

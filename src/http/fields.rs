@@ -146,6 +146,31 @@ impl Fields {
         self.take(name, wanted, |value| value.as_array()?.iter().map(read).collect())
     }
 
+    /// A list of objects, at least one and at most `max`, each read by `read`.
+    pub fn objects<T>(&mut self, name: &str, max: usize, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let Value::Array(items) = self.object.remove(name)? else {
+            self.fault(name, "must be a list");
+            return None;
+        };
+        if items.is_empty() || items.len() > max {
+            self.fault(name, format!("must have 1 to {max} items"));
+            return None;
+        }
+        let mut things = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let label = format!("{name}[{index}]");
+            let Value::Object(object) = item else {
+                self.fault(&label, "must be an object");
+                continue;
+            };
+            let prefix = if self.prefix.is_empty() { label } else { format!("{}.{label}", self.prefix) };
+            let mut inner = Self::of(object, prefix);
+            things.extend(read(&mut inner));
+            self.absorb(inner);
+        }
+        Some(things)
+    }
+
     /// `"full"` or `{"grants": [...]}`.
     pub fn access(&mut self, name: &str) -> Option<AccessRequest> {
         let field = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };

@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`] and
-//! [`events`] (`/v1`), [`tlog`] (checkpoints), [`ops`] (health and metrics). [`answer`], [`problem`],
-//! [`refusal`] and [`scopes`] build what goes out.
+//! [`events`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] (checkpoints), [`ops`] (health and
+//! metrics). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
 
@@ -14,6 +14,7 @@ pub mod entry;
 pub mod events;
 pub mod fields;
 pub mod gateway;
+pub mod gateway_api;
 pub mod manage;
 pub mod operations;
 pub mod ops;

@@ -30,7 +30,7 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
     ),
     (
         "forbidden",
-        "The token works, but may not do this; cause says why. Operator tokens may change and read, auditor tokens may read.",
+        "The token works, but may not do this; cause says why. Operator tokens may change and read, auditor tokens may read, gateway tokens may do what their rights say.",
     ),
     (
         "grants-exist",
@@ -73,7 +73,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "too-many-failures",
         "Too many failed authentications from this address. A token that works is never blocked by this.",
     ),
-    ("unsupported-media-type", "Send application/json; an import of many tokens is application/x-ndjson."),
+    (
+        "unsupported-media-type",
+        "Send application/json; an import of many tokens is application/x-ndjson, a form at /oauth application/x-www-form-urlencoded.",
+    ),
     (
         "validation-error",
         "Fields are not valid; errors says for each field what is wrong with it. Of an import of many, lines says it for each line, and nothing was taken over.",
@@ -204,6 +207,16 @@ impl Problem {
             .with("lines", lines)
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says to a person.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The answer.
     pub fn into_reply(self) -> Reply {
         let mut body = Map::new();
@@ -268,6 +281,10 @@ mod tests {
             include_str!("events.rs"),
             include_str!("gateway/mod.rs"),
             include_str!("gateway/verdict.rs"),
+            include_str!("gateway_api/mod.rs"),
+            include_str!("gateway_api/authorize.rs"),
+            include_str!("gateway_api/lookup.rs"),
+            include_str!("gateway_api/oauth.rs"),
             include_str!("ops.rs"),
             include_str!("manage/mod.rs"),
             include_str!("manage/changes.rs"),

@@ -1,6 +1,8 @@
 //! Deciding and appending, one batch at a time, on one thread: the heart of the writer, also used by itself where no
 //! server runs (`init`, local commands, generators, tests).
 
+mod questions;
+
 use super::Reply;
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, Origin};
@@ -255,16 +257,25 @@ impl Core {
         if let Some(error) = texts.take_failure() {
             return Err(LogError::Sqlite(error));
         }
+        let reply = match (command, self.settle(decision, progress)) {
+            (Command::Gateway(call), (Answer::Authorized(_), _)) => self.decide_questions(&context, call, progress)?,
+            (_, reply) => reply,
+        };
+        progress.replies.push(reply);
+        Ok(())
+    }
+
+    /// Writes down what was decided of one command, or of one question of a call.
+    fn settle(&mut self, decision: Decision, progress: &mut Progress) -> (Answer, Option<usize>) {
         let Decision { events, answer, tally } = decision;
         progress.notes.extend(tally);
         match self.write_down(events, progress) {
-            Ok(last) => progress.replies.push((answer, last)),
+            Ok(last) => (answer, last),
             Err(TooLarge) => {
                 let rejection = Rejection::LimitReached("a record has at most 65535 bytes; name fewer resources");
-                progress.replies.push((Answer::Rejected(rejection), None));
+                (Answer::Rejected(rejection), None)
             }
         }
-        Ok(())
     }
 
     /// The request id of what comes from no request: every record has 16 bytes that nobody can guess.

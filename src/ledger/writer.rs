@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Commands decided in one transaction: bounds the time that the last of them waits.
+/// Decisions in one transaction: bounds the time that the last of its commands waits. A command that takes many of them
+/// is never parted.
 pub(super) const BATCH_MAX: usize = 1_024;
 /// How long the writer sleeps when nothing comes; counted refusals are recorded at least this often.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,6 +78,17 @@ pub(super) fn run(core: Core, shared: &Arc<Shared>) {
         }
     }
     fail_all(shared, requests);
+}
+
+/// How many of the first requests make a batch.
+fn batch_of(requests: &[Request]) -> usize {
+    let mut decisions = 0;
+    let fits = |request: &&Request| {
+        let before = decisions;
+        decisions += request.job.0.weight();
+        before < BATCH_MAX
+    };
+    requests.iter().take_while(fits).count()
 }
 
 /// What became of a record of the service itself.
@@ -272,7 +284,7 @@ impl Writer {
     /// Carries out the first requests as one batch and answers them.
     fn carry_out(&mut self, requests: &mut Vec<Request>) {
         let started = Instant::now();
-        let batch = requests.len().min(BATCH_MAX);
+        let batch = batch_of(requests);
         let result = self.core.commit(requests[..batch].iter().map(|request| &request.job));
         self.note_busy(started);
         match result {
@@ -291,7 +303,7 @@ impl Writer {
 
     /// Carries out those of the first requests that only take something away; turns away the others undecided.
     fn carry_out_narrowing(&mut self, requests: &mut Vec<Request>, why: Unavailable) {
-        let batch = requests.len().min(BATCH_MAX);
+        let batch = batch_of(requests);
         let (allowed, others): (Vec<_>, Vec<_>) =
             requests.drain(..batch).partition(|request| self.core.narrows(&request.job.0));
         self.shared.counters.restricted.fetch_add(others.len() as u64, Relaxed);

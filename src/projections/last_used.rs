@@ -1,9 +1,9 @@
 //! When each token was last used, and when the last use of each token that needed each scope was.
 //!
-//! Allowed uses and accepted management commands move it; refusals never do.
+//! Allowed uses and accepted management commands move it, of the gateway token that asked too; refusals never do.
 
 use crate::domain::access::{RequiredScope, Target};
-use crate::domain::event::{Event, Header};
+use crate::domain::event::{Event, Header, Route};
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::state::authority_of;
 use crate::domain::table::Table;
@@ -102,6 +102,11 @@ impl LastUsed {
     pub(super) fn fold(&mut self, position: Position, header: &Header, event: &Event, tokens: usize) {
         match event {
             Event::TokenUsed(used) => {
+                if let Route::Asked(asked) = used.route
+                    && let Some(row) = self.row_mut(asked.gateway, tokens)
+                {
+                    row.all.add(header.recorded_at, position);
+                }
                 let Some(row) = self.row_mut(header.token, tokens) else { return };
                 row.all.add(header.recorded_at, position);
                 let Some(scope) = used.scope else { return };

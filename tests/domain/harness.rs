@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use token_ledger::domain::access::{Access, Level, Visible};
 use token_ledger::domain::command::{
-    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayChange, GrantRequest, NewSecret,
-    Origin, ResourceRequest, Use,
+    AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayCall, GatewayChange, GatewayWish,
+    GrantRequest, NewSecret, Origin, ResourceRequest, Use,
 };
 use token_ledger::domain::conditions::ConditionsEdit;
 use token_ledger::domain::decide::{
     Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide,
-    record_quota_total, record_refusal_sum,
+    decide_question, record_quota_total, record_refusal_sum,
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, PersonalDataErased, Route, TokenCreated};
@@ -134,7 +134,27 @@ impl World {
     /// Lets one command happen.
     pub fn when(&mut self, command: Command) -> Then {
         let texts_before = self.texts.numbers.len();
-        let Decision { events, answer, tally } = self.decide(&command);
+        let decision = self.decide(&command);
+        self.settle(decision, texts_before)
+    }
+
+    /// A call of a gateway: what came of each question, each decided on what those before it left. The gateway may ask.
+    #[track_caller]
+    pub fn call(&mut self, call: &GatewayCall) -> Vec<Then> {
+        let GatewayWish::Authorize { questions, .. } = &call.wish else { panic!("it asks nothing: {call:?}") };
+        let admitted = self.when(Command::Gateway(Box::new(call.clone())));
+        assert_eq!((admitted.names(), admitted.answer), (vec![], Answer::Authorized(Vec::new())));
+        let decide = |question| {
+            let texts_before = self.texts.numbers.len();
+            let context = Context { now: self.now, origin: &self.origin };
+            let decision = decide_question(&self.state, &self.digests, &context, call, question, &mut self.texts);
+            self.settle(decision, texts_before)
+        };
+        questions.iter().map(decide).collect()
+    }
+
+    fn settle(&mut self, decision: Decision, texts_before: usize) -> Then {
+        let Decision { events, answer, tally } = decision;
         let seen = events.iter().filter(|recorded| matches!(recorded.event, Event::TextSeen(_))).count();
         assert_eq!(self.texts.numbers.len(), texts_before + seen, "a text is taken up exactly by its event");
         for recorded in &events {

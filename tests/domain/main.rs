@@ -3,6 +3,7 @@
 mod harness;
 
 mod access;
+mod authorize;
 mod conditions;
 mod directory;
 mod doors;

@@ -2,10 +2,10 @@
 
 use crate::harness::*;
 use token_ledger::domain::access::Level::{FullAccess, ReadOnly};
-use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, GatewayChange};
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, GatewayCall, GatewayChange, GatewayWish};
 use token_ledger::domain::decide::narrows;
 use token_ledger::domain::directory::Plan;
-use token_ledger::domain::event::{OutageCause, Route};
+use token_ledger::domain::event::{ManagementOperation, OutageCause, Route};
 use token_ledger::domain::gateway::GatewayRight::{Authorize, Introspect, Report};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, TokenId, UserId};
@@ -53,6 +53,24 @@ fn uses_creations_names_and_refusals_do_not_narrow() {
         ("a look", Change::Look(token_ledger::domain::event::ManagementOperation::ReadEvents), false),
     ];
     assert_rows(&mut world, rows);
+}
+
+#[test]
+fn a_revocation_narrows_and_of_questions_only_those_that_leave_nothing() {
+    let mut world = begun();
+    let gateway = world.gateway_token();
+    let shown = world.account_token(AccountId(1), AccessRequest::Full).digest;
+    let ask = |dry_run| GatewayWish::Authorize { shown, client: Default::default(), questions: vec![], dry_run };
+    let rows = [
+        (GatewayWish::Revoke { shown }, true),
+        (ask(true), true),
+        (ask(false), false),
+        (GatewayWish::Look(Introspect, ManagementOperation::Introspect), false),
+    ];
+    for (wish, expected) in rows {
+        let command = Command::Gateway(Box::new(GatewayCall { gateway: gateway.digest, wish }));
+        assert_eq!(narrows(&world.state, &command, &mut world.texts), expected, "{command:?}");
+    }
 }
 
 #[test]

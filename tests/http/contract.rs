@@ -78,6 +78,10 @@ fn check_request(described: Described, ask: &Ask, told: &Told) -> Result<(), Str
         return Ok(());
     }
     let is_many = ask.headers.iter().any(|(_, value)| value == MANY);
+    if let Some(form) = resolve(body)["content"].get("application/x-www-form-urlencoded") {
+        let pairs = form_urlencoded::parse(&ask.body).map(|(name, value)| (name.into_owned(), Value::from(&*value)));
+        return validate(&form["schema"], &Value::Object(pairs.collect()), "request");
+    }
     let schema = &resolve(body)["content"][if is_many { MANY } else { "application/json" }]["schema"];
     let lines = if is_many { ask.body.split(|&byte| byte == b'\n').collect() } else { vec![&*ask.body] };
     for line in lines.into_iter().filter(|line| !line.trim_ascii().is_empty()) {

@@ -199,8 +199,7 @@ impl House {
         self.graces = self.user_token(self.grace, "tablet").await;
         self.linus_own = self.user_token(self.linus, "desk").await;
         self.auditor = self.token("/v1/staff-tokens", json!({ "role": "auditor", "name": "auditor" })).await;
-        let gateway =
-            json!({ "name": "edge", "rights": ["introspect", "authorize", "report"], "accounts": [self.teams] });
+        let gateway = json!({ "name": "edge", "rights": ["introspect", "authorize", "report", "revoke"], "accounts": [self.teams] });
         self.gateway = self.token("/v1/gateway-tokens", gateway).await;
         self.deleted = self.account_token(self.teams, json!({ "name": "gone", "access": "full" })).await;
         self.delete(&self.deleted.path).await.expect(204);

@@ -42,6 +42,11 @@ impl Ask {
         self.header("Content-Type", "application/json").bytes(body.to_string())
     }
 
+    pub fn form(self, pairs: &[(&str, &str)]) -> Self {
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.header("Content-Type", "application/x-www-form-urlencoded").bytes(encoded)
+    }
+
     pub fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self

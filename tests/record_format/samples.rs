@@ -255,6 +255,9 @@ impl Samples {
         }
         let mapped = Route::Mapped(MappedRoute { map: 251, line: 70_000 });
         self.add("token_used_mapped_far", of_token(), used(mapped, Outcome::UnknownUpstream));
+        let mapped = Some(MappedRoute { map: 1, line: 65_536 });
+        let asked = Route::Asked(AskedRoute { gateway: TokenId(70_000), secret: 251, mapped });
+        self.add("token_used_asked_by_path", of_token(), used(asked, Outcome::UnknownUpstream));
         for outcome in variants() {
             self.add(format!("token_used_{outcome:?}"), of_token(), used(Route::Zone, outcome));
         }
@@ -288,7 +291,7 @@ impl Samples {
             self.add(format!("token_use_refused_{cause:?}"), of_token(), refused);
         }
         let header = Header { principal: Principal::Service, credential: TokenId::NONE, ..of_token() };
-        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6, 7, 8]).collect();
+        let counts = variants().into_iter().zip([60, 1, 250, 251, 65_535, 65_536, 3, 4, 5, 6, 7, 8, 9]).collect();
         let addresses = (1..=8).map(TextNumber).collect();
         let (first, last) = (NOW, NOW.plus_seconds(59));
         self.add("refusals_summed", header, RefusalsSummed { counts, first, last, addresses });
@@ -412,8 +415,9 @@ fn local() -> By {
     By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE }
 }
 
-fn authorities() -> [Authority; 4] {
-    [Authority::Init, Authority::Local, operator().authority, Authority::Membership(Version(4))]
+fn authorities() -> [Authority; 5] {
+    let (member, gateway) = (Authority::Membership(Version(4)), Authority::Gateway(Version(5)));
+    [Authority::Init, Authority::Local, operator().authority, member, gateway]
 }
 
 fn zones_and_domains() -> Access {
@@ -497,7 +501,7 @@ fn used(route: Route, outcome: Outcome) -> TokenUsed {
         Route::Zone => Some((group::ZONES, named)),
         Route::Certificates | Route::Certificate => Some((group::CERTIFICATES, named)),
         Route::ResearchStatus => Some((group::DOMAIN_RESEARCH, Target::List)),
-        Route::Mapped(_) => Some((group::ZONES, Target::All)),
+        Route::Mapped(_) | Route::Asked(_) => Some((group::ZONES, Target::All)),
     };
     let found = outcome == Outcome::Ok && asked.is_some_and(|(_, target)| target != Target::List);
     TokenUsed {

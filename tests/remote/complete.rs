@@ -8,7 +8,7 @@ use token_ledger::cli::remote::table::{Noun, Place, Shows, Verb};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// Calls that programs make, not people.
-const NOT_FOR_PEOPLE: [Operation; 0] = [];
+const NOT_FOR_PEOPLE: [Operation; 2] = [Operation::Authorize, Operation::LookUpToken];
 
 fn verbs() -> impl Iterator<Item = (&'static Noun, &'static Verb)> {
     NOUNS.iter().flat_map(|noun| noun.verbs.iter().map(move |verb| (noun, verb)))

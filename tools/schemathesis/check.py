@@ -1,5 +1,5 @@
-"""Asks the real server everything that `schema/openapi.yaml` describes, by schemathesis, as an operator, an auditor and a
-consumer, and holds every answer against the document.
+"""Asks the real server everything that `schema/openapi.yaml` describes, by schemathesis, as an operator, an auditor, a
+consumer and a gateway, and holds every answer against the document.
 
     python tools/schemathesis/check.py target/debug/token-ledger [--max-examples N] [--role ROLE]
 
@@ -42,8 +42,10 @@ def furnish(server):
         for role in ("operator", "auditor")
     }
     consumer = server.manage("POST", f"/v1/accounts/{account}/tokens", {"name": "consumer", "access": "full"})
+    rights = ["introspect", "authorize", "report", "revoke"]
+    gateway = server.manage("POST", "/v1/gateway-tokens", {"name": "gateway", "rights": rights, "accounts": [account]})
     # The operator comes last: it changes and removes what the others look at.
-    tokens = {"auditor": staff["auditor"], "consumer": consumer, "operator": staff["operator"]}
+    tokens = {"auditor": staff["auditor"], "consumer": consumer, "gateway": gateway, "operator": staff["operator"]}
     return {role: (made["token"], made["data"]["id"]) for role, made in tokens.items()}
 
 
@@ -73,7 +75,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary")
     parser.add_argument("--max-examples", type=int, default=10, help="fuzzed cases of an operation")
-    parser.add_argument("--role", action="append", choices=["auditor", "consumer", "operator"])
+    parser.add_argument("--role", action="append", choices=["auditor", "consumer", "gateway", "operator"])
     asked = parser.parse_args()
     good = True
     # Failed authentications are what many requests are about; the limit on them has tests of its own.

@@ -56,6 +56,8 @@ REASONS = [
         r"name is not a domain of this account",
         r"accounts \d+ is not an account",
         r"created_at .*future",
+        r"group must be a known scope group",
+        r"required_scope must be a scope",
     )
 ]
 

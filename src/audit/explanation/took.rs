@@ -50,7 +50,9 @@ pub(super) fn look(log: &LogReader, refusal: &Refusal, clues: &Clues) -> Result<
         Cause::MissingFeature => last_if(log, clues, |event| matches!(event, Event::ResearchDeactivated(_))),
         // Of an account that the user never was a member of, there is nothing, whether there is such an account or not.
         Cause::ForeignAccount => last_if(log, clues, |event| matches!(event, Event::MemberRemoved(_))),
-        Cause::QuotaExceeded | Cause::MonthlyCapReached | Cause::WrongKind | Cause::NoAccount => Ok(Took::default()),
+        Cause::QuotaExceeded | Cause::MonthlyCapReached | Cause::WrongKind | Cause::NoAccount | Cause::MissingRight => {
+            Ok(Took::default())
+        }
     }
 }
 

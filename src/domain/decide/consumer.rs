@@ -121,14 +121,14 @@ pub fn group_of(route: Route) -> Option<GroupNumber> {
         Route::Certificates | Route::Certificate => Some(group::CERTIFICATES),
         Route::ResearchStatus => Some(group::DOMAIN_RESEARCH),
         // Said by the map, with the question.
-        Route::Mapped(_) => None,
+        Route::Mapped(_) | Route::Asked(_) => None,
     }
 }
 
 /// Scope group and verb that a question is judged in; none where it needs no scope.
 fn needed(asked: &Use) -> Option<(GroupNumber, Verb)> {
     match asked.route {
-        Route::Mapped(_) => asked.mapped,
+        Route::Mapped(_) | Route::Asked(_) => asked.mapped,
         route => group_of(route).map(|group| (group, Verb::Read)),
     }
 }
@@ -167,16 +167,41 @@ pub(super) fn decide_use(
     asked: &Use,
     texts: &mut dyn Texts,
 ) -> Decision {
-    let known = digests.get(&asked.digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
-    let Some((token, secret)) = known else {
-        return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::UnknownToken), tally: None };
-    };
-    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now, context.origin.from).is_ok() {
-        return Decision { events: Vec::new(), answer: Answer::Rejected(Rejection::Unreadable), tally: None };
+    match begin(state, digests, context, asked) {
+        Ok(judging) => {
+            let judged = judging.judge(texts);
+            judging.write_down(&judged, texts)
+        }
+        Err(rejection) => Decision { events: Vec::new(), answer: Answer::Rejected(rejection), tally: None },
     }
-    let judging = Judging { state, context, asked, token, secret };
+}
+
+/// What [`decide_use`] would answer, with nothing recorded and nothing drawn.
+pub(super) fn look_at_use(
+    state: &State,
+    digests: &Digests,
+    context: &Context<'_>,
+    asked: &Use,
+    texts: &mut dyn Texts,
+) -> Result<Box<UseAnswer>, Rejection> {
+    let judging = begin(state, digests, context, asked)?;
     let judged = judging.judge(texts);
-    judging.write_down(&judged, texts)
+    let (_, window) = judging.pool(judged.account);
+    Ok(Box::new(judging.answer(&judged, window)))
+}
+
+fn begin<'a>(
+    state: &'a State,
+    digests: &Digests,
+    context: &'a Context<'a>,
+    asked: &'a Use,
+) -> Result<Judging<'a>, Rejection> {
+    let known = digests.get(&asked.digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
+    let (token, secret) = known.ok_or(Rejection::UnknownToken)?;
+    if asked.target == AskedTarget::Unreadable && token.check(secret, context.now, context.origin.from).is_ok() {
+        return Err(Rejection::Unreadable);
+    }
+    Ok(Judging { state, context, asked, token, secret })
 }
 
 impl<'a> Judging<'a> {
@@ -269,8 +294,13 @@ impl<'a> Judging<'a> {
     /// The verdict of a use that nothing refuses but, perhaps, the windows.
     fn allowed(&self, inside: Option<(&Account, &Access, Option<RequiredScope>)>) -> Verdict {
         let all = |outcome, resource| Verdict::Allowed { outcome, resource, visible: Visible::All };
-        if matches!(self.asked.route, Route::Mapped(_)) {
-            return all(Outcome::UnknownUpstream, None);
+        match (self.asked.route, inside) {
+            (Route::Asked(_), Some((_, access, Some(RequiredScope { group, target: Target::List, .. })))) => {
+                let visible = access.visible(group);
+                return Verdict::Allowed { outcome: Outcome::UnknownUpstream, resource: None, visible };
+            }
+            (Route::Mapped(_) | Route::Asked(_), _) => return all(Outcome::UnknownUpstream, None),
+            _ => {}
         }
         let Some((account, access, Some(scope))) = inside else { return all(Outcome::Ok, None) };
         if !self.asked.valid {

@@ -98,7 +98,7 @@ impl<'a> Deciding<'a> {
 pub(super) type Ruled = Result<(Vec<Recorded>, Done), Rejection>;
 
 /// A token that shows itself for management, and why it may not.
-enum Shown<'a> {
+pub(super) enum Shown<'a> {
     Unknown,
     Refused(&'a Token, u32, Rejection, Cause),
     May(&'a Token, u32),
@@ -119,7 +119,7 @@ pub fn may_read(
     }
 }
 
-fn shown<'a>(
+pub(super) fn shown<'a>(
     state: &'a State,
     digests: &Digests,
     digest: TokenDigest,
@@ -184,12 +184,12 @@ pub(super) fn decide_change(
     }
 }
 
-fn nothing(answer: Answer) -> Decision {
+pub(super) fn nothing(answer: Answer) -> Decision {
     Decision { events: Vec::new(), answer, tally: None }
 }
 
 /// Writes down a refused attempt; past sixty a minute it is only counted.
-fn refuse(
+pub(super) fn refuse(
     state: &State,
     context: &Context<'_>,
     texts: &mut dyn Texts,

@@ -2,7 +2,9 @@
 //! possible when using is not.
 
 use crate::domain::access::{Access, Coverage, Level};
-use crate::domain::command::{AccessRequest, Change, Command, CoverageRequest, GatewayChange, GrantRequest};
+use crate::domain::command::{
+    AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest,
+};
 use crate::domain::conditions::ConditionsEdit;
 use crate::domain::directory::Account;
 use crate::domain::ids::AccountId;
@@ -19,6 +21,12 @@ pub fn narrows(state: &State, command: &Command, texts: &mut dyn Texts) -> bool 
     match command {
         Command::Use(_) => false,
         Command::Manage(_, change) => change_narrows(state, change, texts),
+        Command::Gateway(call) => match call.wish {
+            // A question that is only asked leaves nothing at all.
+            GatewayWish::Authorize { dry_run, .. } => dry_run,
+            GatewayWish::Revoke { .. } => true,
+            GatewayWish::Look(..) => false,
+        },
     }
 }
 

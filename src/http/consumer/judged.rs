@@ -109,7 +109,8 @@ fn refusal(question: &Question<'_>, used: &UseAnswer, refused: &Refused, told: &
     match refused.cause {
         Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => closed(told),
         Cause::AddressNotAllowed => address_not_allowed(told),
-        Cause::WrongKind => {
+        // Of rights only gateways are asked, elsewhere.
+        Cause::WrongKind | Cause::MissingRight => {
             message(StatusCode::FORBIDDEN, "Permission Denied. This kind of token does not call this API")
         }
         // The same of an account that is there and of one that is not, unless the token's user was a member of it.
@@ -149,7 +150,7 @@ fn missing_scope(question: &Question<'_>, told: &Told) -> Reply {
 /// The scope group that a route is judged in; none where it needs no scope.
 fn group_name(route: Route) -> Option<&'static str> {
     match route {
-        Route::Whoami | Route::Accounts | Route::Mapped(_) => None,
+        Route::Whoami | Route::Accounts | Route::Mapped(_) | Route::Asked(_) => None,
         Route::Domains | Route::Domain => Some("domains"),
         Route::Zones | Route::Zone => Some("zones"),
         Route::Certificates | Route::Certificate => Some("certificates"),
@@ -193,7 +194,7 @@ async fn allowed(app: &App, asked: &Asked, question: &Question<'_>, used: &UseAn
     let texts = app.ledger.texts();
     match question.route {
         // Mapped routes are asked about by gateways only; this API serves its own.
-        Route::Whoami | Route::Mapped(_) => answer::json(StatusCode::OK, &whoami(app, used)),
+        Route::Whoami | Route::Mapped(_) | Route::Asked(_) => answer::json(StatusCode::OK, &whoami(app, used)),
         Route::Accounts => {
             let accounts: Vec<_> = used.accounts.iter().map(|account| shapes::account_card(texts, account)).collect();
             answer::json(StatusCode::OK, &shapes::Data { data: accounts })

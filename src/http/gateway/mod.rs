@@ -6,7 +6,7 @@
 pub mod broken_map;
 pub mod dialect;
 pub mod map_in_force;
-mod verdict;
+pub(super) mod verdict;
 
 use super::App;
 use super::answer::Reply;

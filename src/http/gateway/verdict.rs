@@ -8,12 +8,12 @@ use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::problem::Problem;
 use crate::http::refusal::{self, DECISION_ID, Told};
-use crate::http::scopes::{self, ACCEPTED_SCOPES, TOKEN_SCOPES};
+use crate::http::scopes::{self, ACCEPTED_SCOPES, TOKEN_EXPIRATION, TOKEN_SCOPES};
 use crate::ledger::{self, Unavailable};
 use warp::http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// Headers of an answer, what the server adds included: room for them is taken once.
-const HEADERS_EXPECTED: usize = 22;
+const HEADERS_EXPECTED: usize = 24;
 /// Width of the window in the IETF's headers.
 const WINDOW_SECONDS: u64 = 3_600;
 
@@ -84,7 +84,7 @@ fn problem_of(used: &UseAnswer, cause: Cause, scope: Option<&str>) -> Problem {
     match cause {
         Cause::TokenDeleted | Cause::TokenExpired | Cause::SecretEnded | Cause::NotYetValid => Problem::invalid_token(),
         Cause::AddressNotAllowed => Problem::address_not_allowed(),
-        Cause::WrongKind => {
+        Cause::WrongKind | Cause::MissingRight => {
             let detail = "tokens of this kind do not call this API";
             problem(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
         }
@@ -140,6 +140,8 @@ fn say_who(app: &App, reply: &mut Reply, used: &UseAnswer) {
     headers.insert(TOKEN_KIND, HeaderValue::from_static(used.kind.name()));
     headers.insert(TOKEN_ACCOUNT, number(used.account.map(|account| account.id.0)));
     headers.insert(TOKEN_USER, number(used.user.map(|user| user.id.0)));
+    // A token without an end gets it empty.
+    headers.insert(TOKEN_EXPIRATION, HeaderValue::from_static(""));
     let scopes = used.access.as_ref().and_then(|access| scopes::scopes(app, access)).unwrap_or_default();
     answer::add_header(reply, TOKEN_SCOPES, &scopes);
 }

@@ -80,7 +80,7 @@ fn create(mut fields: Fields, secret: NewSecret) -> Result<GatewayChange, Box<Pr
 }
 
 fn rights(fields: &mut Fields, name: &str) -> Option<Vec<GatewayRight>> {
-    let wanted = "a list of introspect, authorize and report";
+    let wanted = "a list of introspect, authorize, report and revoke";
     fields.list(name, wanted, |value| GatewayRight::parse(value.as_str()?))
 }
 

@@ -183,7 +183,7 @@ async fn try_submit(
             Err(Box::new(forbidden(cause).with_cause(told)))
         }
         Answer::Rejected(rejection) => Ok(Err(rejection)),
-        Answer::Use(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
+        Answer::Use(_) | Answer::Authorized(_) => Err(Box::new(Problem::malformed("the command was not a change"))),
     }
 }
 
@@ -284,7 +284,7 @@ fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<
 }
 
 /// The announced media type without its parameters, in small letters; none where nothing is announced.
-fn media_type(asked: &Asked) -> Option<String> {
+pub(super) fn media_type(asked: &Asked) -> Option<String> {
     let kind = asked.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
     Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
@@ -295,6 +295,12 @@ async fn fields(asked: &Asked, sent: Body) -> Result<Fields, Box<Problem>> {
 
 /// The body of JSON, whole.
 async fn body(asked: &Asked, body: Body) -> Result<Bytes, Box<Problem>> {
+    check_json(asked)?;
+    body.read(asked.headers()).await
+}
+
+/// Whether the body is announced as JSON, or as nothing.
+pub(super) fn check_json(asked: &Asked) -> Result<(), Box<Problem>> {
     if media_type(asked).is_some_and(|kind| kind != "application/json" && !kind.ends_with("+json")) {
         return Err(Box::new(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -303,7 +309,7 @@ async fn body(asked: &Asked, body: Body) -> Result<Bytes, Box<Problem>> {
             "send application/json",
         )));
     }
-    body.read(asked.headers()).await
+    Ok(())
 }
 
 /// The version in `If-Match`: a strong ETag of ours, or `*`, or none.
@@ -321,7 +327,7 @@ fn if_match(asked: &Asked) -> Result<Option<Version>, Box<Problem>> {
     }
 }
 
-fn etag(reply: &mut Reply, version: u64) {
+pub(super) fn etag(reply: &mut Reply, version: u64) {
     answer::add_header(reply, header::ETAG, &format!("\"{version}\""));
 }
 

@@ -7,7 +7,7 @@ use crate::http::operations::Operation;
 const NAME: Field = body("name", Kind::Text, "Its name");
 const RIGHTS: Field = body(
     "right",
-    Kind::Words(&["introspect", "authorize", "report"]),
+    Kind::Words(&["introspect", "authorize", "report", "revoke"]),
     "What it may ask; can be given more than once, all in place of those before",
 )
 .on_the_wire("rights");
