@@ -2,7 +2,7 @@
 
 use crate::causes::{caddy, edit, later, use_it, zones};
 use crate::house::{House, grants};
-use crate::wire::Told;
+use crate::wire::{Ask, Told};
 use serde_json::{Value, json};
 use token_ledger::audit::explanation::CHANGES_KEPT;
 
@@ -120,4 +120,25 @@ async fn what_cannot_be_looked_up_is_left_out_and_the_answer_stands() {
     assert_eq!((told.json(), told.number("x-decision-id")), (expected, Some(house.head())));
     house.look(format!("/v1/events/{}", house.head())).await.expect(500);
     house.get(&house.full.text, "/v2/whoami").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_an_address_that_it_is_not_for_nothing_of_a_token_is_told_but_the_decision() {
+    let house = House::new().await;
+    let bound = json!({ "name": "bound", "access": zones(json!("all")), "expires_at": later(&house, 5_000),
+        "allowed_addresses": ["192.0.2.0/24"] });
+    let bound = house.account_token(house.teams, bound).await;
+    let zone = format!("/v2/{}/zones/example.org", house.teams);
+    for ask in [Ask::get(&zone).bearer(&bound.text), caddy(&bound.text, "GET", &zone)] {
+        let told = house.ask(ask).await.expect(403);
+        let (body, decision) = (told.json(), house.head());
+        assert_eq!((&body["cause"], &body["decision_id"]), (&json!("address_not_allowed"), &json!(decision)));
+        for member in ["taken_away_by", "last_success", "required_scopes"] {
+            assert_eq!(body.get(member), None);
+        }
+        assert_eq!(told.number("x-decision-id"), Some(decision));
+        for name in ["x-token-scopes", "x-token-expiration"] {
+            assert_eq!(told.header(name).unwrap_or_default(), "", "{name}");
+        }
+    }
 }

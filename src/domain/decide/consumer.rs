@@ -108,7 +108,7 @@ pub struct UseAnswer {
     pub accounts: Vec<AccountCard>,
     /// The access that counts, for a gateway's answer and for a refusal's.
     pub access: Option<Access>,
-    /// When the token stops working by itself.
+    /// When the token stops working by itself; not told where it was shown at an address that it is not for.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -460,15 +460,14 @@ impl<'a> Judging<'a> {
             user: self.user_card(),
             accounts: self.listed_accounts(judged),
             access: self.told_access(judged),
-            expires_at: self.token.expires_at,
+            expires_at: self.token.expires_at.filter(|_| !is_elsewhere(&judged.verdict)),
         }
     }
 
     fn told_access(&self, judged: &Judged<'_>) -> Option<Access> {
         let is_refused = matches!(judged.verdict, Verdict::Refused(_));
         let is_told = matches!(self.asked.route, Route::Mapped(_)) || is_refused;
-        // From an address that the token is not for, nothing of it is told.
-        if !is_told || judged.verdict == refusal(Cause::AddressNotAllowed) {
+        if !is_told || is_elsewhere(&judged.verdict) {
             return None;
         }
         match judged.source {
@@ -498,6 +497,12 @@ impl<'a> Judging<'a> {
             _ => judged.account.map(AccountCard::from).into_iter().collect(),
         }
     }
+}
+
+/// Whether the token was shown at an address that it is not for: whoever did may not be its holder, and is told nothing
+/// of it.
+fn is_elsewhere(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Refused(Refused { cause: Cause::AddressNotAllowed, .. }))
 }
 
 fn refusal(cause: Cause) -> Verdict {

@@ -56,7 +56,7 @@ fn add_traces(answered: &mut Reply, used: &UseAnswer, position: Option<Position>
     }
     if !is_closed(&used.verdict) {
         answer::add_position(answered, position);
-        scopes::add_expiration(answered, used.expires_at.filter(|_| !is_elsewhere(&used.verdict)));
+        scopes::add_expiration(answered, used.expires_at);
     }
 }
 
@@ -64,11 +64,6 @@ fn add_traces(answered: &mut Reply, used: &UseAnswer, position: Option<Position>
 fn is_closed(verdict: &Verdict) -> bool {
     let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded, Cause::NotYetValid];
     matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
-}
-
-/// Whether the token was shown at an address that it is not for: whoever did may not be its holder.
-fn is_elsewhere(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Refused(Refused { cause: Cause::AddressNotAllowed, .. }))
 }
 
 /// 401 for a text that is no token's.
