@@ -46,7 +46,7 @@ fn explain_says_route_account_and_scope_of_both_maps() {
         (&store, "GET", "/store/v1/status", "the token's own / none: any token that works"),
         (&store, "GET", "/store/v1/buckets", &format!("the token's own / buckets:*:read / {listed}")),
         (&store, "POST", "/store/v1/buckets", "the token's own / buckets:*:write"),
-        (&store, "GET", "/store/v1/buckets/Photos", "the token's own / buckets:photos:read"),
+        (&store, "GET", "/store/v1/buckets/photos", "the token's own / buckets:photos:read"),
         (&store, "HEAD", "/store/v1/buckets/photos/objects/a", "the token's own / buckets:photos:read"),
         (&store, "DELETE", "/store/v1/buckets/photos", "the token's own / buckets:photos:write"),
         (&store, "GET", "/store/v1/jobs/17", "the token's own / jobs:*:read"),
@@ -75,4 +75,27 @@ fn what_cannot_be_decided_or_read_is_named_with_exit_code_1() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(text(&output.stderr).contains(told), "{arguments:?}: {}", text(&output.stderr));
     }
+}
+
+/// The API behind may serve another resource under another spelling: `/PHOTOS/` of a file system is not `/photos/`.
+#[test]
+fn names_of_a_maps_own_groups_have_one_spelling_and_domain_names_have_many() {
+    let store = ["--map", "schema/scope-maps/object-store.toml"];
+    for name in ["PHOTOS", "photos.", "photo%C5%BF", "%EF%BD%90hotos", "photos%E2%80%8B", "b%C3%BCcher"] {
+        let path = format!("/store/v1/buckets/{name}");
+        let output = run(&[&["routes", "explain", "GET", &path][..], &store].concat());
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(text(&output.stderr).contains("the one spelling"), "{name}: {}", text(&output.stderr));
+    }
+    assert!(run(&["routes", "explain", "GET", "/v2/7/zones/EXAMPLE.com."]).status.success());
+}
+
+#[test]
+fn a_map_without_a_route_is_none() {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let file = home.path().join("cut_off.toml");
+    std::fs::write(&file, "name = \"x\"\n").expect("it is written");
+    let output = run(&["routes", "check", &file.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("line 1: a scope map has at least one route"), "{}", text(&output.stderr));
 }

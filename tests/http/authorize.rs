@@ -244,7 +244,10 @@ async fn each_right_is_needed_for_its_own_and_no_other_token_will_do() {
                 house.ask(ask).await.expect(*status);
                 continue;
             }
-            let problem = house.ask(ask).await.expect(403).json();
+            let told = house.ask(ask).await.expect(403);
+            assert_eq!(told.number("x-decision-id"), Some(house.head()));
+            let problem = told.json();
+            assert_eq!(problem["decision_id"], house.head());
             assert_eq!((&problem["cause"], &problem["required_right"]), (&json!("missing_right"), &json!(needed)));
             let events = house.events_after(head).await;
             assert_eq!((events.len(), &events[0]["type"]), (1, &json!("ManagementRefused")));

@@ -138,6 +138,11 @@ async fn the_clients_address_counts_in_every_dialect_and_never_the_gateways() {
             house.advance(60);
             let head = house.head();
             let told = house.ask(ask).await;
+            if dialect == "nginx" && address.contains(',') {
+                // X-Real-IP is one address: nginx never sends a list.
+                assert_eq!((told.status, told.header("x-auth-status")), (403, Some("400")), "{address}");
+                continue;
+            }
             assert_eq!(told.status, if allowed { 200 } else { 403 }, "{dialect} {address}");
             let event = house.events_after(head).await.pop().unwrap();
             let ends = (&event["data"]["outcome"], &event["data"]["cause"]);

@@ -153,6 +153,9 @@ async fn if_match_refuses_a_stale_version_and_what_is_no_version() {
         for garbage in ["", "1", "\"x\"", "W/\"1\"", "\"1\", \"2\"", "\"-1\"", "\"+1\"", "\"99999999999999999999\""] {
             house.ask(rename("three", garbage)).await.expect(400);
         }
+        for (one, two) in [(&now, &seen), (&seen, &now)] {
+            house.ask(rename("three", one).header("If-Match", two)).await.expect(400);
+        }
         house.ask(rename("four", "*")).await.expect(200);
         house.ask(rename("five", "\"999\"")).await.expect(412);
     }

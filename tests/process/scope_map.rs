@@ -243,10 +243,13 @@ fn a_hang_up_while_it_starts_does_not_end_it_and_is_heard_later() {
         let (pipe, id_file) = (pipe.clone(), id_file.clone());
         std::thread::spawn(move || {
             // Opens once the service reads: it is in the middle of its start.
-            let mut pipe = opened(&pipe);
+            let mut writing = opened(&pipe);
+            // What that signal is to find: a pipe is for the start alone.
+            fs::remove_file(&pipe).unwrap();
+            fs::write(&pipe, map("two", "zones")).unwrap();
             let id: u32 = fs::read_to_string(id_file).unwrap().trim().parse().unwrap();
             send(id, Signal::HUP);
-            pipe.write_all(map("one", "zones").as_bytes()).unwrap();
+            writing.write_all(map("one", "zones").as_bytes()).unwrap();
         })
     };
     let mut command = as_child(Command::new("sh"));
@@ -254,12 +257,7 @@ fn a_hang_up_while_it_starts_does_not_end_it_and_is_heard_later() {
     command.arg("--scope-map").arg(&pipe);
     let mut server = Server::start_by(command);
     writer.join().unwrap();
-    // Opens once it reads again, on account of that signal.
-    opened(&pipe).write_all(map("two", "zones").as_bytes()).unwrap();
     server.wait_until_logged("the scope map is in force");
-    // Nobody writes any more: that reader waits for ever, and holds up nothing.
-    send(server.id(), Signal::HUP);
-    server.wait_until_logged("reading the scope map again");
     let path = "/forward-auth/envoy/two/example.com";
     Client::connect(server.address).unwrap().ask(Ask::get(path, &scene.tokens.account[0])).unwrap().expect(200);
     server.terminate().expect(0);
@@ -306,4 +304,21 @@ fn the_demo_ends_in_order_with_its_terminal() {
     told.wait_for("Ctrl-C ends it").unwrap();
     send(child.id(), Signal::HUP);
     assert_eq!(wait_for_end(&mut child, "the demo").code(), Some(0));
+}
+
+/// A pipe that nobody writes to would be waited for, and no later hang-up heard.
+#[test]
+fn a_pipe_in_place_of_the_map_is_refused_and_the_next_map_is_read() {
+    let mut guarding = Guarding::with(&map("one", "zones"));
+    guarding.until_passes("/one/example.com");
+    let file = guarding.file.clone();
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    guarding.hang_up();
+    let told = guarding.until_rejected(&Value::Null);
+    assert!(told["fault"].as_str().unwrap().contains("no regular file"), "{told}");
+    std::fs::remove_file(&file).unwrap();
+    guarding.put(&map("two", "zones"));
+    guarding.until_passes("/two/example.com");
+    guarding.server.terminate().expect(0);
 }
