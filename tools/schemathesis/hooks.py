@@ -1,6 +1,7 @@
 """What schemathesis has to be told beside the document: values of formats, what to leave alone, and the refusals of requests
 that are as the document says, which only what is in the ledger explains."""
 
+import json
 import os
 import re
 
@@ -23,6 +24,17 @@ schemathesis.openapi.format("date-time", TIMES)
 # The loopback is in some of them: tokens go on working.
 RANGES = ["127.0.0.0/8", "127.0.0.1", "192.0.2.0/24", "2001:db8::/32", "::1", "::ffff:192.0.2.0/120", "0.0.0.0/0"]
 schemathesis.openapi.format("ip-range", st.sampled_from(RANGES))
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_line(context, value):
+    """The document describes a line; a body of one line is sent."""
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+@schemathesis.deserializer("application/x-ndjson")
+def first_line(context, response):
+    return json.loads(response.content.split(b"\n")[0])
 
 
 @schemathesis.hook
