@@ -309,7 +309,7 @@ fn the_demo_ends_in_order_with_its_terminal() {
 /// A pipe that nobody writes to would be waited for, and no later hang-up heard.
 #[test]
 fn a_pipe_in_place_of_the_map_is_refused_and_the_next_map_is_read() {
-    let mut guarding = Guarding::with(&map("one", "zones"));
+    let guarding = Guarding::with(&map("one", "zones"));
     guarding.until_passes("/one/example.com");
     let file = guarding.file.clone();
     std::fs::remove_file(&file).unwrap();
