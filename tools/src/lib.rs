@@ -24,6 +24,34 @@ pub type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// An hourly limit that no bench reaches.
 pub const ENDLESS: u64 = 1_000_000_000;
 
+/// Where a bench makes its ledger: the directory that was said, or a temporary one beside the programs, which ends with
+/// this.
+#[derive(Debug)]
+pub enum Base {
+    /// As said; what is made there stays.
+    Said(PathBuf),
+    /// Taken away at the end.
+    Made(tempfile::TempDir),
+}
+
+impl Base {
+    /// From what was said on the command line.
+    pub fn of(said: Option<&Path>) -> Result<Self, AnyError> {
+        match said {
+            Some(dir) => Ok(Self::Said(dir.to_owned())),
+            None => Ok(Self::Made(tempfile::tempdir_in(sibling(".")?)?)),
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Said(dir) => dir,
+            Self::Made(dir) => dir.path(),
+        }
+    }
+}
+
 /// Makes a ledger with `accounts` accounts of `tokens_each` full-access tokens, and gives the bearer texts.
 pub fn furnish(dir: &DataDir, accounts: u64, tokens_each: u64) -> Result<Vec<String>, AnyError> {
     dir.prepare()?;

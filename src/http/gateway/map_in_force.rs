@@ -1,10 +1,12 @@
 //! The scope map that gateways' questions are read by, and whom the service takes for a gateway.
 
 use super::broken_map::{BrokenMap, RejectedMap};
-use crate::domain::access::GroupNumber;
-use crate::domain::command::{Actor, Change, Command, MapDefinition, Origin};
+use crate::domain::access::{GroupNumber, Verb};
+use crate::domain::command::{Actor, AskedTarget, Change, Command, MapDefinition, Origin};
 use crate::domain::decide::Answer;
-use crate::domain::scope_map::{DNSIMPLE_V2, ScopeMap, parse};
+use crate::domain::event::MappedRoute;
+use crate::domain::scope_map::{DNSIMPLE_V2, Needs, Required, Resource, ScopeMap, parse};
+use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Ledger, Unavailable};
 use ipnet::IpNet;
@@ -30,6 +32,23 @@ impl MapInForce {
     /// Name of a scope group of the ledger.
     pub fn group_name(&self, number: GroupNumber) -> &str {
         self.names.get(&number).map_or("?", String::as_str)
+    }
+
+    /// What a route asks of a token, and for which scope group and verb, wherever a gateway asks by method and path.
+    pub fn asked(&self, required: &Required<'_>) -> (AskedTarget, Option<(GroupNumber, Verb)>) {
+        let Needs::Scope { group, verb, resource } = &required.route.needs else { return (AskedTarget::None, None) };
+        let target = match (resource, &required.name) {
+            (Resource::Named, Some(name)) => AskedTarget::Name(PersonalText::new(name)),
+            (Resource::Listed, _) => AskedTarget::List,
+            // A name that is not there would be a fault of the map; the whole group is the stricter reading.
+            (Resource::All | Resource::Named, _) => AskedTarget::All,
+        };
+        (target, Some((self.group(group), *verb)))
+    }
+
+    /// Where a route stands: this map's number, and its line.
+    pub fn place(&self, required: &Required<'_>) -> MappedRoute {
+        MappedRoute { map: self.number, line: u32::try_from(required.route.line).unwrap_or(u32::MAX) }
     }
 
     /// Number of one of the map's scope groups.

@@ -13,10 +13,10 @@ use super::answer::Reply;
 use super::bearer::Shown;
 use super::entry::Asked;
 use super::problem::Problem;
-use crate::domain::command::{AskedTarget, Command, Origin, Use};
-use crate::domain::event::{MappedRoute, Route};
+use crate::domain::command::{Command, Origin, Use};
+use crate::domain::event::Route;
 use crate::domain::ids::AccountId;
-use crate::domain::scope_map::{Needs, Required, Resource};
+use crate::domain::scope_map::Required;
 use crate::domain::text::PersonalText;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::Unavailable;
@@ -108,20 +108,8 @@ impl Question {
     }
 
     fn use_of(&self, digest: TokenDigest, required: &Required<'_>) -> Use {
-        let line = u32::try_from(required.route.line).unwrap_or(u32::MAX);
-        let route = Route::Mapped(MappedRoute { map: self.map.number, line });
-        let (mapped, target) = match &required.route.needs {
-            Needs::Token => (None, AskedTarget::None),
-            Needs::Scope { group, verb, resource } => {
-                let target = match (resource, &required.name) {
-                    (Resource::Named, Some(name)) => AskedTarget::Name(PersonalText::new(name)),
-                    (Resource::Listed, _) => AskedTarget::List,
-                    // A name that is not there would be a fault of the map; the whole group is the stricter reading.
-                    (Resource::All | Resource::Named, _) => AskedTarget::All,
-                };
-                (Some((self.map.group(group), *verb)), target)
-            }
-        };
+        let (target, mapped) = self.map.asked(required);
+        let route = Route::Mapped(self.map.place(required));
         let account: Option<AccountId> = required.account;
         Use { digest, route, account, target, mapped, certificate: None, valid: true }
     }

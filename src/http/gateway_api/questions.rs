@@ -2,10 +2,9 @@
 
 use crate::domain::access::Verb;
 use crate::domain::command::{AskedTarget, Client, Question};
-use crate::domain::event::MappedRoute;
 use crate::domain::ids::AccountId;
 use crate::domain::names::normalize_domain_name;
-use crate::domain::scope_map::{Needs, Required, Resource};
+use crate::domain::scope_map::Required;
 use crate::domain::text::PersonalText;
 use crate::domain::token_text::TokenDigest;
 use crate::http::bearer;
@@ -171,19 +170,7 @@ fn by_path(map: &MapInForce, method: &str, path: &str) -> Asking {
 
 /// What a route of the map asks.
 pub(super) fn question_of(map: &MapInForce, required: &Required<'_>) -> Question {
-    let line = u32::try_from(required.route.line).unwrap_or(u32::MAX);
-    let mapped = Some(MappedRoute { map: map.number, line });
-    let (scope, target) = match &required.route.needs {
-        Needs::Token => (None, AskedTarget::None),
-        Needs::Scope { group, verb, resource } => {
-            let target = match (resource, &required.name) {
-                (Resource::Named, Some(name)) => AskedTarget::Name(PersonalText::new(name)),
-                (Resource::Listed, _) => AskedTarget::List,
-                // A name that is not there would be a fault of the map; the whole group is the stricter reading.
-                (Resource::All | Resource::Named, _) => AskedTarget::All,
-            };
-            (Some((map.group(group), *verb)), target)
-        }
-    };
+    let (target, scope) = map.asked(required);
+    let mapped = Some(map.place(required));
     Question { account: required.account, target, scope, mapped }
 }

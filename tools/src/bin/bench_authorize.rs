@@ -24,7 +24,7 @@ use token_ledger::entropy::Entropy;
 use token_ledger::ledger::DataDir;
 use token_ledger::ledger::core::Core;
 use tools::load::counts;
-use tools::{AnyError, Server, furnish, median, sibling};
+use tools::{AnyError, Base, Server, furnish, median, sibling};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -57,14 +57,8 @@ struct Kind {
 
 fn main() -> Result<(), AnyError> {
     let arguments = Arguments::parse();
-    let made;
-    let base = match &arguments.dir {
-        Some(dir) => dir.as_path(),
-        None => {
-            made = tempfile::tempdir_in(sibling(".")?)?;
-            made.path()
-        }
-    };
+    let base = Base::of(arguments.dir.as_deref())?;
+    let base = base.path();
     let data = base.join("ledger");
     let dir = DataDir::new(&data);
     let shown = furnish(&dir, 1, 1)?.pop().ok_or("no token was made")?;

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use token_ledger::ledger::DataDir;
 use tools::load::{Run, counts, wrk};
-use tools::{AnyError, Server, furnish, median, sibling};
+use tools::{AnyError, Base, Server, furnish, median, sibling};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -77,14 +77,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), AnyError> {
     let arguments = Arguments::parse();
-    let made;
-    let base = match &arguments.dir {
-        Some(dir) => dir.as_path(),
-        None => {
-            made = tempfile::tempdir_in(sibling(".")?)?;
-            made.path()
-        }
-    };
+    let base = Base::of(arguments.dir.as_deref())?;
+    let base = base.path();
     let data = base.join("ledger");
     let texts = furnish(&DataDir::new(&data), arguments.accounts[0], arguments.accounts[1])?;
     let token_file = base.join("tokens");

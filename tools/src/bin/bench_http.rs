@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use token_ledger::ledger::DataDir;
 use tools::load::{Run, counts, wrk};
-use tools::{AnyError, Server, furnish, median, sibling};
+use tools::{AnyError, Base, Server, furnish, median, sibling};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -43,14 +43,8 @@ const HOT: &str = "durable whoami";
 
 fn main() -> Result<(), AnyError> {
     let arguments = Arguments::parse();
-    let made;
-    let base = match &arguments.dir {
-        Some(dir) => dir.as_path(),
-        None => {
-            made = tempfile::tempdir_in(sibling(".")?)?;
-            made.path()
-        }
-    };
+    let base = Base::of(arguments.dir.as_deref())?;
+    let base = base.path();
     let data = base.join("ledger");
     let texts = furnish(&DataDir::new(&data), arguments.accounts[0], arguments.accounts[1])?;
     let token_file = base.join("tokens");
