@@ -87,14 +87,7 @@ impl Refusal {
 
     /// Whether the token, or the secret shown, opened no door, or not there.
     fn is_closed(&self) -> bool {
-        matches!(
-            self.cause,
-            Cause::TokenDeleted
-                | Cause::TokenExpired
-                | Cause::SecretEnded
-                | Cause::NotYetValid
-                | Cause::AddressNotAllowed
-        )
+        self.cause.is_closed() || self.cause == Cause::AddressNotAllowed
     }
 }
 

@@ -794,6 +794,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether the token, or the secret that was shown, opens no door at all: 401, of which less is told.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::TokenDeleted | Self::TokenExpired | Self::SecretEnded | Self::NotYetValid)
+    }
+
     /// Spelling in answers.
     pub fn name(self) -> &'static str {
         match self {

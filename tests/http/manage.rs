@@ -290,3 +290,19 @@ async fn a_rotation_keeps_identity_and_lets_the_old_secret_run_out() {
     house.patch(&house.full.path, json!({ "expires_at": null })).await.expect(200);
     house.get(new, "/v2/whoami").await.expect(200);
 }
+
+/// Introspection and headers say `zones:*:read` and `zones:listed:read` of more than one resource.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_resource_has_a_name_that_scopes_have_for_many() {
+    let house = House::new().await;
+    let head = house.head();
+    for name in ["*", "listed", "Listed."] {
+        let access = crate::house::grants(&[("zones", "read_only", json!([name]))]);
+        let token = json!({ "name": "star", "access": access });
+        for (path, body) in [("tokens", token), ("resources", json!({ "kind": "zone", "name": name }))] {
+            let told = house.post(format!("/v1/accounts/{}/{path}", house.teams), body).await.expect(422);
+            assert!(told.text().contains("scopes have for more than one resource"), "{}", told.text());
+        }
+    }
+    assert!(house.events_after(head).await.is_empty(), "nothing was made");
+}

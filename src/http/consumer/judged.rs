@@ -62,8 +62,7 @@ fn add_traces(answered: &mut Reply, used: &UseAnswer, position: Option<Position>
 
 /// A 401 has no receipt.
 fn is_closed(verdict: &Verdict) -> bool {
-    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded, Cause::NotYetValid];
-    matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
+    matches!(verdict, Verdict::Refused(refused) if refused.cause.is_closed())
 }
 
 /// 401 for a text that is no token's.

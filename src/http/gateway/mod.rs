@@ -6,7 +6,7 @@
 pub mod broken_map;
 pub mod dialect;
 pub mod map_in_force;
-pub(super) mod verdict;
+mod verdict;
 
 use super::App;
 use super::answer::Reply;

@@ -64,8 +64,7 @@ pub async fn answer(app: &App, required: &Required<'_>, reply: ledger::Reply) ->
 }
 
 fn is_closed(verdict: &Verdict) -> bool {
-    let closed = [Cause::TokenDeleted, Cause::TokenExpired, Cause::SecretEnded, Cause::NotYetValid];
-    matches!(verdict, Verdict::Refused(refused) if closed.contains(&refused.cause))
+    matches!(verdict, Verdict::Refused(refused) if refused.cause.is_closed())
 }
 
 fn refusal(required: &Required<'_>, used: &UseAnswer, cause: Cause, told: Told) -> Reply {
