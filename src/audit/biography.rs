@@ -75,7 +75,7 @@ fn records(archive: &Archive, keys: &[Key], range: Range) -> Result<Vec<Placed>,
         return Ok(records);
     }
     archive.visit(keys, range, &mut |position, header, event| {
-        records.push((position, header.clone(), event.clone()));
+        records.push((position, *header, event.clone()));
         ControlFlow::Continue(())
     })?;
     Ok(records)

@@ -80,7 +80,7 @@ fn refused(error: &AuditError) -> Box<Problem> {
 }
 
 /// The form is apart from what the question takes.
-fn read_query(query: &Query) -> Result<(Form, Vec<(String, String)>), Box<Problem>> {
+fn read_query(query: &Query) -> Result<(Form, Query), Box<Problem>> {
     let is_of_form = |name: &str| matches!(name, "format" | "table");
     let (of_form, said): (Query, Query) = query.iter().cloned().partition(|(name, _)| is_of_form(name));
     let (mut format, mut table) = (None, None);
