@@ -1,6 +1,7 @@
 //! The decision state, and `evolve`: event → state. It reads no clock and no configuration and cannot fail: what
 //! is in the log has happened, and a replay of the log gives this state again.
 
+mod part;
 mod tokens;
 mod touch;
 

@@ -49,7 +49,9 @@ async fn one(app: &App, asked: &Asked, reader: &Reader, variables: &[&str]) -> A
 
 /// A refusal shown by itself says why, as far as history shows it.
 async fn explain(app: &App, position: Position, event: &mut Value) -> Result<(), Box<Problem>> {
-    let Some(explanation) = refusal::explanation(app, position).await.map_err(unreadable)? else { return Ok(()) };
+    let Some(explanation) = refusal::explanation(app, position).await.map_err(|error| unreadable(&error))? else {
+        return Ok(());
+    };
     let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
     let words = Words { texts: app.ledger.texts(), groups: &groups };
     event["explanation"] = explanation.members(Audience::Auditor(words)).into();
@@ -97,10 +99,10 @@ async fn read<T: Send + 'static>(
     let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
     let ledger = app.ledger.clone();
     let result = app.ledger.read_log(move |log| read(log, &Words { texts: ledger.texts(), groups: &groups })).await;
-    result.map_err(unreadable)
+    result.map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: LogError) -> Box<Problem> {
+pub(super) fn unreadable(error: &LogError) -> Box<Problem> {
     tracing::error!(%error, "history could not be read");
     let detail = "the log could not be read; the operator finds the reason in the service's own log";
     Box::new(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "log-unreadable", "Log unreadable", detail))

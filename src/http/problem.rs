@@ -58,6 +58,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "What cannot be recorded is refused. It did not happen, or it happened once: look before sending it again. Retry-After says when to try.",
     ),
     ("limit-reached", "A limit of the service is reached; the detail names it and its number."),
+    (
+        "too-many-questions",
+        "As many questions about the past as the service answers at once are being answered. Ask again.",
+    ),
     ("log-unreadable", "The log could not be read. The operator finds the reason in the service's own log."),
     ("malformed-request", "The request cannot be understood; the detail says which part of it."),
     ("method-not-allowed", "There is something at this path, but not for this method; Allow names the methods."),

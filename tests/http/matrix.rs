@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use token_ledger::audit::questions::{Question, question};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// What the variables of a path stand for: of the asker's, and of somebody else's. Made anew for each operation,
@@ -117,6 +118,9 @@ impl Spares {
             };
             path = path.replace(variable, &value);
         }
+        if let Some(question) = template.strip_prefix("/v1/audit/").and_then(question) {
+            return format!("{path}?{}", self.own.required_of(question));
+        }
         if template.ends_with("research/status") { format!("{path}?domain=example.com") } else { path }
     }
 
@@ -166,6 +170,21 @@ impl Spares {
 }
 
 impl Values {
+    /// What a question must be told.
+    fn required_of(&self, question: &Question) -> String {
+        let value = |name: &str| match name {
+            "account" => self.account.to_string(),
+            "user" => self.user.to_string(),
+            "token" => self.account_token.to_string(),
+            "scope" => "zones:example.com".to_owned(),
+            other => panic!("{other} needs a value"),
+        };
+        let required = question.parameters.iter().filter(|parameter| parameter.required);
+        let pairs: Vec<String> =
+            required.map(|parameter| format!("{}={}", parameter.name, value(parameter.name))).collect();
+        pairs.join("&")
+    }
+
     /// A path of the API behind a gateway.
     fn guarded(&self) -> String {
         format!("v2/{}/zones/example.com", self.account)
