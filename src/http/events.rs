@@ -62,7 +62,7 @@ async fn explain(app: &App, position: Position, event: &mut Value) -> Result<(),
 async fn note(app: &App, asked: &Asked, reader: &Reader, query: HistoryQuery) -> Result<(), Box<Problem>> {
     let (token, after, through) = (reader.token, query.after, query.through);
     let own = app.ledger.read_log(move |log| holds_only_looks_of(log, token, after, through)).await;
-    if own.map_err(unreadable)? { Ok(()) } else { app.read_history(asked, reader, query).await }
+    if own.map_err(|error| unreadable(&error))? { Ok(()) } else { app.read_history(asked, reader, query).await }
 }
 
 /// The part of the log that a page shows: after the first position, up to and with the second.
