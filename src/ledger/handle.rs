@@ -8,6 +8,7 @@ use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
 use super::signer::{self, Unsigned};
+use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
@@ -73,6 +74,7 @@ pub(super) struct Shared {
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     pub space: Space,
+    pub unrecorded: Unrecorded,
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
     /// Why the last head could not be signed, as long as that is so.
@@ -172,11 +174,11 @@ impl Shared {
 /// A running ledger. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
-    clock: Clock,
+    pub(super) clock: Clock,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -264,6 +266,7 @@ impl OpenLedger {
             unsigned: Unsigned::after(signed_size),
             checkpoint: RwLock::new(checkpoint.map(Into::into)),
             space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
+            unrecorded: Unrecorded::default(),
             closing: Closing::default(),
             clock_state: Mutex::default(),
             unsigned_because: Mutex::new(None),
