@@ -154,6 +154,7 @@ async fn serve_until_stopped(
         wake_at: serving.wake_at,
         low_water_bytes: options.low_water_mib.saturating_mul(1 << 20),
         ballast_bytes: options.ballast_mib.saturating_mul(1 << 20),
+        ..Settings::default()
     };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
     let source = MapSource::of(options.scope_map.as_deref());

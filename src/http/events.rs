@@ -6,6 +6,7 @@ use super::manage::{Answered, authorize_read};
 use super::operations::Operation;
 use super::problem::Problem;
 use super::{App, path, refusal};
+use crate::audit::archive::Archive;
 use crate::audit::describe::Words;
 use crate::audit::explanation::Audience;
 use crate::audit::history::{self, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
@@ -13,7 +14,7 @@ use crate::domain::event::{EVENT_TYPES, ManagementOperation};
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::time::Timestamp;
-use crate::ledger::{LogError, LogReader};
+use crate::ledger::LogError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ async fn one(app: &App, variables: &[&str]) -> Answered {
     let raw = variables.first().copied().unwrap_or_default();
     let position = path::number(raw).map_err(|_| Box::new(Problem::malformed("the position is not a number")))?;
     let position = Position(position);
-    let event = read(app, move |log, words| history::event(log, words, position)).await?;
+    let event = read(app, move |archive| history::event(archive.log(), &archive.words(), position)).await?;
     match event {
         Some(mut event) => {
             explain(app, position, &mut event).await?;
@@ -55,7 +56,7 @@ async fn explain(app: &App, position: Position, event: &mut Value) -> Result<(),
 
 async fn list(app: &App, query: &Query) -> Answered {
     let (filter, page) = read_query(query)?;
-    let events = read(app, move |log, words| history::page(log, words, &filter, &page)).await?;
+    let events = read(app, move |archive| history::page(archive, &filter, &page)).await?;
     let body = json!({
         "data": events.events,
         "next": events.next.map(|position| position.0),
@@ -66,12 +67,9 @@ async fn list(app: &App, query: &Query) -> Answered {
 
 async fn read<T: Send + 'static>(
     app: &App,
-    read: impl FnOnce(&LogReader, &Words<'_>) -> Result<T, LogError> + Send + 'static,
+    read: impl FnOnce(&Archive) -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, Box<Problem>> {
-    let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
-    let ledger = app.ledger.clone();
-    let result = app.ledger.read_log(move |log| read(log, &Words { texts: ledger.texts(), groups: &groups })).await;
-    result.map_err(|error| unreadable(&error))
+    app.with_archive(read).await.map_err(|error| unreadable(&error))
 }
 
 pub(super) fn unreadable(error: &LogError) -> Box<Problem> {

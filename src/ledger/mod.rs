@@ -14,17 +14,20 @@ pub mod continuation;
 pub mod core;
 mod handle;
 mod history;
+mod index_store;
 pub mod initialize;
 mod keeper;
 mod outage;
 mod projector;
 mod queue;
 mod signer;
+mod sources;
 mod views_store;
 mod writer;
 
 pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
 pub use handle::{Ledger, OpenLedger, Settings, View};
+pub use sources::Sources;
 pub use writer::Counters;
 
 // Rooms above read log and history through these, and never name the rooms these are from.
