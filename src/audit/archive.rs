@@ -141,12 +141,7 @@ impl Archive {
     }
 
     /// Visits the records that are wanted, oldest first, each once. Stops early if told to.
-    pub fn visit_wanted(
-        &self,
-        wanted: &Wanted,
-        (after, through): Range,
-        visit: Visit<'_>,
-    ) -> Result<(), LogError> {
+    pub fn visit_wanted(&self, wanted: &Wanted, (after, through): Range, visit: Visit<'_>) -> Result<(), LogError> {
         let mut judge = Judge::new(wanted, visit);
         walk::forward(&self.log, &self.finder, wanted, (after, through.min(self.head)), &mut |step| judge.step(step))?;
         judge.end()

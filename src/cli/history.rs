@@ -85,7 +85,8 @@ pub(super) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     let positions = positions?;
     let words = archive.words();
     let shown = &positions[positions.len().saturating_sub(arguments.limit.unwrap_or(usize::MAX))..];
-    let found = Found { log: archive.log(), words: &words, subject, head: archive.head(), total: positions.len(), shown };
+    let found =
+        Found { log: archive.log(), words: &words, subject, head: archive.head(), total: positions.len(), shown };
     let mut out = out();
     if arguments.json {
         found.write_json(&mut out)?

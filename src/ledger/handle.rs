@@ -48,7 +48,7 @@ pub struct Settings {
     pub low_water_bytes: u64,
     /// Bytes of the ballast that is kept for deletions on a full disk; 0: none. `serve` sets it.
     pub ballast_bytes: u64,
-    /// Positions of a segment of the index: a power of two. Segments of another size are made anew.
+    /// Positions of a segment of the index: a power of two. Segments of another size are made anew. 0: none is made.
     pub index_segment_events: u64,
 }
 
@@ -246,7 +246,8 @@ impl OpenLedger {
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
         let Self { core, mut loaded, mut head_file, requests, dir, clock } = self;
         fill_history(&dir, &mut loaded);
-        loaded.projections.index = Some(Tail::after(loaded.projections.position, settings.index_segment_events));
+        let (folded, events) = (loaded.projections.position, settings.index_segment_events);
+        loaded.projections.index = (events > 0).then(|| Tail::after(folded, events));
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let (checkpoint, signed_size) = match head_file.sign(signed) {

@@ -38,7 +38,8 @@ impl ViewsStore {
         if let Err(error) = self.try_index(shared) {
             tracing::warn!(%error, "the index was not gone on with");
             let events = shared.settings.index_segment_events;
-            self.index = IndexProgress { not_before: Position(folded.0 + events / RETRIES_A_SEGMENT), ..Default::default() };
+            self.index =
+                IndexProgress { not_before: Position(folded.0 + events / RETRIES_A_SEGMENT), ..Default::default() };
         }
     }
 

@@ -39,7 +39,14 @@ impl ViewsStore {
     pub fn new(dir: &DataDir, last: Position) -> Self {
         let found = Views::open_existing(dir).and_then(|views| views.map_or(Ok(0), |views| views.newest_bytes()));
         // Views that cannot be read are made anew with the first snapshot.
-        Self { dir: dir.clone(), views: None, last, last_bytes: found.unwrap_or(0), not_before: last, index: IndexProgress::default() }
+        Self {
+            dir: dir.clone(),
+            views: None,
+            last,
+            last_bytes: found.unwrap_or(0),
+            not_before: last,
+            index: IndexProgress::default(),
+        }
     }
 
     /// While the disk has no room everything stays due, and is done when there is some.

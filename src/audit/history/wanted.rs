@@ -30,8 +30,7 @@ pub(super) fn of(filter: &Filter, archive: &Archive) -> Result<Wanted, LogError>
     }
     // Outcomes of allowed requests have no key; anything else is a cause, or nothing at all.
     if filter.outcome.as_ref().is_some_and(|name| OUTCOMES.iter().all(|outcome| outcome.name() != name)) {
-        let refusals: Vec<Key> =
-            ["TokenUseRefused", "ManagementRefused"].into_iter().filter_map(key_of_type).collect();
+        let refusals: Vec<Key> = ["TokenUseRefused", "ManagementRefused"].into_iter().filter_map(key_of_type).collect();
         wanted = wanted.and_any(&refusals);
     }
     Ok(wanted)

@@ -1,5 +1,6 @@
 //! Finding positions by keys: from the file, from what is in memory, and what neither knows of.
 
+use super::SEGMENT_EVENTS;
 use super::packed::packed;
 use super::store::Directory;
 use super::tail::Recent;
@@ -72,6 +73,7 @@ pub struct Piece {
 #[derive(Debug)]
 struct Stored {
     views: Views,
+    segment_events: u64,
     segments: BTreeSet<u64>,
     directories: BTreeMap<u64, Directory>,
 }
@@ -82,6 +84,7 @@ pub struct Finder {
     stored: RefCell<Option<Stored>>,
     /// Device and inode of the file: it may be made anew.
     file: Option<(u64, u64)>,
+    segment_events: u64,
     recent: Recent,
 }
 
@@ -89,14 +92,15 @@ impl Finder {
     /// Over the file of a directory, if there is one, and what is in memory. `recent` must be taken before: then nothing
     /// is missing that moved from the one to the other.
     pub fn open(dir: &DataDir, log: &LogReader, recent: Recent) -> Self {
-        let mut finder = Self { stored: RefCell::new(None), file: None, recent };
+        let mut finder = Self { recent, ..Self::blind() };
         finder.look_again(dir, log);
         finder
     }
 
     /// Without any index.
     pub fn blind() -> Self {
-        Self { stored: RefCell::new(None), file: None, recent: Recent::default() }
+        let (stored, recent) = (RefCell::new(None), Recent::default());
+        Self { stored, file: None, segment_events: SEGMENT_EVENTS, recent }
     }
 
     /// For the next question: with what is in memory now, and the file as it is now.
@@ -107,17 +111,17 @@ impl Finder {
 
     /// Views are disposable: whatever is wrong with them, the log has it all.
     fn look_again(&mut self, dir: &DataDir, log: &LogReader) {
-        let events = self.recent.segment_events();
         let file = identity(&dir.views());
         let stored = self.stored.get_mut();
         if file != self.file {
             (*stored, self.file) = (None, file);
         }
-        let looked = look(stored.take(), dir, log, events);
-        *stored = looked.unwrap_or_else(|error| {
+        let looked = look(stored.take(), dir, log, self.recent.segment_events()).unwrap_or_else(|error| {
             tracing::warn!(%error, "the index cannot be read: the log is looked through instead");
             None
         });
+        let events = self.recent.segment_events().or(looked.as_ref().map(|stored| stored.segment_events));
+        (*stored, self.segment_events) = (looked, events.unwrap_or(SEGMENT_EVENTS));
     }
 
     /// The piece that begins after a position, up to and with `through` at most.
@@ -155,7 +159,7 @@ impl Finder {
 
     /// Ends of the segment that a position is in.
     fn segment_around(&self, position: Position) -> (Position, Position) {
-        let events = self.recent.segment_events();
+        let events = self.segment_events;
         let begin = (position.0 - 1) / events * events;
         (Position(begin), Position(begin.saturating_add(events)))
     }
@@ -172,7 +176,7 @@ impl Finder {
 
     /// From the segment in the file that a position is in; none if it is not there or damaged.
     fn in_file(&self, wanted: &Wanted, position: Position) -> Option<Vec<Position>> {
-        let events = self.recent.segment_events();
+        let events = self.segment_events;
         let segment = (position.0 - 1) / events;
         let mut stored = self.stored.borrow_mut();
         let stored = stored.as_mut().filter(|stored| stored.segments.contains(&segment))?;
@@ -187,7 +191,12 @@ impl Finder {
     }
 }
 
-fn look(stored: Option<Stored>, dir: &DataDir, log: &LogReader, events: u64) -> Result<Option<Stored>, LogError> {
+fn look(
+    stored: Option<Stored>,
+    dir: &DataDir,
+    log: &LogReader,
+    events: Option<u64>,
+) -> Result<Option<Stored>, LogError> {
     let (views, directories, known) = match stored {
         Some(stored) => (stored.views, stored.directories, stored.segments),
         None => match Views::open_existing(dir)? {
@@ -195,10 +204,13 @@ fn look(stored: Option<Stored>, dir: &DataDir, log: &LogReader, events: u64) -> 
             _ => return Ok(None),
         },
     };
+    let Some(events) = events.map_or_else(|| views.segment_events(), |events| Ok(Some(events)))? else {
+        return Ok(None);
+    };
     let segments: BTreeSet<u64> = views.segments(events)?.into_iter().collect();
     // Of this log it was seen to be before; what comes after is by the one who serves it.
     let is_of_log = (!known.is_empty() && known.is_subset(&segments)) || views.is_of_log(log, events)?;
-    Ok(is_of_log.then_some(Stored { views, segments, directories }))
+    Ok(is_of_log.then_some(Stored { views, segment_events: events, segments, directories }))
 }
 
 impl Stored {

@@ -141,9 +141,7 @@ impl Views {
 
     /// Takes a segment away. Its blocks stay until it is stored again.
     pub fn drop_segment(&self, segment: u64) -> Result<(), LogError> {
-        self.connection
-            .prepare_cached("DELETE FROM index_segments WHERE segment = ?1")?
-            .execute([column(segment)])?;
+        self.connection.prepare_cached("DELETE FROM index_segments WHERE segment = ?1")?.execute([column(segment)])?;
         Ok(())
     }
 
@@ -167,6 +165,15 @@ impl Views {
         let segments = statement.query_map([column(events), INDEX_VERSION], |row| row.get::<_, i64>(0))?;
         let segments: Vec<i64> = segments.collect::<Result<_, _>>()?;
         Ok(segments.into_iter().filter_map(|segment| u64::try_from(segment).ok()).collect())
+    }
+
+    /// Positions of the first segment; none if there is none of this program's version. All are of one size.
+    pub(super) fn segment_events(&self) -> Result<Option<u64>, LogError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT events FROM index_segments WHERE index_version = ?1 ORDER BY segment LIMIT 1")?;
+        let events: Option<i64> = statement.query_row([INDEX_VERSION], |row| row.get(0)).optional()?;
+        Ok(events.and_then(|events| u64::try_from(events).ok()).filter(|events| *events > 0))
     }
 
     /// Whether the newest segment is of this log, and with it all: the log only grows.

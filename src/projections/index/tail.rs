@@ -4,9 +4,9 @@
 //! made on the way; where others are missing, before a start or because memory ran out, they are made from the log
 //! again. Memory is bounded: past it the oldest that are not of the next segment are dropped.
 
+use super::CHUNK_EVENTS;
 use super::blocks::Blocks;
 use super::packed::{KEY_BITS, packed};
-use super::{CHUNK_EVENTS, SEGMENT_EVENTS};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
 use crate::projections::keys::keys_of;
@@ -32,7 +32,7 @@ pub struct Chunk {
 
 impl Chunk {
     /// Of what comes after a position, without records yet. `events` is how many positions a whole chunk has.
-    fn after(after: Position, events: u64) -> Self {
+    pub(super) fn after(after: Position, events: u64) -> Self {
         Self { after, through: after, base: after.0 - after.0 % events, entries: Vec::new() }
     }
 
@@ -242,7 +242,7 @@ impl Tail {
     /// A copy for who asks, to be [`Recent::sorted`] once nobody waits for it.
     pub fn recent(&self) -> Recent {
         Recent {
-            segment_events: self.segment_events,
+            segment_events: Some(self.segment_events),
             chunks: self.chunks.values().cloned().collect(),
             growing: Some(self.growing.clone()),
             damaged: self.damaged.clone(),
@@ -251,26 +251,16 @@ impl Tail {
 }
 
 /// What was not in the file when it was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Recent {
-    segment_events: u64,
+    /// As the tail has it; none where nobody folds: then the file says.
+    segment_events: Option<u64>,
     chunks: Vec<Arc<Chunk>>,
     growing: Option<Chunk>,
     damaged: Damaged,
 }
 
-impl Default for Recent {
-    fn default() -> Self {
-        Self { segment_events: SEGMENT_EVENTS, chunks: Vec::new(), growing: None, damaged: Damaged::default() }
-    }
-}
-
 impl Recent {
-    /// None is known, of segments of this size: where nobody folds.
-    pub fn none(segment_events: u64) -> Self {
-        Self { segment_events, ..Self::default() }
-    }
-
     /// Makes what was still growing ready to be asked.
     #[must_use]
     pub fn sorted(mut self) -> Self {
@@ -281,8 +271,8 @@ impl Recent {
         self
     }
 
-    /// Positions of a segment.
-    pub fn segment_events(&self) -> u64 {
+    /// Positions of a segment, where it is known.
+    pub(super) fn segment_events(&self) -> Option<u64> {
         self.segment_events
     }
 
@@ -304,4 +294,3 @@ impl Recent {
         (before, self.chunks.get(next).map(|chunk| chunk.after))
     }
 }
-
