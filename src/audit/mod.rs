@@ -8,6 +8,7 @@
 pub mod about;
 pub mod answer;
 pub mod archive;
+pub mod archives;
 pub mod biography;
 pub mod compare;
 pub mod describe;
@@ -22,3 +23,4 @@ pub mod own_looks;
 pub mod past;
 pub mod questions;
 pub mod verify;
+mod walk;

@@ -763,6 +763,9 @@ pub enum Outcome {
     UnknownUpstream,
 }
 
+/// Every outcome.
+pub const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::NotFound, Outcome::Invalid, Outcome::UnknownUpstream];
+
 impl Outcome {
     /// Spelling in answers.
     pub fn name(self) -> &'static str {

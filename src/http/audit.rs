@@ -6,7 +6,6 @@ use super::manage::{Answered, authorize_read};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
-use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::{self, AuditError, Question};
 use crate::domain::event::ManagementOperation;
@@ -69,15 +68,8 @@ pub(super) fn look(answer: &Answer) -> HistoryQuery {
 pub async fn ask(app: &App, question: &'static Question, said: Vec<(String, String)>) -> Result<Answer, Box<Problem>> {
     let asked = questions::Asked::read(question, &said).map_err(|error| refused(&error))?;
     let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
-    let (dir, now) = (app.ledger.dir().clone(), app.ledger.clock().now());
-    let work = move || {
-        let archive = Archive::open(&dir, now)?;
-        questions::ask(&archive, question, &asked)
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(answered) => answered.map_err(|error| refused(&error)),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    let answered = app.with_archive(move |archive| questions::ask(archive, question, &asked)).await;
+    answered.map_err(|error: AuditError| refused(&error))
 }
 
 fn busy() -> Problem {

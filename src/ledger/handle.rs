@@ -25,6 +25,8 @@ use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
+use crate::projections::index::SEGMENT_EVENTS;
+use crate::projections::index::tail::Tail;
 use crate::projections::rebuild::{self, Loaded};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub low_water_bytes: u64,
     /// Bytes of the ballast that is kept for deletions on a full disk; 0: none. `serve` sets it.
     pub ballast_bytes: u64,
+    /// Positions of a segment of the index: a power of two. Segments of another size are made anew. 0: none is made.
+    pub index_segment_events: u64,
 }
 
 impl Default for Settings {
@@ -57,6 +61,7 @@ impl Default for Settings {
             wake_at: 1,
             low_water_bytes: LOW_WATER_BYTES,
             ballast_bytes: 0,
+            index_segment_events: SEGMENT_EVENTS,
         }
     }
 }
@@ -244,6 +249,8 @@ impl OpenLedger {
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
         let Self { core, mut loaded, mut head_file, requests, dir, clock } = self;
         fill_history(&dir, &mut loaded);
+        let (folded, events) = (loaded.projections.position, settings.index_segment_events);
+        loaded.projections.index = (events > 0).then(|| Tail::after(folded, events));
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let (checkpoint, signed_size) = match head_file.sign(signed) {
@@ -409,6 +416,10 @@ impl Ledger {
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
         &self.shared.texts
+    }
+
+    pub(super) fn shared_texts(&self) -> Arc<TextReader> {
+        Arc::clone(&self.shared.texts)
     }
 
     /// Digest of what was sent under an idempotency key: its method, its path and query, its body.
