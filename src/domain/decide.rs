@@ -12,6 +12,7 @@ mod draft;
 mod erasure;
 mod gateway;
 mod imports;
+mod log_key;
 mod management;
 mod narrowing;
 mod once;

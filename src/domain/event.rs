@@ -82,6 +82,7 @@ macro_rules! with_event_types {
             46, 1, ScopeMapDefined;
             48, 1, UseReported;
             50, 1, ScopeMapRejected;
+            59, 1, LogKeyRotated;
         }
     };
 }
@@ -251,6 +252,19 @@ payload! {
         origin: String,
         /// Verifier key from here on.
         log_vkey: String,
+    }
+
+    /// The log is signed with another key from here on, this record included. The one before goes on signing beside it
+    /// for a while, so that whoever has only that one misses nothing.
+    LogKeyRotated {
+        /// Verifier key before.
+        old_vkey: String,
+        /// Verifier key from here on, under the same name.
+        log_vkey: String,
+        /// Checkpoints whose last record is of before this time are signed with the key before, too.
+        signs_until: Timestamp,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// Personal texts were erased: their rows of the `personal` table are gone with this record.

@@ -16,6 +16,7 @@ pub mod event;
 pub mod gateway;
 pub mod idempotency;
 pub mod ids;
+pub mod log_keys;
 pub mod names;
 pub mod rejection;
 pub mod report;

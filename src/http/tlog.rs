@@ -18,13 +18,12 @@ pub fn checkpoint(app: &App) -> Answered {
     }
 }
 
-/// The verifier keys of the log (C2SP signed-note), one a line: today's first, then those of the logs that it continues,
-/// newest first. What was signed with them stays signed.
+/// All verifier keys that the log ever had (C2SP signed-note), one a line: today's first, then those that it replaced and
+/// those of the logs that it continues, newest first. What was signed with them stays signed.
 pub async fn verifier_keys(app: &App) -> Reply {
     let vkeys = app.ledger.view(|view| {
-        let state = &view.projections.state;
-        let former = state.former_logs.iter().rev().map(|former| &former.log_vkey);
-        std::iter::once(&state.log_vkey).chain(former).map(|vkey| format!("{vkey}\n")).collect::<String>()
+        let keys = view.projections.state.log_keys.iter().rev();
+        keys.map(|span| format!("{}\n", span.log_vkey)).collect::<String>()
     });
     answer::text("text/plain; charset=utf-8", vkeys.await)
 }

@@ -19,6 +19,7 @@ mod keeper;
 mod outage;
 mod projector;
 mod queue;
+pub mod rotation;
 mod signer;
 mod views_store;
 mod writer;
