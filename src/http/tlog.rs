@@ -1,21 +1,40 @@
-//! What anybody may hold against the log later: its last checkpoint (C2SP tlog-checkpoint) and its verifier keys.
+//! The log as others check it: C2SP tlog-tiles (checkpoint, hash tiles, entry bundles) and its verifier keys.
+//!
+//! Nothing is served that the published checkpoint does not speak of. Checkpoint and keys are for everybody; hash tiles
+//! and proofs for auditors and operators, or with `serve --public-tiles` for everybody; records for auditors and operators
+//! alone. Every record has 16 bytes that nobody can guess, so its hash tells nobody what is in it.
 
 use super::App;
 use super::answer::{self, Reply};
-use super::manage::Answered;
+use super::entry::Asked;
+use super::events::unreadable;
+use super::manage::{Answered, authorize_read};
 use super::problem::Problem;
+use crate::audit::receipts::Published;
+use crate::domain::event::ManagementOperation;
+use crate::domain::ids::Position;
+use crate::log::merkle::{TILE_WIDTH, TileId, parse_path};
+use crate::log::tree_at::{TreeAt, entry_bundle};
 use warp::http::{HeaderValue, header};
+
+const OCTETS: &str = "application/octet-stream";
+/// What has a name here never changes (tlog-tiles, "Merkle Tree"): a year is as long as caches take it for.
+const FOR_EVERYBODY: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const FOR_THE_ASKER: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
 /// The last signed checkpoint, as it is stored.
 pub fn checkpoint(app: &App) -> Answered {
-    match app.ledger.checkpoint() {
-        Some(note) => {
-            let mut reply = answer::text("text/plain; charset=utf-8", note.to_string());
-            reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            Ok(reply)
-        }
-        None => Err(Box::new(Problem::not_found("no checkpoint is signed yet"))),
-    }
+    let published = published(app)?;
+    let mut reply = answer::text("text/plain; charset=utf-8", published.note);
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(reply)
+}
+
+/// What is published.
+pub(super) fn published(app: &App) -> Result<Published, Box<Problem>> {
+    let note = app.ledger.checkpoint();
+    let published = note.as_deref().and_then(Published::of);
+    published.ok_or_else(|| Box::new(Problem::not_found("no checkpoint is signed yet")))
 }
 
 /// All verifier keys that the log ever had (C2SP signed-note), one a line: today's first, then those that it replaced and
@@ -26,4 +45,57 @@ pub async fn verifier_keys(app: &App) -> Reply {
         keys.map(|span| format!("{}\n", span.log_vkey)).collect::<String>()
     });
     answer::text("text/plain; charset=utf-8", vkeys.await)
+}
+
+/// Lets those look at the tree who may.
+pub(super) async fn authorize_tree(app: &App, asked: &Asked) -> Result<(), Box<Problem>> {
+    if app.public_tiles {
+        return Ok(());
+    }
+    authorize_read(app, asked, ManagementOperation::ReadEvents).await
+}
+
+/// `/tile/<L>/<N>[.p/<W>]`.
+pub async fn hash_tile(app: &App, asked: &Asked) -> Answered {
+    authorize_tree(app, asked).await?;
+    let named = asked.path().strip_prefix("/tile/").and_then(parse_path);
+    let (id, width, size) = within(app, asked, named)?;
+    let bytes = app.ledger.read_log(move |log| TreeAt::new(log, size)?.tile(id, width)).await.map_err(|error| unreadable(&error))?;
+    let bytes = bytes.ok_or_else(|| nothing(asked))?;
+    Ok(immutable(bytes, if app.public_tiles { FOR_EVERYBODY } else { FOR_THE_ASKER }))
+}
+
+/// `/tile/entries/<N>[.p/<W>]`.
+pub async fn entries(app: &App, asked: &Asked) -> Answered {
+    authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    // Bundles are cut as the tiles of leaf hashes are.
+    let named = asked.path().strip_prefix("/tile/entries/").and_then(|rest| parse_path(&format!("0/{rest}")));
+    let (id, width, _) = within(app, asked, named)?;
+    let bytes = app.ledger.read_log(move |log| entry_bundle(log, id.index, width)).await.map_err(|error| unreadable(&error))?;
+    Ok(immutable(bytes, FOR_THE_ASKER))
+}
+
+/// The tile with its width, if the published tree has it, and the size of that tree.
+fn within(
+    app: &App,
+    asked: &Asked,
+    named: Option<(TileId, Option<u16>)>,
+) -> Result<(TileId, u16, Position), Box<Problem>> {
+    let size = published(app)?.size;
+    let (id, width) = named.ok_or_else(|| nothing(asked))?;
+    let width = width.unwrap_or(TILE_WIDTH as u16);
+    if width > id.width_at(size.0) {
+        return Err(nothing(asked));
+    }
+    Ok((id, width, size))
+}
+
+fn nothing(asked: &Asked) -> Box<Problem> {
+    Box::new(Problem::not_found(format!("there is nothing at {} in the published tree", asked.path())))
+}
+
+fn immutable(bytes: Vec<u8>, for_whom: HeaderValue) -> Reply {
+    let mut reply = answer::bytes(OCTETS, bytes);
+    reply.headers_mut().insert(header::CACHE_CONTROL, for_whom);
+    reply
 }

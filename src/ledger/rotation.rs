@@ -8,12 +8,17 @@ use super::handle::{Ledger, OpenLedger};
 use super::{Reply, Unavailable};
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::decide::Answer;
+use crate::domain::event::Event;
+use crate::domain::ids::Position;
 use crate::domain::state::State;
+use crate::domain::time::Timestamp;
 use crate::entropy::Entropy;
 use crate::log::key_file::KeyFile;
 use crate::log::note::LogKey;
+use crate::log::reader::LogReader;
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
+use std::ops::ControlFlow;
 use thiserror::Error;
 
 /// Why the key was not changed.
@@ -28,6 +33,30 @@ pub enum RotationError {
     /// The record, through the server.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The command's reply.
+    pub reply: Reply,
+    /// Verifier key from here on.
+    pub log_vkey: String,
+    /// Until when the key before signs, too; none if nothing was changed.
+    pub signs_until: Option<Timestamp>,
+}
+
+/// What the record says of the key before.
+fn signs_until(log: &LogReader, position: Option<Position>) -> Result<Option<Timestamp>, LogError> {
+    let Some(position) = position else { return Ok(None) };
+    let mut found = None;
+    log.replay(Position(position.0 - 1), position, |_, _, event| {
+        if let Event::LogKeyRotated(rotated) = event {
+            found = Some(rotated.signs_until);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }
 
 /// Puts a new key into the file and gives its verifier key. Nothing is signed with it until the log names it.
@@ -69,14 +98,15 @@ impl OpenLedger {
         uid: u32,
         overlap_seconds: u64,
         mut entropy: Entropy,
-    ) -> Result<(Reply, String), RotationError> {
+    ) -> Result<Rotated, RotationError> {
         let (dir, origin) = (self.dir().clone(), self.origin().to_owned());
         let log_vkey = add_key(&dir, &origin, &mut entropy)?;
         let reply = self.execute(command(uid, &log_vkey, overlap_seconds), Origin::default())?;
         if let Answer::Rejected(_) = reply.answer {
             remove_key(&dir, &origin, &log_vkey)?;
         }
-        Ok((reply, log_vkey))
+        let signs_until = signs_until(&LogReader::open(&dir)?, reply.position)?;
+        Ok(Rotated { reply, log_vkey, signs_until })
     }
 }
 
@@ -87,7 +117,7 @@ impl Ledger {
         uid: u32,
         overlap_seconds: u64,
         mut entropy: Entropy,
-    ) -> Result<(Reply, String), RotationError> {
+    ) -> Result<Rotated, RotationError> {
         let _one_at_a_time = self.rotation().lock().await;
         let origin = self.view(|view| view.projections.state.origin.clone()).await;
         let (dir, name) = (self.dir().clone(), origin.clone());
@@ -97,7 +127,9 @@ impl Ledger {
             let (dir, refused) = (self.dir().clone(), log_vkey.clone());
             blocking(move || remove_key(&dir, &origin, &refused)).await?;
         }
-        Ok((reply, log_vkey))
+        let position = reply.position;
+        let signs_until = self.read_log(move |log| signs_until(log, position)).await?;
+        Ok(Rotated { reply, log_vkey, signs_until })
     }
 }
 

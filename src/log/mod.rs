@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod codec;
+pub mod consistency_proof;
 pub mod data_dir;
 pub mod erasures;
 pub mod key_file;
