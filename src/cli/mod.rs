@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod erase;
 mod export;
+mod export_tiles;
 mod furnish;
 mod help;
 mod history;

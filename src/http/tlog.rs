@@ -11,10 +11,9 @@ use super::events::unreadable;
 use super::manage::{Answered, authorize_read};
 use super::problem::Problem;
 use crate::audit::receipts::Published;
+use crate::audit::tiles;
 use crate::domain::event::ManagementOperation;
-use crate::domain::ids::Position;
-use crate::log::merkle::{TILE_WIDTH, TileId, parse_path};
-use crate::log::tree_at::{TreeAt, entry_bundle};
+use crate::ledger::LogError;
 use warp::http::{HeaderValue, header};
 
 const OCTETS: &str = "application/octet-stream";
@@ -58,44 +57,28 @@ pub(super) async fn authorize_tree(app: &App, asked: &Asked) -> Result<(), Box<P
 /// `/tile/<L>/<N>[.p/<W>]`.
 pub async fn hash_tile(app: &App, asked: &Asked) -> Answered {
     authorize_tree(app, asked).await?;
-    let named = asked.path().strip_prefix("/tile/").and_then(parse_path);
-    let (id, width, size) = within(app, asked, named)?;
-    let bytes = app.ledger.read_log(move |log| TreeAt::new(log, size)?.tile(id, width)).await.map_err(|error| unreadable(&error))?;
-    let bytes = bytes.ok_or_else(|| nothing(asked))?;
-    Ok(immutable(bytes, if app.public_tiles { FOR_EVERYBODY } else { FOR_THE_ASKER }))
+    let (size, name) = (published(app)?.size, below(asked, "/tile/"));
+    let bytes = app.ledger.read_log(move |log| tiles::hash_tile(log, size, &name)).await;
+    let for_whom = if app.public_tiles { FOR_EVERYBODY } else { FOR_THE_ASKER };
+    immutable(asked, bytes, for_whom)
 }
 
 /// `/tile/entries/<N>[.p/<W>]`.
 pub async fn entries(app: &App, asked: &Asked) -> Answered {
     authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
-    // Bundles are cut as the tiles of leaf hashes are.
-    let named = asked.path().strip_prefix("/tile/entries/").and_then(|rest| parse_path(&format!("0/{rest}")));
-    let (id, width, _) = within(app, asked, named)?;
-    let bytes = app.ledger.read_log(move |log| entry_bundle(log, id.index, width)).await.map_err(|error| unreadable(&error))?;
-    Ok(immutable(bytes, FOR_THE_ASKER))
+    let (size, name) = (published(app)?.size, below(asked, "/tile/entries/"));
+    let bytes = app.ledger.read_log(move |log| tiles::entries(log, size, &name)).await;
+    immutable(asked, bytes, FOR_THE_ASKER)
 }
 
-/// The tile with its width, if the published tree has it, and the size of that tree.
-fn within(
-    app: &App,
-    asked: &Asked,
-    named: Option<(TileId, Option<u16>)>,
-) -> Result<(TileId, u16, Position), Box<Problem>> {
-    let size = published(app)?.size;
-    let (id, width) = named.ok_or_else(|| nothing(asked))?;
-    let width = width.unwrap_or(TILE_WIDTH as u16);
-    if width > id.width_at(size.0) {
-        return Err(nothing(asked));
-    }
-    Ok((id, width, size))
+fn below(asked: &Asked, prefix: &str) -> String {
+    asked.path().strip_prefix(prefix).unwrap_or_default().to_owned()
 }
 
-fn nothing(asked: &Asked) -> Box<Problem> {
-    Box::new(Problem::not_found(format!("there is nothing at {} in the published tree", asked.path())))
-}
-
-fn immutable(bytes: Vec<u8>, for_whom: HeaderValue) -> Reply {
-    let mut reply = answer::bytes(OCTETS, bytes);
+fn immutable(asked: &Asked, bytes: Result<Option<Vec<u8>>, LogError>, for_whom: HeaderValue) -> Answered {
+    let bytes = bytes.map_err(|error| unreadable(&error))?;
+    let nothing = || Problem::not_found(format!("there is nothing at {} in the published tree", asked.path()));
+    let mut reply = answer::bytes(OCTETS, bytes.ok_or_else(nothing)?);
     reply.headers_mut().insert(header::CACHE_CONTROL, for_whom);
-    reply
+    Ok(reply)
 }
