@@ -55,6 +55,9 @@ pub struct ServeOptions {
     /// Address or network of a gateway that may ask for others; can be given more than once.
     #[arg(long = "gateway", value_name = "NETWORK", default_values = ["127.0.0.0/8", "::1/128"], value_parser = network)]
     pub gateways: Vec<IpNet>,
+    /// Give hash tiles and proofs to everybody; records stay for auditors and operators.
+    #[arg(long)]
+    pub public_tiles: bool,
     /// Commands that may wait for the writer before further ones get 503.
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     pub queue_max: usize,
@@ -198,7 +201,9 @@ async fn serve_until_stopped(
     }
     let control = control::answer(socket, ledger.clone());
     listening(listener.local_addr().map_err(|source| io(dir, source))?);
-    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour).with_gateway(gateway);
+    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour)
+        .with_gateway(gateway)
+        .with_public_tiles(options.public_tiles);
     let limits = ServerLimits::default();
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
     control.abort();

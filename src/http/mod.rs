@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
-//! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] (checkpoints), [`ops`] (health and
+//! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] and [`proofs`] (tiles,
+//! checkpoints, receipts), [`ops`] (health and
 //! metrics). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
@@ -22,6 +23,7 @@ pub mod operations;
 pub mod ops;
 pub mod path;
 pub mod problem;
+pub mod proofs;
 pub mod refusal;
 pub mod scopes;
 pub mod server;
@@ -50,6 +52,8 @@ pub struct App {
     archives: Archives,
     /// What the gateway check needs.
     pub gateway: Arc<gateway::map_in_force::Gateway>,
+    /// Whether hash tiles and proofs are for everybody.
+    public_tiles: bool,
 }
 
 impl App {
@@ -64,7 +68,14 @@ impl App {
             desk: audit::Desk::default(),
             archives: Archives::default(),
             gateway: Arc::default(),
+            public_tiles: false,
         }
+    }
+
+    /// Gives hash tiles and proofs to everybody, or not.
+    #[must_use]
+    pub fn with_public_tiles(self, public_tiles: bool) -> Self {
+        Self { public_tiles, ..self }
     }
 
     /// Answers gateways as well.

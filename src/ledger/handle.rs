@@ -7,6 +7,7 @@ use super::core::{Core, SharedDigests, SharedKnown};
 use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
+use super::rotation;
 use super::signer::{self, Unsigned};
 use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
@@ -17,10 +18,11 @@ use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
+use crate::log::key_file::KeyFile;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::request_digest::RequestDigests;
-use crate::log::signed_head::{HeadFile, SignedHead, check_before_start, check_key, read_key};
+use crate::log::signed_head::{HeadFile, SignedHead, check_before_start};
 use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
@@ -103,7 +105,7 @@ impl Shared {
 
     /// Offers the durable head to the signer, at most once a period unless it is the last.
     pub fn offer_head(&self, core: &Core, is_last: bool) {
-        self.unsigned.offer(core.head(), is_last, || core.log().root());
+        self.unsigned.offer(core.head(), is_last, || (core.log().root(), core.state().log_signers()));
     }
 
     pub fn set_head(&self, head: Position) {
@@ -185,6 +187,8 @@ pub struct Ledger {
     dir: DataDir,
     pub(super) clock: Clock,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Held while the signing key is changed.
+    rotation: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Read state at one position, together with the texts it names.
@@ -224,12 +228,23 @@ impl OpenLedger {
             tracing::warn!(reason, "the views file cannot be read; everything was replayed from the log");
         }
         let head_file = HeadFile::open(dir, &core.state().origin)?;
-        head_file.check_key(dir, &core.state().log_vkey)?;
+        head_file.check_signers(&core.state().log_signers())?;
         head_file.check(&LogReader::open(dir)?)?;
         let requests = RequestDigests::open(dir)?;
         core.settle_erasures().map_err(AppendError::into_cause)?;
         rebuild::replay_into(dir, &mut loaded.projections, core.head(), &mut |_| {})?;
+        rotation::drop_ended_keys(dir, core.state())?;
         Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// The name of its log.
+    pub fn origin(&self) -> &str {
+        &self.core.state().origin
     }
 
     /// Carries out one command by itself, where no server runs, and signs the head that it leaves. A crash after the
@@ -237,7 +252,7 @@ impl OpenLedger {
     pub fn execute(mut self, command: Command, origin: Origin) -> Result<Reply, AppendError> {
         let (reply, _) = self.core.execute(command, origin)?;
         let signed = SignedHead { size: self.core.head(), root: self.core.log().root() };
-        if let Err(error) = self.head_file.sign(signed) {
+        if let Err(error) = self.head_file.sign(signed, &self.core.state().log_signers()) {
             tracing::warn!(%error, "the change is durable, its head is signed at the next start");
         }
         self.core.log().checkpoint_wal().map_err(AppendError::Unknown)?;
@@ -253,7 +268,7 @@ impl OpenLedger {
         loaded.projections.index = (events > 0).then(|| Tail::after(folded, events));
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
-        let (checkpoint, signed_size) = match head_file.sign(signed) {
+        let (checkpoint, signed_size) = match head_file.sign(signed, &core.state().log_signers()) {
             Ok(checkpoint) => (Some(checkpoint), signed.size),
             // It is signed when there is room again. The first head of a log is not put off: once something is recorded, a
             // log without a signed head would be taken for one that lost it.
@@ -292,7 +307,7 @@ impl OpenLedger {
         tokio::spawn(callers::wake(receiver, Arc::clone(&shared.texts)));
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         let requests = Arc::new(requests);
-        Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads })
+        Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads, rotation: Arc::default() })
     }
 }
 
@@ -303,7 +318,7 @@ fn deeper_cause(dir: &DataDir, error: LogError) -> LogError {
         Ok(loaded) => loaded.projections.state,
         Err(cause) => return cause,
     };
-    match read_key(&dir.key(), &state.origin).map(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+    match KeyFile::read(&dir.key()).map(|file| file.check(&state.origin, &state.log_vkey)) {
         Ok(Err(cause)) => cause,
         _ => error,
     }
@@ -478,6 +493,10 @@ impl Ledger {
     /// Its directory.
     pub fn dir(&self) -> &DataDir {
         &self.dir
+    }
+
+    pub(super) fn rotation(&self) -> &tokio::sync::Mutex<()> {
+        &self.rotation
     }
 
     /// The clock it judges by.

@@ -21,6 +21,7 @@ mod known;
 mod outage;
 mod projector;
 mod queue;
+pub mod rotation;
 mod signer;
 mod sources;
 mod unrecorded_reads;
