@@ -462,6 +462,10 @@ TYPES = {
         "ScopeMapRejected",
         struct(("hash", option(raw(32))), ("cause", map_rejection), ("faults", u32), ("line", u32), ("kept", u32)),
     ),
+    (58, 1): (
+        "StateSealed",
+        struct(("at_position", u64), ("seal_version", u8), ("streams_root", raw(32)), ("state_root", raw(32))),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 use super::access::{GroupNumber, Level, Verb};
 use super::conditions::{Conditions, ConditionsEdit};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
+use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route, StateSealed};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
@@ -305,6 +305,8 @@ pub enum Change {
         /// Whether it is followed.
         followed: bool,
     },
+    /// Seal an earlier position. Only the service itself does.
+    SealState(StateSealed),
     /// Make a person known.
     CreateUser {
         /// E-mail address.
@@ -492,7 +494,8 @@ impl Change {
             | Self::StopRecording { .. }
             | Self::ResumeRecording { .. }
             | Self::DefineScopeMap(_)
-            | Self::RejectScopeMap(_) => Op::ChangeStaffTokens,
+            | Self::RejectScopeMap(_)
+            | Self::SealState(_) => Op::ChangeStaffTokens,
             Self::StepClock { .. } => Op::AcceptClock,
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,

@@ -82,6 +82,7 @@ macro_rules! with_event_types {
             46, 1, ScopeMapDefined;
             48, 1, UseReported;
             50, 1, ScopeMapRejected;
+            58, 1, StateSealed;
         }
     };
 }
@@ -219,6 +220,19 @@ payload! {
         cause: OutageCause,
         /// How many commands were turned away.
         turned_away: u64,
+    }
+
+    /// What the state and the streams were at an earlier position, as two roots of sorted maps (`schema/seals.md`).
+    #[derive(Copy)]
+    StateSealed {
+        /// The position it is about: all records up to and with it.
+        at_position: Position,
+        /// Which rules say what is in the maps.
+        seal_version: u8,
+        /// Root of the map of streams: of each its last number and last position.
+        streams_root: [u8; 32],
+        /// Root of the map of what decisions depend on.
+        state_root: [u8; 32],
     }
 
     /// The wall clock left the time that records are given, or is followed from here on.

@@ -19,6 +19,7 @@ mod keeper;
 mod outage;
 mod projector;
 mod queue;
+mod sealer;
 mod signer;
 mod views_store;
 mod writer;

@@ -10,11 +10,13 @@ pub mod erasures;
 pub mod merkle;
 pub mod note;
 pub mod personal;
+pub mod proofs;
 pub mod reader;
 pub mod request_digest;
 pub mod signed_head;
 #[cfg(feature = "simulated-commit")]
 pub mod simulated_commit;
+pub mod sorted_map;
 pub mod space;
 pub mod unfinished;
 pub mod writer;

@@ -11,7 +11,7 @@ use crate::domain::access::ScopeGroup;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::reported_keys::Generation;
-use crate::domain::state::{FormerLog, MapInForce, State};
+use crate::domain::state::{FormerLog, LastSeal, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
 use crate::log::codec::{self, CodecError};
@@ -67,6 +67,7 @@ struct Service {
     last_recorded_at: Timestamp,
     stopped_cleanly: bool,
     kept_keys: Shared<KeptKeys>,
+    last_seal: Option<LastSeal>,
     runs: u64,
 }
 
@@ -85,6 +86,7 @@ impl Service {
             last_recorded_at,
             stopped_cleanly,
             kept_keys,
+            last_seal,
             accounts: _,
             users: _,
             resources: _,
@@ -104,6 +106,7 @@ impl Service {
             last_recorded_at: *last_recorded_at,
             stopped_cleanly: *stopped_cleanly,
             kept_keys: kept_keys.clone(),
+            last_seal: *last_seal,
             runs: projections.usage.runs,
         }
     }
@@ -116,7 +119,7 @@ impl Service {
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
-        state.last_text = self.last_text;
+        (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;
     }

@@ -3,7 +3,7 @@
 use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, gateway, imports, once, scope_map, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, gateway, imports, once, scope_map, seal, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -238,6 +238,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::StepClock { seen_at, kept, wall, followed } => {
             step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed)
         }
+        Change::SealState(sealed) => seal::rule(deciding, texts, *sealed),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
@@ -252,7 +253,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
     }
 }
 
-fn service(deciding: &Deciding<'_>, texts: &mut dyn Texts, event: impl Into<Event>) -> (Vec<Recorded>, Done) {
+pub(super) fn service(deciding: &Deciding<'_>, texts: &mut dyn Texts, event: impl Into<Event>) -> (Vec<Recorded>, Done) {
     let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
     draft.record(event);
     (draft.finish(), Done { subject: Subject::Service, created: false })
