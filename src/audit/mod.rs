@@ -16,4 +16,5 @@ pub mod history_tables;
 pub mod in_words;
 pub mod inspection;
 pub mod past;
+pub mod seals;
 pub mod verify;

@@ -1,9 +1,10 @@
 //! Contents: every record decodes and is written in its one form, time and stream numbers run on, texts match what
-//! was committed to, and a replay gives the snapshots.
+//! was committed to, and a replay gives seals and snapshots.
 
 use super::checkpoints::Names;
 use super::snapshots::{self, Due};
 use super::{Findings, Kind, Scope, readable};
+use crate::audit::seals::SealCheck;
 use crate::domain::event::{Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::text::{Subject, TEXT_KINDS};
@@ -27,6 +28,8 @@ pub(super) struct Checked {
     pub origin: String,
     pub log_vkey: String,
     pub snapshots: Vec<Position>,
+    pub seals: u64,
+    pub seals_passed_over: u64,
     pub snapshots_passed_over: Vec<PassedOver>,
 }
 
@@ -37,7 +40,12 @@ pub(super) fn check(
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
-    let mut check = RecordsCheck::new(dir, &log, due);
+    let seals = match readable(SealCheck::of(&log, scope.head))? {
+        Ok(seals) => seals,
+        // That the file cannot be read to its end is said below.
+        Err(_) => SealCheck::default(),
+    };
+    let mut check = RecordsCheck::new(dir, &log, due, seals);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
         reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
@@ -68,6 +76,7 @@ struct RecordsCheck<'a> {
     /// Not yet reached, the next one last.
     due: Vec<Due>,
     projections: Projections,
+    seals: SealCheck,
     /// All records up to here were there and were folded.
     whole: bool,
     last_position: Position,
@@ -84,13 +93,14 @@ struct RecordsCheck<'a> {
 }
 
 impl<'a> RecordsCheck<'a> {
-    fn new(dir: &'a DataDir, log: &'a LogReader, mut due: Vec<Due>) -> Self {
+    fn new(dir: &'a DataDir, log: &'a LogReader, mut due: Vec<Due>, seals: SealCheck) -> Self {
         due.reverse();
         Self {
             dir,
             log,
             due,
             projections: Projections::default(),
+            seals,
             whole: true,
             last_position: Position(0),
             last_recorded_at: Timestamp(0),
@@ -116,6 +126,7 @@ impl<'a> RecordsCheck<'a> {
                 self.findings.add(position, Kind::Record, error.to_string());
             }
         }
+        self.seals.take(position, self.whole, &self.projections.state);
         self.compare_snapshot(position)
     }
 
@@ -276,6 +287,10 @@ impl<'a> RecordsCheck<'a> {
 
     fn finish(mut self) -> (Checked, Findings) {
         let state = &self.projections.state;
+        (self.checked.seals, self.checked.seals_passed_over) = (self.seals.right, self.seals.passed_over);
+        for finding in self.seals.findings {
+            self.findings.add(finding.position, Kind::Seal, finding.what);
+        }
         (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
         (self.checked, self.findings)
     }
