@@ -10,6 +10,7 @@ mod document;
 use document::{Described, document, object, operations, resolve};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use token_ledger::audit::questions::{QUESTIONS, question};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// Operations that need no credential.
@@ -32,6 +33,10 @@ fn operation_of(described: Described) -> Operation {
 }
 
 fn lower_camel(operation: Operation) -> String {
+    if let Operation::Question(name) = operation {
+        let words = name.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+        return format!("ask{}", words.collect::<String>());
+    }
     let name = format!("{operation:?}");
     format!("{}{}", name[..1].to_lowercase(), &name[1..])
 }
@@ -50,6 +55,27 @@ fn every_operation_is_described_and_every_description_is_served() {
 fn operation_ids_are_the_names_of_operations() {
     for described in operations() {
         assert_eq!(described.operation["operationId"], lower_camel(operation_of(described)), "{}", described.path);
+    }
+}
+
+#[test]
+fn every_question_is_served_and_described_with_all_that_it_takes() {
+    let served: BTreeSet<&str> = OPERATIONS.iter().filter_map(|(_, _, operation)| question_of(*operation)).collect();
+    assert_eq!(served, QUESTIONS.iter().map(|question| question.name).collect());
+    for (described, question) in operations().filter_map(|it| Some((it, question(question_of(operation_of(it))?)?))) {
+        assert_eq!((described.path, described.method), (&*format!("/v1/audit/{}", question.name), "get"));
+        let parameters = described.operation["parameters"].as_array().unwrap().iter().map(resolve);
+        let said: BTreeSet<(&str, bool)> =
+            parameters.map(|parameter| (parameter["name"].as_str().unwrap(), parameter["required"] == true)).collect();
+        let own = question.parameters.iter().map(|parameter| (parameter.name, parameter.required));
+        assert_eq!(said, own.chain([("format", false), ("table", false)]).collect(), "{}", question.name);
+    }
+}
+
+fn question_of(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::Question(name) => Some(name),
+        _ => None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Golden logs, cases and faults.
 //!
 //! Here: [`random`] (foreseeable numbers), [`generator`] (random commands of every kind), [`checks`] (what must hold
-//! of every log), [`sources`] (the service's own sources, read). The tests are in `tests/`.
+//! of every log), [`story`] (a random history to ask), [`sources`] (the service's own sources, read). The tests are in `tests/`.
 
 pub mod checks;
 pub mod generator;
 pub mod random;
 pub mod sources;
+pub mod story;

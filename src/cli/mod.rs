@@ -4,6 +4,7 @@
 //! HTTP also 69 (EX_UNAVAILABLE), the service was not reached or is at fault, and 77 (EX_NOPERM), the credential was
 //! refused.
 
+mod audit;
 mod backup;
 mod control;
 mod demo;
@@ -116,6 +117,10 @@ enum Command {
     ///
     /// Example: token-ledger erase --data ./ledger --user 7 --yes
     Erase(erase::EraseArguments),
+    /// Ask about the past: over a data directory or a backup (--data), or the service over HTTP.
+    ///
+    /// Example: token-ledger audit changes --account 1 --from 2026-03-01T00:00:00Z
+    Audit(audit::AuditArguments),
     /// Look at a scope map: which scope a method and path need.
     ///
     /// Example: token-ledger routes explain GET /v2/7/zones/example.com
@@ -229,6 +234,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::StaffToken(arguments) => staff_token::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
         Command::Remote(command) => remote::run(&command),
     };

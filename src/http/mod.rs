@@ -1,13 +1,14 @@
 //! The HTTP surface. The only room that knows warp and hyper.
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
-//! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`] and
-//! [`events`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] (checkpoints), [`ops`] (health and
+//! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
+//! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] (checkpoints), [`ops`] (health and
 //! metrics). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
 
 pub mod answer;
+pub mod audit;
 pub mod bearer;
 pub mod consumer;
 pub mod entry;
@@ -15,6 +16,7 @@ pub mod events;
 pub mod fields;
 pub mod gateway;
 pub mod gateway_api;
+pub mod history_reads;
 pub mod manage;
 pub mod operations;
 pub mod ops;
@@ -41,6 +43,8 @@ pub struct App {
     entropy: Arc<Mutex<Entropy>>,
     failures: Arc<bearer::FailureLimiter>,
     metrics: Arc<ops::Metrics>,
+    /// Where questions about the past are answered.
+    desk: audit::Desk,
     /// What the gateway check needs.
     pub gateway: Arc<gateway::map_in_force::Gateway>,
 }
@@ -54,6 +58,7 @@ impl App {
             entropy: Arc::new(Mutex::new(entropy)),
             failures: Arc::new(bearer::FailureLimiter::new(auth_failures_per_hour)),
             metrics: Arc::new(ops::Metrics::default()),
+            desk: audit::Desk::default(),
             gateway: Arc::default(),
         }
     }

@@ -60,6 +60,8 @@ pub enum Operation {
     GetSelf,
     ListEvents,
     GetEvent,
+    /// A question over the past, by its name in [`QUESTIONS`](crate::audit::questions::QUESTIONS).
+    Question(&'static str),
     ForwardAuthNginx,
     ForwardAuthCaddy,
     ForwardAuthTraefik,
@@ -143,6 +145,7 @@ pub const OPERATIONS: &[Row] = {
         ("/v1/clock/accept", "POST", AcceptClock),
         ("/v1/events", "GET", ListEvents),
         ("/v1/events/{position}", "GET", GetEvent),
+        ("/v1/audit/changes", "GET", Question("changes")),
         ("/forward-auth/nginx", "GET", ForwardAuthNginx),
         ("/forward-auth/caddy", "GET", ForwardAuthCaddy),
         ("/forward-auth/traefik", "GET", ForwardAuthTraefik),

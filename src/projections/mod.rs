@@ -4,13 +4,15 @@
 //! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
 //!
 //! Reading order: [`last_used`], [`usage`], [`changes`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
-//! [`chunks`] and [`history_tables`] (what is in it), [`rebuild`], [`digest`], [`seal`] (what two machines must agree on).
+//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] (what records are found by), [`rebuild`], [`digest`],
+//! [`seal`] (what two machines must agree on).
 
 pub mod changes;
 pub mod chunks;
 pub mod digest;
 pub mod history;
 pub mod history_tables;
+pub mod keys;
 pub mod last_used;
 pub mod rebuild;
 pub mod seal;

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use token_ledger::audit::questions::{Question, question};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// What the variables of a path stand for: of the asker's, and of somebody else's. Made anew for each operation,
@@ -117,6 +118,9 @@ impl Spares {
             };
             path = path.replace(variable, &value);
         }
+        if let Some(question) = template.strip_prefix("/v1/audit/").and_then(question) {
+            return format!("{path}?{}", self.own.required_of(question));
+        }
         if template.ends_with("research/status") { format!("{path}?domain=example.com") } else { path }
     }
 
@@ -166,6 +170,21 @@ impl Spares {
 }
 
 impl Values {
+    /// What a question must be told.
+    fn required_of(&self, question: &Question) -> String {
+        let value = |name: &str| match name {
+            "account" => self.account.to_string(),
+            "user" => self.user.to_string(),
+            "token" => self.account_token.to_string(),
+            "scope" => "zones:example.com".to_owned(),
+            other => panic!("{other} needs a value"),
+        };
+        let required = question.parameters.iter().filter(|parameter| parameter.required);
+        let pairs: Vec<String> =
+            required.map(|parameter| format!("{}={}", parameter.name, value(parameter.name))).collect();
+        pairs.join("&")
+    }
+
     /// A path of the API behind a gateway.
     fn guarded(&self) -> String {
         format!("v2/{}/zones/example.com", self.account)
@@ -261,7 +280,8 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
             (!(is_use || is_refusal) || !is_by(house, event, asker)).then_some("the record says something else")
         }
         404 | 409 => (!events.is_empty()).then_some("nothing was changed"),
-        _ if reads_only => (!events.is_empty()).then_some("only looked at"),
+        // A look at history leaves that it was one, and nothing else does.
+        _ if reads_only => (!events.iter().all(|event| is_look_by(house, event, asker))).then_some("only looked at"),
         _ => events.is_empty().then_some("it is not recorded"),
     }
 }
@@ -271,6 +291,11 @@ fn asked_account(ask: &Ask) -> Option<u64> {
     let told = ask.headers.iter().find(|(name, _)| name == "X-Original-URI").map(|(_, uri)| uri);
     let path = if ask.path.starts_with("/forward-auth/") { told? } else { &ask.path };
     path.split('/').nth(2).and_then(|text| text.parse().ok())
+}
+
+fn is_look_by(house: &House, event: &Value, asker: &str) -> bool {
+    let id = if asker == "operator" { 1 } else { token(house, asker).id };
+    event["type"] == "HistoryRead" && event["credential"] == id
 }
 
 fn is_by(house: &House, event: &Value, asker: &str) -> bool {

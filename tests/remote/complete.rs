@@ -3,6 +3,7 @@
 use crate::document::{document, object, operations, resolve};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use token_ledger::audit::questions::QUESTIONS;
 use token_ledger::cli::remote::NOUNS;
 use token_ledger::cli::remote::table::{Noun, Place, Shows, Verb};
 use token_ledger::http::operations::{OPERATIONS, Operation};
@@ -16,7 +17,10 @@ fn verbs() -> impl Iterator<Item = (&'static Noun, &'static Verb)> {
 
 #[test]
 fn every_operation_of_management_has_one_subcommand_or_is_not_for_people() {
-    for (path, method, operation) in OPERATIONS.iter().filter(|(path, _, _)| path.starts_with("/v1/")) {
+    // Questions have `audit NAME`, made from the same rows.
+    let is_question = |operation: &Operation| matches!(operation, Operation::Question(_));
+    let rows = OPERATIONS.iter().filter(|(path, _, operation)| path.starts_with("/v1/") && !is_question(operation));
+    for (path, method, operation) in rows {
         let count = verbs().filter(|(_, verb)| verb.operations.contains(operation)).count();
         let expected = usize::from(!NOT_FOR_PEOPLE.contains(operation));
         assert_eq!(count, expected, "{method} {path} ({operation:?})");
@@ -98,6 +102,17 @@ fn the_command_line_is_sound_and_every_subcommand_has_an_example_that_it_takes()
         let parsed = token_ledger::cli::command().try_get_matches_from(words);
         assert!(parsed.is_ok(), "{} {}: {:?}", noun.name, verb.name, parsed.err().map(|error| error.to_string()));
         assert!(verb.example.starts_with(format!("{} {}", noun.name, verb.name).trim_end()), "{}", verb.example);
+    }
+}
+
+#[test]
+fn every_question_has_an_example_that_it_takes() {
+    for question in QUESTIONS {
+        let mut words = vec!["token-ledger"];
+        words.extend(question.example.split_whitespace());
+        assert!(question.example.starts_with(&format!("audit {} ", question.name)), "{}", question.example);
+        let parsed = token_ledger::cli::command().try_get_matches_from(words);
+        assert!(parsed.is_ok(), "{}: {:?}", question.name, parsed.err().map(|error| error.to_string()));
     }
 }
 

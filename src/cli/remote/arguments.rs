@@ -20,7 +20,7 @@ Exit codes:
   74 output or file not written      77 credential refused (401, 403)";
 
 /// Names of arguments that are not fields.
-pub(super) mod ids {
+pub(in crate::cli) mod ids {
     pub const GRANT: &str = "grant";
     pub const KEY: &str = "idempotency-key";
     pub const NO_KEY: &str = "no-idempotency-key";
@@ -162,11 +162,14 @@ fn add_common(mut command: Command, verb: &'static Verb) -> Command {
         command = command.arg(key.help(help)).arg(none.help(without));
     }
     let json = Arg::new(ids::JSON).long(ids::JSON).action(ArgAction::SetTrue);
+    command.arg(json.help("Print the service's JSON")).arg(allow_http())
+}
+
+/// The switch that lets a credential go over plain HTTP.
+pub(in crate::cli) fn allow_http() -> Arg {
     let http = Arg::new(ids::ALLOW_HTTP).long(ids::ALLOW_HTTP).action(ArgAction::SetTrue);
     let http = http.env("TOKEN_LEDGER_ALLOW_HTTP").hide_env_values(true).value_parser(FalseyValueParser::new());
-    command
-        .arg(json.help("Print the service's JSON"))
-        .arg(http.help("Send the credential over plain http to another machine, too"))
+    http.help("Send the credential over plain http to another machine, too")
 }
 
 fn time(text: &str) -> Result<String, String> {

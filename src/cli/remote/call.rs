@@ -68,6 +68,11 @@ impl Call {
         Ok(call)
     }
 
+    /// A look at a path.
+    pub fn look(path: &str, query: Vec<(String, String)>) -> Self {
+        Self { method: "GET", path: path.to_owned(), query, if_match: None, key: None, only_looks: true, body: None }
+    }
+
     /// With a parameter of the query in place of the one before.
     pub fn set_query(&mut self, name: &str, value: String) {
         self.query.retain(|(other, _)| other != name);

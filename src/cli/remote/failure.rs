@@ -39,6 +39,11 @@ pub enum RemoteFailure {
 }
 
 impl RemoteFailure {
+    /// What answered is no Token Ledger.
+    pub fn not_json() -> Self {
+        Self::Unreachable("the answer is not JSON, as a Token Ledger's is; is the URL right?".to_owned())
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -21,6 +21,8 @@ pub use nouns::NOUNS;
 
 use super::Failure;
 use super::output::{harmless, out};
+pub(super) use arguments::allow_http;
+pub(super) use arguments::ids::ALLOW_HTTP;
 use arguments::{add_nouns, ids};
 use call::Call;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
@@ -99,6 +101,13 @@ pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
     Ok(flushed?)
 }
 
+/// Looks at something by its path: the body of a good answer.
+pub(super) fn look(path: &str, query: Vec<(String, String)>, allow_http: bool) -> Result<Vec<u8>, RemoteFailure> {
+    let connection = Connection::new(&Settings::read(allow_http)?)?;
+    let answer = connection.ask(&Call::look(path, query))?;
+    if answer.is_good() { Ok(answer.body) } else { Err(refusal::failure(&answer)) }
+}
+
 /// Asks before what cannot be undone.
 fn confirm(call: &Call) -> Result<(), Failure> {
     let whose = call.path.trim_start_matches("/v1/").trim_end_matches("/personal-texts").replace('/', " ");
@@ -113,9 +122,7 @@ fn good_json(answer: &Answer) -> Result<Map<String, Value>, RemoteFailure> {
     if !answer.is_good() {
         return Err(refusal::failure(answer));
     }
-    serde_json::from_slice(&answer.body).map_err(|_| {
-        RemoteFailure::Unreachable("the answer is not JSON, as a Token Ledger's is; is the URL right?".to_owned())
-    })
+    serde_json::from_slice(&answer.body).map_err(|_| RemoteFailure::not_json())
 }
 
 fn thing(out: &mut dyn Write, answer: &Answer, only_looked: bool, is_json: bool) -> Result<(), Failure> {

@@ -1,0 +1,60 @@
+//! A random history in a directory of its own, for questions that are asked of it.
+
+use crate::checks::records;
+use crate::generator::{BEGIN, Generator};
+use tempfile::TempDir;
+use token_ledger::audit::archive::Archive;
+use token_ledger::clock::Clock;
+use token_ledger::domain::event::{Event, Header};
+use token_ledger::domain::ids::Position;
+use token_ledger::domain::state::State;
+use token_ledger::entropy::Entropy;
+use token_ledger::ledger::core::Core;
+use token_ledger::log::DataDir;
+
+/// A ledger that has a history.
+pub struct Story {
+    _home: TempDir,
+    /// Its directory.
+    pub dir: DataDir,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+impl Story {
+    /// Tells one: the same for the same seed, but for keys, salts and secrets.
+    pub fn told(seed: u64, batches: usize) -> Self {
+        let home = tempfile::tempdir().expect("a directory can be made");
+        let dir = DataDir::new(home.path().join("ledger"));
+        let clock = Clock::manual(BEGIN);
+        let mut core = Core::create(&dir, clock.clone(), Entropy::seeded(seed)).expect("a ledger can be made");
+        let mut generator = Generator::new(seed);
+        let beginning = generator.beginning();
+        core.commit(&beginning).expect("the beginning is appended");
+        for _ in 0..batches {
+            generator.move_clock(&clock);
+            let jobs = generator.batch(core.state());
+            core.commit(&jobs).expect("the batch is appended");
+        }
+        Self { _home: home, dir, clock }
+    }
+
+    /// As questions see it.
+    pub fn archive(&self) -> Archive {
+        Archive::open(&self.dir, self.clock.now()).expect("the log opens")
+    }
+
+    /// Every record.
+    pub fn records(&self) -> Vec<(Position, Header, Event)> {
+        records(&self.dir)
+    }
+
+    /// Calls for every position with the state after it, folded from the first record on.
+    pub fn each_state(&self, mut look: impl FnMut(Position, &Header, &Event, &State)) {
+        let mut state = State::default();
+        for (position, header, event) in self.records() {
+            state.evolve(&header, &event);
+            look(position, &header, &event, &state);
+        }
+    }
+}

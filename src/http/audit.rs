@@ -1,0 +1,124 @@
+//! `/v1/audit/…`: questions over the past, for auditors and operators. Each is a row of
+//! [`QUESTIONS`](crate::audit::questions::QUESTIONS).
+
+use super::entry::{Asked, Query};
+use super::manage::{Answered, authorize_read};
+use super::problem::Problem;
+use super::{App, answer};
+use crate::audit::answer::Answer;
+use crate::audit::archive::Archive;
+use crate::audit::past::PastError;
+use crate::audit::questions::{self, AuditError, Question};
+use crate::domain::event::ManagementOperation;
+use crate::domain::history_read::HistoryQuery;
+use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::time::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use warp::http::StatusCode;
+
+/// Questions answered at once: each reads the disk and takes memory by its answer. Past it they are told to come again.
+pub const QUESTIONS_AT_ONCE: usize = 4;
+/// Seconds after which one that was turned away may come again.
+const RETRY_SECONDS: u64 = 2;
+
+/// The form of an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Form {
+    Json,
+    /// One table of it; the first if it is not named.
+    Csv(Option<String>),
+}
+
+/// Room for questions.
+#[derive(Clone, Debug)]
+pub struct Desk(Arc<Semaphore>);
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)))
+    }
+}
+
+/// Answers a question.
+pub async fn answer(app: &App, asked: &Asked, name: &str) -> Answered {
+    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let question = questions::question(name).ok_or_else(|| Box::new(Problem::not_found("no such question")))?;
+    let (form, said) = read_query(asked.query()?)?;
+    let answer = ask(app, question, said).await?;
+    app.read_history(asked, &reader, look(&answer)).await?;
+    match form {
+        Form::Json => Ok(answer::json(StatusCode::OK, &answer.to_json())),
+        Form::Csv(table) => csv(&answer, table.as_deref()),
+    }
+}
+
+/// What is recorded of a question that was asked.
+pub(super) fn look(answer: &Answer) -> HistoryQuery {
+    let number = |name: &str| answer.asked.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let time = |name: &str| answer.asked.get(name).and_then(Value::as_str).and_then(Timestamp::parse);
+    HistoryQuery::of(answer.question, answer.basis.position)
+        .about_account(AccountId(number("account")))
+        .about_token(TokenId(number("token")))
+        .about_user(UserId(number("user")))
+        .between(time("from"), time("to"))
+}
+
+/// Asks on a thread of its own, once there is room.
+pub async fn ask(app: &App, question: &'static Question, said: Vec<(String, String)>) -> Result<Answer, Box<Problem>> {
+    let asked = questions::Asked::read(question, &said).map_err(|error| refused(&error))?;
+    let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
+    let (dir, now) = (app.ledger.dir().clone(), app.ledger.clock().now());
+    let work = move || {
+        let archive = Archive::open(&dir, now)?;
+        questions::ask(&archive, question, &asked)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answered) => answered.map_err(|error| refused(&error)),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn busy() -> Problem {
+    let detail = format!("{QUESTIONS_AT_ONCE} questions are being answered; ask again");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-questions", "Too many questions at once", detail)
+        .with_retry_after(RETRY_SECONDS)
+}
+
+fn refused(error: &AuditError) -> Box<Problem> {
+    match error {
+        AuditError::Malformed { .. } => Box::new(Problem::malformed(error.to_string())),
+        AuditError::NotFound(what) => Box::new(Problem::not_found(what.clone())),
+        AuditError::Past(PastError::Log(error)) | AuditError::Log(error) => super::events::unreadable(error),
+        AuditError::Past(error) => Box::new(Problem::malformed(error.to_string())),
+    }
+}
+
+/// The form is apart from what the question takes.
+fn read_query(query: &Query) -> Result<(Form, Query), Box<Problem>> {
+    let is_of_form = |name: &str| matches!(name, "format" | "table");
+    let (of_form, said): (Query, Query) = query.iter().cloned().partition(|(name, _)| is_of_form(name));
+    let (mut format, mut table) = (None, None);
+    for (name, text) in of_form {
+        let place = if name == "format" { &mut format } else { &mut table };
+        if place.replace(text).is_some() {
+            return Err(Box::new(Problem::malformed(format!("{name} is given twice"))));
+        }
+    }
+    let form = match (format.as_deref(), table) {
+        (Some("csv"), table) => Form::Csv(table),
+        (None | Some("json"), None) => Form::Json,
+        (None | Some("json"), Some(_)) => return Err(Box::new(Problem::malformed("table is for format=csv"))),
+        _ => return Err(Box::new(Problem::malformed("format must be json or csv"))),
+    };
+    Ok((form, said))
+}
+
+fn csv(answer: &Answer, table: Option<&str>) -> Answered {
+    let Some(bytes) = answer.to_csv(table) else {
+        let names: Vec<&str> = answer.tables.iter().map(|table| table.name).collect();
+        return Err(Box::new(Problem::malformed(format!("table must be one of {}", names.join(", ")))));
+    };
+    Ok(answer::bytes("text/csv; charset=utf-8", bytes))
+}

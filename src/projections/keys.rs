@@ -1,0 +1,173 @@
+//! Under which keys a record is found. Pure, and the one place that says it: indexes are built by it, and what is not
+//! indexed yet is looked through by it.
+
+use crate::domain::access::{RequiredScope, Target};
+use crate::domain::event::{Event, Header, Route};
+use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
+use crate::domain::state::by_of;
+use crate::domain::text::Subject;
+use crate::domain::token::{Owner, Principal};
+
+/// What records are looked up by. Of an account and of a token what changes them is apart from what comes with
+/// requests, since there is a thousand times more of the latter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Key {
+    /// Changes of the service itself: its beginning, groups, maps, starts and stops, outages, its own tokens' beginnings.
+    Service,
+    /// Changes of an account: of itself, its members, resources and tokens.
+    AccountChanges(AccountId),
+    /// All other records of an account.
+    AccountTraffic(AccountId),
+    /// Changes of a token.
+    TokenChanges(TokenId),
+    /// All other records of a token.
+    TokenTraffic(TokenId),
+    /// Changes of a user: itself, its memberships, and the beginnings of its tokens.
+    User(UserId),
+    /// Uses, refusals and reports whose scope names this text; resources that have it as their name.
+    Name(TextNumber),
+    /// What a user, staff or a person on the machine did. An account's or the service's own is found elsewhere.
+    Principal(Principal),
+    /// What was done with a token beside being used itself: changes, reports, questions of a gateway.
+    Credential(TokenId),
+    /// What came from this address.
+    Address(TextNumber),
+    /// Records of a type, but `TokenUsed`: most are.
+    Type(u16),
+}
+
+/// Whether a record changes what somebody may do, or what there is; all others come with requests.
+pub fn is_change(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::TokenUsed(_)
+            | Event::TokenUseRefused(_)
+            | Event::RefusalsSummed(_)
+            | Event::QuotaRefusalsTotalled(_)
+            | Event::ManagementRefused(_)
+            | Event::UseReported(_)
+            | Event::TextSeen(_)
+            | Event::IdempotencyKeyKept(_)
+            | Event::HistoryRead(_)
+            | Event::HistoryStreamOpened(_)
+            | Event::HistoryStreamClosed(_)
+    )
+}
+
+/// Tells every key of a record, each once.
+pub fn keys_of(header: &Header, event: &Event, found: &mut impl FnMut(Key)) {
+    let change = is_change(event);
+    if !header.account.is_none() {
+        found(if change { Key::AccountChanges(header.account) } else { Key::AccountTraffic(header.account) });
+    } else if change && is_of_service(header, event) {
+        found(Key::Service);
+    }
+    if !header.token.is_none() {
+        found(if change { Key::TokenChanges(header.token) } else { Key::TokenTraffic(header.token) });
+    }
+    if let Some(user) = user_of(event) {
+        found(Key::User(user));
+    }
+    if let Some(name) = name_of(event) {
+        found(Key::Name(name));
+    }
+    if matches!(header.principal, Principal::User(_) | Principal::Staff(_) | Principal::Local(_)) {
+        found(Key::Principal(header.principal));
+    }
+    for credential in credentials_of(header, event) {
+        found(Key::Credential(credential));
+    }
+    each_address(event, &mut |address| found(Key::Address(address)));
+    if !matches!(event, Event::TokenUsed(_)) {
+        found(Key::Type(event.type_number()));
+    }
+}
+
+/// Of a change on no account: whether it is the service's. Later changes of a token do not say whose it is.
+fn is_of_service(header: &Header, event: &Event) -> bool {
+    let begins = matches!(event, Event::TokenCreated(_) | Event::TokenImported(_));
+    user_of(event).is_none() && (header.token.is_none() || begins)
+}
+
+/// The user that a change is about.
+fn user_of(event: &Event) -> Option<UserId> {
+    match event {
+        Event::UserCreated(created) => Some(created.user),
+        Event::MemberAdded(added) => Some(added.user),
+        Event::MemberAccessChanged(changed) => Some(changed.user),
+        Event::MemberRemoved(removed) => Some(removed.user),
+        Event::TokenCreated(created) => user(created.owner),
+        Event::TokenImported(imported) => user(imported.owner),
+        Event::PersonalDataErased(erased) => match erased.subject {
+            Subject::User(user) => Some(user),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn user(owner: Owner) -> Option<UserId> {
+    match owner {
+        Owner::User(user) => Some(user),
+        _ => None,
+    }
+}
+
+/// The scope that was asked for.
+pub fn scope_of(event: &Event) -> Option<RequiredScope> {
+    match event {
+        Event::TokenUsed(used) => used.scope,
+        Event::TokenUseRefused(refused) => refused.scope,
+        Event::UseReported(reported) => reported.scope,
+        _ => None,
+    }
+}
+
+fn name_of(event: &Event) -> Option<TextNumber> {
+    if let Event::ResourceAdded(added) = event {
+        return Some(added.name);
+    }
+    match scope_of(event)?.target {
+        Target::Name(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Tokens other than the header's own that were shown: for a change, a report, or a gateway's question.
+fn credentials_of(header: &Header, event: &Event) -> impl Iterator<Item = TokenId> {
+    let asked = match event {
+        Event::TokenUsed(used) => gateway(used.route),
+        Event::TokenUseRefused(refused) => gateway(refused.route),
+        _ => None,
+    };
+    let shown = Some(header.credential).filter(|shown| !shown.is_none() && *shown != header.token);
+    shown.into_iter().chain(asked)
+}
+
+fn gateway(route: Route) -> Option<TokenId> {
+    match route {
+        Route::Asked(asked) => Some(asked.gateway),
+        _ => None,
+    }
+}
+
+fn each_address(event: &Event, found: &mut impl FnMut(TextNumber)) {
+    let mut one = |address: TextNumber| {
+        if !address.is_none() {
+            found(address);
+        }
+    };
+    match event {
+        Event::TokenUsed(used) => one(used.address),
+        Event::TokenUseRefused(refused) => one(refused.address),
+        Event::ManagementRefused(refused) => one(refused.address),
+        Event::RefusalsSummed(summed) => summed.addresses.iter().for_each(|&address| one(address)),
+        Event::UseReported(reported) => {
+            one(reported.address);
+            if reported.by.address != reported.address {
+                one(reported.by.address);
+            }
+        }
+        other => one(by_of(other).map_or(TextNumber::NONE, |by| by.address)),
+    }
+}
