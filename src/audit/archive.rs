@@ -12,7 +12,10 @@ use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::signed_head::root_at;
 use crate::log::{DataDir, LogError, codec};
+use crate::projections::history::ClosedWindow;
 use crate::projections::keys::{Key, keys_of};
+use crate::projections::snapshot::Views;
+use crate::projections::usage::Pool;
 use std::ops::ControlFlow;
 
 /// A range of positions: after the first, up to and with the second.
@@ -26,6 +29,7 @@ pub struct Archive {
     groups: Table<ScopeGroup>,
     head: Position,
     now: Timestamp,
+    dir: DataDir,
 }
 
 impl Archive {
@@ -34,7 +38,8 @@ impl Archive {
         let log = LogReader::open(dir)?;
         let head = log.head()?;
         let now = if head.is_none() { now } else { now.max(past::recorded_at(&log, head)?) };
-        let mut archive = Self { log, texts: LogReader::texts(dir)?, groups: Table::default(), head, now };
+        let (texts, dir) = (LogReader::texts(dir)?, dir.clone());
+        let mut archive = Self { log, texts, groups: Table::default(), head, now, dir };
         archive.groups = archive.read_groups()?;
         Ok(archive)
     }
@@ -98,6 +103,17 @@ impl Archive {
             None => Ok(otherwise),
         };
         Ok((before(from, Position::NONE)?, before(to, self.head)?))
+    }
+
+    /// The last window of a pool that opened at or before a time (Unix seconds) and that another one took the place of
+    /// since. None at all where nobody keeps them at hand: in a backup, or before the first history was moved.
+    pub fn last_closed_window(&self, pool: Pool, at: u64) -> Result<Option<Option<ClosedWindow>>, LogError> {
+        // Views are disposable: without them it takes longer, and the answer is the same.
+        let Ok(Some(views)) = Views::open_existing(&self.dir) else { return Ok(None) };
+        match views.history_position(&self.log) {
+            Ok(position) if !position.is_none() => Ok(views.closed_window_until(pool, at).map(Some).unwrap_or(None)),
+            _ => Ok(None),
+        }
     }
 
     /// One record; none if there is no such position.

@@ -97,6 +97,9 @@ pub enum AuditError {
     /// What was asked about never was.
     #[error("{0}")]
     NotFound(String),
+    /// More records would have to be read than one answer may take.
+    #[error("this takes more than {0} records; ask for smaller pages, or offline, with `token-ledger state --as-of`")]
+    TooLarge(u64),
     /// There is no such point.
     #[error(transparent)]
     Past(PastError),

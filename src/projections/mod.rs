@@ -4,7 +4,7 @@
 //! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
 //!
 //! Reading order: [`last_used`], [`usage`], [`changes`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
-//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] (what records are found by), [`rebuild`], [`digest`].
+//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] (what records are found by), [`part`] (folding only some of them), [`rebuild`], [`digest`].
 
 pub mod changes;
 pub mod chunks;
@@ -13,6 +13,7 @@ pub mod history;
 pub mod history_tables;
 pub mod keys;
 pub mod last_used;
+pub mod part;
 pub mod rebuild;
 pub mod snapshot;
 pub mod usage;
