@@ -189,6 +189,10 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
 /// What a token may know of itself, whatever its kind.
 pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
     let digest = credential(app, asked)?;
+    // Above all no `as_of`: who looks into the past is staff, and looks at the token by its number.
+    if let Some((name, _)) = asked.query()?.first() {
+        return Err(Box::new(Problem::malformed(format!("{name} is not a parameter of this request"))));
+    }
     let own = app
         .ledger
         .view_with_digests(|view, digests| {
