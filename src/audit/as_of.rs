@@ -11,6 +11,7 @@ use super::past::Moment;
 use super::questions::AuditError;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
+use crate::domain::state::State;
 use crate::domain::token::Owner;
 use crate::projections::Projections;
 use crate::projections::keys::Key;
@@ -57,7 +58,7 @@ pub enum Subject {
     Members(AccountId, Rows),
     /// Rows of the list of an account's tokens.
     AccountTokens(AccountId, Rows),
-    /// An account with its open windows.
+    /// An account itself, without members, resources and tokens, with its open windows.
     Usage(AccountId),
     /// Rows of the list of all users.
     Users(Rows),
@@ -89,7 +90,7 @@ pub fn state_of(archive: &Archive, moment: Moment, subject: Subject) -> Result<P
             part.uses(&tokens.unwrap_or_default())?;
         }
         Subject::Usage(account) => {
-            part.fold(&[Key::AccountChanges(account)])?;
+            part.fold(&[Key::AccountItself(account)])?;
             part.account_windows(account)?;
         }
         Subject::Users(rows) => part.users(rows)?,
@@ -114,7 +115,7 @@ pub fn state_of(archive: &Archive, moment: Moment, subject: Subject) -> Result<P
 
 /// A state in the making.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
+pub struct Part<'a> {
     archive: &'a Archive,
     moment: Moment,
     projections: Projections,
@@ -123,6 +124,7 @@ pub(super) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    /// With nothing in it yet.
     pub fn new(archive: &'a Archive, moment: Moment) -> Self {
         let mut projections = Projections::default();
         // What a group is called never changes, and no access names one that was not there then.
@@ -130,12 +132,14 @@ impl<'a> Part<'a> {
         Self { archive, moment, projections, folded: 0 }
     }
 
+    /// What was folded.
     pub fn end(mut self) -> Projections {
         self.projections.position = self.moment.position;
         self.projections
     }
 
-    pub fn state(&self) -> &crate::domain::state::State {
+    /// The state so far.
+    pub fn state(&self) -> &State {
         &self.projections.state
     }
 
@@ -238,6 +242,13 @@ impl<'a> Part<'a> {
             ControlFlow::Continue(())
         })?;
         Ok(begun)
+    }
+
+    /// Whose a token is, by its beginning: that never changes.
+    pub fn owner_of(&self, token: TokenId) -> Result<Option<Owner>, AuditError> {
+        let mut part = Self::new(self.archive, self.moment);
+        part.fold(&[Key::TokenChanges(token)])?;
+        Ok(part.state().token(token).map(|token| token.owner))
     }
 
     /// The last use of each token, and what was reported of it.

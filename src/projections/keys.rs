@@ -16,6 +16,8 @@ pub enum Key {
     Service,
     /// Changes of an account: of itself, its members, resources and tokens.
     AccountChanges(AccountId),
+    /// Of those, changes of the account itself: its name, plan, limit and features.
+    AccountItself(AccountId),
     /// All other records of an account.
     AccountTraffic(AccountId),
     /// Uses of an account that drew from its month of Domain Research.
@@ -76,6 +78,12 @@ pub fn keys_of(header: &Header, event: &Event, found: &mut impl FnMut(Key)) {
     match event {
         Event::TokenUsed(used) if used.research > 0 => found(Key::AccountResearch(header.account)),
         Event::UseReported(_) => found(Key::TokenReports(header.token)),
+        Event::AccountCreated(_)
+        | Event::AccountRenamed(_)
+        | Event::PlanChanged(_)
+        | Event::HourlyLimitChanged(_)
+        | Event::ResearchActivated(_)
+        | Event::ResearchDeactivated(_) => found(Key::AccountItself(header.account)),
         _ => {}
     }
     if let Some(user) = user_of(event) {

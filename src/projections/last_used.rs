@@ -8,6 +8,7 @@ use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::state::authority_of;
 use crate::domain::table::Table;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Token;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -97,6 +98,15 @@ impl LastUsed {
     pub fn reported_of(&self, id: TokenId) -> Option<&Reported> {
         let reported = &self.tokens.get(id.0)?.reported;
         (reported.count > 0).then_some(reported)
+    }
+
+    /// Whether a token was used. Of one taken over nobody here knows whether it was used before.
+    pub fn status(&self, token: &Token) -> &'static str {
+        match (self.token(token.id), token.imported_at) {
+            (Some(_), _) => "used",
+            (None, None) => "never",
+            (None, Some(_)) => "unknown",
+        }
     }
 
     /// Every token's reported uses, in the order of tokens.
