@@ -190,7 +190,10 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
         | Event::QuotaRefusalsTotalled(_)
-        | Event::IdempotencyKeyKept(_) => Vec::new(),
+        | Event::IdempotencyKeyKept(_)
+        | Event::HistoryRead(_)
+        | Event::HistoryStreamOpened(_)
+        | Event::HistoryStreamClosed(_) => Vec::new(),
     }
 }
 

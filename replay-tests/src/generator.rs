@@ -4,6 +4,7 @@
 //! seed gives the same commands for the same states.
 
 mod conditions;
+mod history_reads;
 mod reports;
 
 use crate::random::Random;
@@ -40,7 +41,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 47] = [
+pub const KINDS: [&str; 51] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -81,6 +82,10 @@ pub const KINDS: [&str; 47] = [
     "erase user texts",
     "erase token texts",
     "erase again",
+    "read history",
+    "count reads",
+    "open stream",
+    "close stream",
     "look",
     "attempt",
     "authorize",
@@ -138,6 +143,10 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::EraseUserTexts { .. } => "erase user texts",
             Change::EraseTokenTexts { .. } => "erase token texts",
             Change::EraseAgain { .. } => "erase again",
+            Change::ReadHistory(_) => "read history",
+            Change::CountReads(_) => "count reads",
+            Change::OpenStream(_) => "open stream",
+            Change::CloseStream(_) => "close stream",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -300,8 +309,14 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) if self.random.percent(60) => return Actor::Init,
+            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) | Change::CountReads(_) | Change::CloseStream(_)
+                if self.random.percent(60) =>
+            {
+                return Actor::Init;
+            }
             Change::Look(_)
+            | Change::ReadHistory(_)
+            | Change::OpenStream(_)
             | Change::Attempt(_)
             | Change::StartRecording
             | Change::StopRecording { .. }
@@ -536,6 +551,7 @@ impl Generator {
             74..78 => self.import(state),
             78..84 => Change::Gateway(self.gateway_change(state)),
             84..87 => self.erasure(state),
+            87..91 => self.history_read(state),
             _ => self.token_change(state),
         }
     }

@@ -19,6 +19,7 @@ pub mod history;
 pub mod history_tables;
 pub mod in_words;
 pub mod inspection;
+pub mod own_looks;
 pub mod past;
 pub mod questions;
 pub mod verify;

@@ -11,6 +11,7 @@ mod directory;
 mod draft;
 mod erasure;
 mod gateway;
+mod history_read;
 mod imports;
 mod management;
 mod narrowing;

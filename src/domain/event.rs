@@ -9,6 +9,7 @@ use super::access::{Access, GroupNumber, RequiredScope};
 use super::conditions::Conditions;
 use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
+use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::report::ReportFlag;
@@ -82,6 +83,9 @@ macro_rules! with_event_types {
             46, 1, ScopeMapDefined;
             48, 1, UseReported;
             50, 1, ScopeMapRejected;
+            51, 1, HistoryRead;
+            52, 1, HistoryStreamOpened;
+            53, 1, HistoryStreamClosed;
         }
     };
 }
@@ -600,9 +604,40 @@ payload! {
         /// What the answer showed.
         subject: AnswerSubject,
     }
+
+    /// Staff looked at history. The first look of its shape in a minute; or looks that went unrecorded, counted.
+    HistoryRead {
+        /// What was asked.
+        asked: HistoryQuery,
+        /// None of a look that is recorded before it was answered; of those told afterwards how many, and when.
+        counted: Option<CountedReads>,
+        /// By what right, and from where; of looks told afterwards only the right.
+        by: By,
+    }
+
+    /// Staff began to follow the log.
+    HistoryStreamOpened {
+        /// What was asked.
+        asked: HistoryQuery,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// Staff no longer follow the log.
+    HistoryStreamClosed {
+        /// Position of the record that says it was opened.
+        opened: Position,
+        /// The last position that was looked at for it.
+        through: Position,
+        /// How many events were sent.
+        sent: u64,
+        /// Why it ended.
+        end: StreamEnd,
+    }
 }
 
-/// By what right a change was made, with which secret, and from where: what a leaked token did is known by it.
+/// By what right a change was made, or history looked at, with which secret, and from where: what a leaked token did is
+/// known by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct By {
     /// By what right.

@@ -8,6 +8,7 @@ mod touch;
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenUsed};
+use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::reported_keys::Reports;
@@ -66,6 +67,8 @@ pub struct State {
     pub kept_keys: Shared<KeptKeys>,
     /// Keys of lines that gateways reported.
     pub reports: Shared<Reports>,
+    /// Looks at history that are recorded in the running minute.
+    pub history_reads: Shared<HistoryReads>,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -153,6 +156,10 @@ impl State {
                 self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
             }
             Event::UseReported(line) => self.reports.keep(header.credential, line, self.head),
+            Event::HistoryRead(read) if read.counted.is_none() => {
+                self.history_reads.keep(header.principal, header.recorded_at, &read.asked.shape);
+            }
+            Event::HistoryRead(_) | Event::HistoryStreamOpened(_) | Event::HistoryStreamClosed(_) => {}
             _ => self.evolve_account(header, event),
         }
     }
@@ -377,12 +384,13 @@ impl State {
     }
 }
 
-/// The right under which a change was made; none for events that are no changes.
+/// The right under which a change was made, or history looked at; none for events that are neither.
 pub fn authority_of(event: &Event) -> Option<Authority> {
     by_of(event).map(|by| by.authority)
 }
 
-/// By what right, with which secret and from where a change was made; none for events that are no changes.
+/// By what right, with which secret and from where a change was made, or history looked at; none for events that are
+/// neither.
 pub fn by_of(event: &Event) -> Option<&By> {
     Some(match event {
         Event::PersonalDataErased(e) => &e.by,
@@ -408,6 +416,8 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::GatewayRightsChanged(e) => &e.by,
         Event::TokenConditionsChanged(e) => &e.by,
         Event::UseReported(e) => &e.by,
+        Event::HistoryRead(e) => &e.by,
+        Event::HistoryStreamOpened(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

@@ -10,6 +10,10 @@ use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::{self, AuditError, Question};
 use crate::domain::event::ManagementOperation;
+use crate::domain::history_read::HistoryQuery;
+use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::time::Timestamp;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use warp::http::StatusCode;
@@ -39,14 +43,26 @@ impl Default for Desk {
 
 /// Answers a question.
 pub async fn answer(app: &App, asked: &Asked, name: &str) -> Answered {
-    authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
     let question = questions::question(name).ok_or_else(|| Box::new(Problem::not_found("no such question")))?;
     let (form, said) = read_query(asked.query()?)?;
     let answer = ask(app, question, said).await?;
+    app.read_history(asked, &reader, look(&answer)).await?;
     match form {
         Form::Json => Ok(answer::json(StatusCode::OK, &answer.to_json())),
         Form::Csv(table) => csv(&answer, table.as_deref()),
     }
+}
+
+/// What is recorded of a question that was asked.
+pub(super) fn look(answer: &Answer) -> HistoryQuery {
+    let number = |name: &str| answer.asked.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let time = |name: &str| answer.asked.get(name).and_then(Value::as_str).and_then(Timestamp::parse);
+    HistoryQuery::of(answer.question, answer.basis.position)
+        .about_account(AccountId(number("account")))
+        .about_token(TokenId(number("token")))
+        .about_user(UserId(number("user")))
+        .between(time("from"), time("to"))
 }
 
 /// Asks on a thread of its own, once there is room.

@@ -16,6 +16,7 @@ pub mod events;
 pub mod fields;
 pub mod gateway;
 pub mod gateway_api;
+pub mod history_reads;
 pub mod manage;
 pub mod operations;
 pub mod ops;

@@ -3,11 +3,12 @@
 use super::Reply;
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
-use super::core::{Core, SharedDigests};
+use super::core::{Core, SharedDigests, SharedKnown};
 use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
 use super::signer::{self, Unsigned};
+use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
@@ -73,11 +74,13 @@ pub(super) struct Shared {
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     pub space: Space,
+    pub unrecorded: Unrecorded,
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
+    known: SharedKnown,
     head: AtomicU64,
     folded: watch::Sender<u64>,
     /// The last wish to move history that was answered, see [`Feed::want_history`].
@@ -171,11 +174,11 @@ impl Shared {
 /// A running ledger. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
-    clock: Clock,
+    pub(super) clock: Clock,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -263,10 +266,12 @@ impl OpenLedger {
             unsigned: Unsigned::after(signed_size),
             checkpoint: RwLock::new(checkpoint.map(Into::into)),
             space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
+            unrecorded: Unrecorded::default(),
             closing: Closing::default(),
             clock_state: Mutex::default(),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
+            known: core.known(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
             history_moved: watch::Sender::new(0),
@@ -324,6 +329,11 @@ impl Ledger {
     /// Whether a digest is a token's, of any kind and state. Asks nobody.
     pub fn knows(&self, digest: &TokenDigest) -> bool {
         self.shared.digests.read().contains_key(digest)
+    }
+
+    /// Whether a digest may be a token's: false is certain. For whoever asks the writer next, who knows. Asks nobody.
+    pub fn may_know(&self, digest: &TokenDigest) -> bool {
+        self.shared.known.read().may_have(digest)
     }
 
     /// Looks at the read models as of a position at or after the head committed when this was called.

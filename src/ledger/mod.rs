@@ -16,15 +16,18 @@ mod handle;
 mod history;
 pub mod initialize;
 mod keeper;
+mod known;
 mod outage;
 mod projector;
 mod queue;
 mod signer;
+mod unrecorded_reads;
 mod views_store;
 mod writer;
 
 pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
 pub use handle::{Ledger, OpenLedger, Settings, View};
+pub use unrecorded_reads::{Looked, UNRECORDED_SHAPES_MAX};
 pub use writer::Counters;
 
 // Rooms above read log and history through these, and never name the rooms these are from.

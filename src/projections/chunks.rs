@@ -8,6 +8,7 @@ use super::changes::{AccountRow, TokenRow};
 use super::last_used::TokenUses;
 use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
+use crate::domain::history_read::HistoryReads;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::reported_keys::Generation;
@@ -67,6 +68,7 @@ struct Service {
     last_recorded_at: Timestamp,
     stopped_cleanly: bool,
     kept_keys: Shared<KeptKeys>,
+    history_reads: Shared<HistoryReads>,
     runs: u64,
 }
 
@@ -85,6 +87,7 @@ impl Service {
             last_recorded_at,
             stopped_cleanly,
             kept_keys,
+            history_reads,
             accounts: _,
             users: _,
             resources: _,
@@ -104,6 +107,7 @@ impl Service {
             last_recorded_at: *last_recorded_at,
             stopped_cleanly: *stopped_cleanly,
             kept_keys: kept_keys.clone(),
+            history_reads: history_reads.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -116,6 +120,7 @@ impl Service {
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
+        state.history_reads = self.history_reads;
         state.last_text = self.last_text;
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;

@@ -83,6 +83,7 @@ pub fn entries(
                 bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)),
             )?;
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
+            put("looks at history".to_owned(), bytes(&state.history_reads))?;
             let number = |key: &KeyHash| u128::from_be_bytes(key.0);
             state
                 .kept_keys
