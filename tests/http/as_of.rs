@@ -148,10 +148,14 @@ async fn an_answer_as_of_the_past_names_position_time_and_root_and_lets_nobody_i
     house.delete(&house.scoped.path).await.expect(204);
     house.delete(&house.auditor.path).await.expect(204);
 
+    let head = house.head();
     let told = house.look(format!("{}?as_of_position={position}", house.scoped.path)).await.expect(200).json();
     let event = house.look(format!("/v1/events/{position}")).await.expect(200).data();
     assert_eq!(told["as_of"]["time"], event["recorded_at"]);
-    assert_eq!((&told["as_of"]["position"], &told["as_of"]["head"]), (&json!(position), &json!(house.head())));
+    assert_eq!((&told["as_of"]["position"], &told["as_of"]["head"]), (&json!(position), &json!(head)));
+    let looks = house.recorded_after(head).await;
+    let about = json!({ "question": "as_of", "token_id": house.scoped.id, "through": position });
+    assert_eq!(looks[0]["data"]["asked"], about, "a look at the past is recorded");
     assert_eq!(told["data"]["name"], "robot");
     let root = told["as_of"]["root_hash"].as_str().unwrap();
     let changes = house.look("/v1/audit/changes?account=1").await.expect(200).json();
@@ -214,4 +218,50 @@ async fn an_erased_name_is_erased_of_the_past_too() {
     let after = house.look(&path).await.expect(200).data();
     assert_eq!((&after["name"], &after["email"]), (&Value::Null, &Value::Null));
     assert_eq!((&after["accounts"], &after["version"]), (&before["accounts"], &before["version"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_question_state_says_all_of_a_token_at_a_point() {
+    let house = House::new().await;
+    house.get(&house.scoped.text, format!("/v2/{}/zones/example.com", house.teams)).await.expect(200);
+    let (position, used_at) = (house.head(), house.now());
+    house.advance(600);
+    house.patch(&house.scoped.path, json!({ "access": "full" })).await.expect(200);
+    house.delete(&house.scoped.path).await.expect(204);
+
+    let told =
+        house.look(format!("/v1/audit/state?token={}&as_of={position}", house.scoped.id)).await.expect(200).json();
+    assert_eq!((&told["question"], &told["as_of"]["position"]), (&json!("state"), &json!(position)));
+    let rows = told["state"].as_array().unwrap();
+    let member = |name: &str| rows.iter().find(|row| row["member"] == name).unwrap()["value"].clone();
+    assert_eq!((member("state"), member("access"), member("plan")), (json!("live"), json!("granted"), json!("teams")));
+    assert_eq!((member("last_used_position"), member("deleted_at")), (json!(position), Value::Null));
+    let groups: Vec<&Value> = told["grants"].as_array().unwrap().iter().map(|row| &row["group"]).collect();
+    assert_eq!(groups, ["certificates", "domains", "zones"]);
+    assert_eq!(told["secrets"].as_array().unwrap().len(), 1);
+    let window = &told["windows"][0];
+    let reset = Timestamp::from_seconds(used_at + 3_600).to_micros_text();
+    assert_eq!(
+        (&window["used"], &window["remaining"], &window["resets_at"]),
+        (&json!(1), &json!(2_399), &json!(reset))
+    );
+
+    // Now: deleted, but not forgotten.
+    let told = house.look(format!("/v1/audit/state?token={}", house.scoped.id)).await.expect(200).json();
+    let rows = told["state"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["member"] == "state" && row["value"] == "deleted"), "{rows:?}");
+    // As CSV, a table at a time.
+    let csv = house.look(format!("/v1/audit/state?account={}&format=csv&table=windows", house.teams)).await.expect(200);
+    assert!(
+        csv.text()
+            .starts_with("account_id,user_id,limit,used,remaining,refused,opened_at,resets_at\r\n1,,2400,1,2399,0,")
+    );
+    let membership = format!("/v1/audit/state?account={}&user={}", house.teams, house.grace);
+    assert_eq!(house.look(membership).await.expect(200).json()["grants"][0]["resources"], json!(["example.com"]));
+
+    for (query, status) in
+        [("", 400), ("token=1&user=1", 400), ("token=999", 404), ("account=1&user=3", 404), ("token=1&as_of=0", 422)]
+    {
+        house.look(format!("/v1/audit/state?{query}")).await.expect(status);
+    }
 }

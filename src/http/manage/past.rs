@@ -6,11 +6,14 @@ use super::reads::{Page, look};
 use crate::audit::answer::Basis;
 use crate::audit::as_of::{Subject, state_of};
 use crate::audit::past::Point;
+use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::answer;
 use crate::http::audit;
+use crate::http::entry::Asked;
+use crate::http::history_reads::Reader;
 use crate::http::operations::Operation;
 use crate::http::path;
 use crate::http::problem::Problem;
@@ -26,11 +29,18 @@ pub(super) fn point(key: &str, value: &str) -> Result<Point, Box<Problem>> {
     point.map_err(|fault| Box::new(Problem::malformed(format!("{key} {fault}"))))
 }
 
-/// What an operation shows, as of a point.
-pub(super) async fn answer(app: &App, operation: Operation, numbers: Vec<u64>, page: Page, point: Point) -> Answered {
+/// What an operation shows, as of a point: a look at history, which is recorded.
+pub(super) async fn answer(
+    app: &App,
+    asked: &Asked,
+    reader: &Reader,
+    (operation, numbers, page): (Operation, Vec<u64>, Page),
+    point: Point,
+) -> Answered {
+    let subject = subject(operation, &numbers, &page);
     let (looked, basis) = audit::at_desk(app, move |archive| {
         let moment = archive.moment(point)?;
-        let projections = state_of(archive, moment, subject(operation, &numbers, &page))?;
+        let projections = state_of(archive, moment, subject)?;
         let view = View { projections: &projections, texts: archive.texts(), now: moment.at };
         let basis = Basis::new(archive, moment.position, moment.at)?;
         Ok((look(&view, operation, &numbers, &page), basis))
@@ -38,8 +48,23 @@ pub(super) async fn answer(app: &App, operation: Operation, numbers: Vec<u64>, p
     .await?;
     // No ETag: it would be the version of then, and who shows one means the version of now.
     let (mut body, _) = looked?;
+    app.read_history(asked, reader, query(subject, basis.position)).await?;
     body["as_of"] = basis.to_json();
     Ok(answer::json(StatusCode::OK, &body))
+}
+
+/// What is recorded of the look.
+fn query(subject: Subject, position: Position) -> HistoryQuery {
+    let query = HistoryQuery::of("as_of", position);
+    match subject {
+        Subject::Account(account)
+        | Subject::Members(account, _)
+        | Subject::AccountTokens(account, _)
+        | Subject::Usage(account) => query.about_account(account),
+        Subject::User(user) | Subject::UserTokens(user, _) => query.about_user(user),
+        Subject::Token(token) => query.about_token(token),
+        Subject::Accounts(_) | Subject::Users(_) | Subject::ServiceTokens { .. } => query,
+    }
 }
 
 /// What of the read models an operation looks at.

@@ -25,12 +25,12 @@ use warp::http::StatusCode;
 const PER_PAGE: (usize, usize) = (30, 100);
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
-    authorize_read(app, asked, managed(operation)).await?;
+    let reader = authorize_read(app, asked, managed(operation)).await?;
     let page = Page::read(asked)?;
     let numbers: Vec<u64> =
         (0..variables.len()).map(|index| path_number(variables, index, "id")).collect::<Result<_, _>>()?;
     if let Some(point) = page.as_of {
-        return past::answer(app, operation, numbers, page, point).await;
+        return past::answer(app, asked, &reader, (operation, numbers, page), point).await;
     }
     let found = app.ledger.view(|view| look(&view, operation, &numbers, &page)).await?;
     let (body, version) = found;
