@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
+#[path = "http/as_of.rs"]
+mod as_of;
 #[path = "http/authorize.rs"]
 mod authorize;
 #[path = "http/bodies.rs"]

@@ -4,6 +4,8 @@
 #![allow(missing_docs, reason = "tests say what they mean by their names")]
 #![allow(dead_code, reason = "the process tests' means are shared, not all of them are needed here")]
 
+#[path = "remote/as_of.rs"]
+mod as_of;
 #[path = "process/client.rs"]
 mod client;
 #[path = "remote/complete.rs"]

@@ -13,9 +13,12 @@ use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::signed_head::root_at;
 use crate::log::{DataDir, LogError, codec};
+use crate::projections::history::ClosedWindow;
 use crate::projections::index::find::{Finder, Wanted};
 use crate::projections::index::tail::Recent;
 use crate::projections::keys::{Key, keys_of};
+use crate::projections::snapshot::Views;
+use crate::projections::usage::Pool;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -34,6 +37,7 @@ pub struct Archive {
     groups: Table<ScopeGroup>,
     head: Position,
     now: Timestamp,
+    dir: DataDir,
 }
 
 impl Archive {
@@ -42,22 +46,23 @@ impl Archive {
     pub fn open(dir: &DataDir, now: Timestamp) -> Result<Self, LogError> {
         let log = LogReader::open(dir)?;
         let finder = Finder::open(dir, &log, Recent::default());
-        let mut archive = Self::of(log, finder, Arc::new(LogReader::texts(dir)?), Table::default(), now)?;
+        let texts = Arc::new(LogReader::texts(dir)?);
+        let mut archive = Self::of(dir, (log, finder), texts, Table::default(), now)?;
         archive.groups = archive.read_groups()?;
         Ok(archive)
     }
 
     /// Of parts that are there.
     pub(super) fn of(
-        log: LogReader,
-        finder: Finder,
+        dir: &DataDir,
+        (log, finder): (LogReader, Finder),
         texts: Arc<TextReader>,
         groups: Table<ScopeGroup>,
         now: Timestamp,
     ) -> Result<Self, LogError> {
         let head = log.head()?;
         let now = if head.is_none() { now } else { now.max(past::recorded_at(&log, head)?) };
-        Ok(Self { log, finder, texts, groups, head, now })
+        Ok(Self { log, finder, texts, groups, head, now, dir: dir.clone() })
     }
 
     /// The parts that are of use for another question.
@@ -124,6 +129,17 @@ impl Archive {
             None => Ok(otherwise),
         };
         Ok((before(from, Position::NONE)?, before(to, self.head)?))
+    }
+
+    /// The last window of a pool that opened at or before a time (Unix seconds) and that another one took the place of
+    /// since. None at all where nobody keeps them at hand: in a backup, or before the first history was moved.
+    pub fn last_closed_window(&self, pool: Pool, at: u64) -> Result<Option<Option<ClosedWindow>>, LogError> {
+        // Views are disposable: without them it takes longer, and the answer is the same.
+        let Ok(Some(views)) = Views::open_existing(&self.dir) else { return Ok(None) };
+        match views.history_position(&self.log) {
+            Ok(position) if !position.is_none() => Ok(views.closed_window_until(pool, at).map(Some).unwrap_or(None)),
+            _ => Ok(None),
+        }
     }
 
     /// One record; none if there is no such position.

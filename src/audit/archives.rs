@@ -44,6 +44,6 @@ impl Archives {
                 (log, finder)
             }
         };
-        Archive::of(log, finder, texts, groups, now)
+        Archive::of(&dir, (log, finder), texts, groups, now)
     }
 }

@@ -1,7 +1,9 @@
 //! Questions over the log and its projections: what happened, is the file what it was, and do the read models say
 //! what the log says.
 //!
-//! Owns: the questions of the audit ([`questions`] over an [`archive`], each giving an [`answer`]), events in words, pages of history, why a request was refused, receipts, the state at a point of the past, exports, `verify`, `doctor`, and the
+//! Owns: the questions of the audit ([`questions`] over an [`archive`], each giving an [`answer`]), events in words, pages
+//! of history, why a request was refused, receipts, the state at a point of the past (of what is asked for in [`as_of`],
+//! of everything in [`past`]), exports, `verify`, `doctor`, and the
 //! comparison of live projections with a replay. Refuses to know: SQL, HTTP, who asks, how records are written; nothing
 //! in here ever changes a file of the ledger.
 
@@ -9,6 +11,7 @@ pub mod about;
 pub mod answer;
 pub mod archive;
 pub mod archives;
+pub mod as_of;
 pub mod biography;
 pub mod compare;
 pub mod describe;

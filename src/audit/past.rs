@@ -65,12 +65,16 @@ pub enum PastError {
         asked: Timestamp,
         /// Time of the first record.
         earliest: Timestamp,
+        /// Now.
+        latest: Timestamp,
     },
     /// Not over: what will be recorded until then is unknown.
     #[error("{asked} is not over yet: it is {latest}", asked = .asked.to_micros_text(), latest = .latest.to_micros_text())]
     NotOver {
         /// What was asked for.
         asked: Timestamp,
+        /// Time of the first record.
+        earliest: Timestamp,
         /// Now.
         latest: Timestamp,
     },
@@ -90,10 +94,14 @@ pub fn find(log: &LogReader, point: Point, now: Timestamp) -> Result<Moment, Pas
         Point::Head => Ok(Moment { position: head, at: now, head }),
         Point::Position(asked) if asked.is_none() || asked > head => Err(PastError::NoPosition { asked, latest: head }),
         Point::Position(position) => Ok(Moment { position, at: recorded_at(log, position)?, head }),
-        Point::Time(asked) if asked > now => Err(PastError::NotOver { asked, latest: now }),
-        Point::Time(at) => match last_until(log, at, head)? {
-            Position::NONE => Err(PastError::BeforeFirst { asked: at, earliest: recorded_at(log, Position(1))? }),
-            position => Ok(Moment { position, at, head }),
+        Point::Time(asked) if asked > now => {
+            Err(PastError::NotOver { asked, earliest: recorded_at(log, Position(1))?, latest: now })
+        }
+        Point::Time(asked) => match last_until(log, asked, head)? {
+            Position::NONE => {
+                Err(PastError::BeforeFirst { asked, earliest: recorded_at(log, Position(1))?, latest: now })
+            }
+            position => Ok(Moment { position, at: asked, head }),
         },
     }
 }

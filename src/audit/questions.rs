@@ -2,6 +2,7 @@
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
 mod changes;
+pub mod state;
 
 use super::answer::Answer;
 use super::archive::{Archive, Range};
@@ -75,8 +76,11 @@ pub(crate) const FROM: Parameter = optional("from", Kind::Time, "Only what was a
 /// Its end.
 pub(crate) const TO: Parameter = optional("to", Kind::Time, "Only what was before this time");
 
+/// As of when.
+pub(crate) const AS_OF: Parameter = optional("as_of", Kind::Point, "As of this time or position; now unless said");
+
 /// Every question.
-pub const QUESTIONS: &[Question] = &[changes::CHANGES];
+pub const QUESTIONS: &[Question] = &[changes::CHANGES, state::STATE];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static Question> {
@@ -97,6 +101,9 @@ pub enum AuditError {
     /// What was asked about never was.
     #[error("{0}")]
     NotFound(String),
+    /// More records would have to be read than one answer may take.
+    #[error("this takes more than {0} records; ask for smaller pages, or offline, with `token-ledger state --as-of`")]
+    TooLarge(u64),
     /// There is no such point.
     #[error(transparent)]
     Past(PastError),

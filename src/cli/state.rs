@@ -11,7 +11,7 @@ use crate::domain::directory::{Account, User};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Closed, Token};
+use crate::domain::token::Token;
 use crate::http::shapes;
 use crate::ledger::{DataDir, LogReader, TextReader, View};
 use crate::projections::Projections;
@@ -191,13 +191,7 @@ fn resources_of(view: &View<'_>, account: &Account) -> Vec<Value> {
 /// As the service shows it, and whether it works: the service shows live ones only.
 fn of_token(view: &View<'_>, token: &Token) -> Value {
     let mut shape = shapes::token(view, token);
-    let newest = token.secrets.last().map_or(0, |secret| secret.number);
-    shape["state"] = json!(match token.check_time(newest, view.now) {
-        Ok(()) | Err(Closed::AddressNotAllowed) => "live",
-        Err(Closed::NotYetValid) => "not yet valid",
-        Err(Closed::Deleted) => "deleted",
-        Err(Closed::Expired | Closed::SecretEnded) => "expired",
-    });
+    shape["state"] = json!(token.standing(view.now));
     shape["deleted_at"] = json!(token.deleted_at.map(Timestamp::to_seconds_text));
     shape
 }

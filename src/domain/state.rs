@@ -15,7 +15,7 @@ use super::log_keys::LogKeys;
 use super::reported_keys::Reports;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
-use super::token::{Authority, Owner, Token};
+use super::token::{Authority, Owner, Token, TokenKind};
 use super::token_text::TokenDigest;
 use super::window::{MonthCount, Window};
 use serde::{Deserialize, Serialize};
@@ -387,6 +387,13 @@ impl State {
             Owner::Account(account) => Some(&mut self.accounts.get_mut(account.0)?.tokens),
             Owner::User(user) => Some(&mut self.users.get_mut(user.0)?.tokens),
         }
+    }
+
+    /// Live tokens of the service: those of gateways, or those of staff.
+    pub fn live_service_tokens(&self, of_gateways: bool) -> impl Iterator<Item = TokenId> {
+        let is_one =
+            move |id: &TokenId| self.token(*id).is_some_and(|token| (token.kind == TokenKind::Gateway) == of_gateways);
+        self.service_tokens.iter().copied().filter(is_one)
     }
 
     /// Resource of this account, if it has it.

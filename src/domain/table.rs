@@ -106,9 +106,7 @@ impl<T: Clone + Default> Table<T> {
     /// The row with this number, to be changed; rows up to it are made where there are none. For read models whose
     /// rows follow another table's: the caller bounds the number by that table's length.
     pub fn get_or_fill(&mut self, number: u64) -> Option<&mut T> {
-        while (self.len as u64) < number {
-            self.push(T::default());
-        }
+        self.leave_out_until(number.saturating_add(1), T::default);
         self.get_mut(number)
     }
 }

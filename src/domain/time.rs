@@ -103,16 +103,20 @@ impl Month {
         format!("{:04}-{:02}", self.0 / 12, self.0 % 12 + 1)
     }
 
-    /// The first instant of the month after this one.
-    pub fn end(self) -> Timestamp {
-        let next = self.0 + 1;
-        let month = u8::try_from(next % 12 + 1).ok().and_then(|m| time::Month::try_from(m).ok());
+    /// The first instant of this month.
+    pub fn begin(self) -> Timestamp {
+        let month = u8::try_from(self.0 % 12 + 1).ok().and_then(|m| time::Month::try_from(m).ok());
         let date = month.and_then(|month| {
-            let year = i32::try_from(next / 12).ok()?;
+            let year = i32::try_from(self.0 / 12).ok()?;
             time::Date::from_calendar_date(year, month, 1).ok()
         });
         let seconds = date.map_or(0, |date| date.midnight().assume_utc().unix_timestamp());
         Timestamp::from_seconds(u64::try_from(seconds).unwrap_or(0))
+    }
+
+    /// The first instant of the month after this one.
+    pub fn end(self) -> Timestamp {
+        Self(self.0 + 1).begin()
     }
 }
 

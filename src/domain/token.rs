@@ -230,6 +230,17 @@ impl Token {
         }
     }
 
+    /// Whether it works at `at` by its newest secret, or why not, in a word.
+    pub fn standing(&self, at: Timestamp) -> &'static str {
+        let newest = self.secrets.last().map_or(0, |secret| secret.number);
+        match self.check_time(newest, at) {
+            Ok(()) | Err(Closed::AddressNotAllowed) => "live",
+            Err(Closed::NotYetValid) => "not yet valid",
+            Err(Closed::Deleted) => "deleted",
+            Err(Closed::Expired | Closed::SecretEnded) => "expired",
+        }
+    }
+
     /// Whether it works at `now` by its newest secret.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.secrets.last().is_some_and(|secret| self.check_time(secret.number, now).is_ok())

@@ -6,6 +6,7 @@ use super::manage::{Answered, authorize_read};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
+use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::{self, AuditError, Question};
 use crate::domain::event::ManagementOperation;
@@ -67,9 +68,16 @@ pub(super) fn look(answer: &Answer) -> HistoryQuery {
 /// Asks on a thread of its own, once there is room.
 pub async fn ask(app: &App, question: &'static Question, said: Vec<(String, String)>) -> Result<Answer, Box<Problem>> {
     let asked = questions::Asked::read(question, &said).map_err(|error| refused(&error))?;
+    at_desk(app, move |archive| questions::ask(archive, question, &asked)).await
+}
+
+/// Looks into the past on a thread of its own, once there is room.
+pub async fn at_desk<T: Send + 'static>(
+    app: &App,
+    look: impl FnOnce(&Archive) -> Result<T, AuditError> + Send + 'static,
+) -> Result<T, Box<Problem>> {
     let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
-    let answered = app.with_archive(move |archive| questions::ask(archive, question, &asked)).await;
-    answered.map_err(|error: AuditError| refused(&error))
+    app.with_archive(look).await.map_err(|error: AuditError| refused(&error))
 }
 
 fn busy() -> Problem {
@@ -83,7 +91,26 @@ fn refused(error: &AuditError) -> Box<Problem> {
         AuditError::Malformed { .. } => Box::new(Problem::malformed(error.to_string())),
         AuditError::NotFound(what) => Box::new(Problem::not_found(what.clone())),
         AuditError::Past(PastError::Log(error)) | AuditError::Log(error) => super::events::unreadable(error),
-        AuditError::Past(error) => Box::new(Problem::malformed(error.to_string())),
+        AuditError::Past(error) => Box::new(out_of_range(error)),
+        AuditError::TooLarge(_) => Box::new(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "limit-reached",
+            "Limit reached",
+            error.to_string(),
+        )),
+    }
+}
+
+/// There is no such point; from where to where there are some.
+fn out_of_range(error: &PastError) -> Problem {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let problem = Problem::new(status, "as-of-out-of-range", "No such point of the past", error.to_string());
+    match error {
+        PastError::NoPosition { latest, .. } => problem.with("earliest", 1).with("latest", latest.0),
+        PastError::BeforeFirst { earliest, latest, .. } | PastError::NotOver { earliest, latest, .. } => {
+            problem.with("earliest", earliest.to_micros_text()).with("latest", latest.to_micros_text())
+        }
+        PastError::Empty | PastError::Log(_) => problem,
     }
 }
 

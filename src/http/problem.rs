@@ -16,6 +16,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "The token works, but not from this address, or not from one that nobody knows. Whoever manages it can change its allowed_addresses.",
     ),
     (
+        "as-of-out-of-range",
+        "There is no such point: it is before the first record, not over yet, or past the last position. earliest and latest say from where to where the past can be asked about.",
+    ),
+    (
         "body-too-large",
         "The request body has more bytes than the operation takes; the detail says how many. Send less.",
     ),

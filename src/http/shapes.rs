@@ -225,7 +225,7 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "not_before": seconds_or_null(token.conditions().not_before),
         "allowed_addresses": token.conditions().ranges_in_words(),
         "last_used_at": used.map(|uses| seconds(uses.last_at)),
-        "last_used_status": last_used_status(view, token),
+        "last_used_status": view.projections.last_used.status(token),
         "imported_at": seconds_or_null(token.imported_at),
         "reported_uses": reported.map_or(0, |reported| reported.count),
         "last_reported_at": reported.map(|reported| seconds(reported.last_at)),
@@ -245,15 +245,6 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         .collect();
     shape["secrets"] = ending.into();
     shape
-}
-
-/// Of a token taken over nobody here knows whether it was used before.
-fn last_used_status(view: &View<'_>, token: &Token) -> &'static str {
-    match (view.projections.last_used.token(token.id), token.imported_at) {
-        (Some(_), _) => "used",
-        (None, None) => "never",
-        (None, Some(_)) => "unknown",
-    }
 }
 
 /// A usage window.

@@ -116,6 +116,19 @@ impl Views {
         Ok((windows, next))
     }
 
+    /// The last closed window of a pool that opened at or before a time (Unix seconds).
+    pub fn closed_window_until(
+        &self,
+        (account, user): (AccountId, UserId),
+        at: u64,
+    ) -> Result<Option<ClosedWindow>, LogError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT account, user, opened_at, hourly_limit, used, refused FROM closed_windows
+             WHERE account = ?1 AND user = ?2 AND opened_at <= ?3 ORDER BY opened_at DESC LIMIT 1",
+        )?;
+        Ok(statement.query_row([number(account.0), number(user.0), number(at)], read_window).optional()?)
+    }
+
     /// Rows of a token from an hour on, before another; whole hours, and no more of them once `limit` rows are found or
     /// many hours were looked at.
     pub fn token_hours(

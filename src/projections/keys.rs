@@ -2,7 +2,7 @@
 //! indexed yet is looked through by it.
 
 use crate::domain::access::{RequiredScope, Target};
-use crate::domain::event::{Event, Header, Route};
+use crate::domain::event::{EVENT_TYPES, Event, Header, Route};
 use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
 use crate::domain::state::by_of;
 use crate::domain::text::Subject;
@@ -16,12 +16,18 @@ pub enum Key {
     Service,
     /// Changes of an account: of itself, its members, resources and tokens.
     AccountChanges(AccountId),
+    /// Of those, changes of the account itself: its name, plan, limit and features.
+    AccountItself(AccountId),
     /// All other records of an account.
     AccountTraffic(AccountId),
+    /// Uses of an account that drew from its month of Domain Research.
+    AccountResearch(AccountId),
     /// Changes of a token.
     TokenChanges(TokenId),
     /// All other records of a token.
     TokenTraffic(TokenId),
+    /// Uses of a token that gateways decided and reported.
+    TokenReports(TokenId),
     /// Changes of a user: itself, its memberships, and the beginnings of its tokens.
     User(UserId),
     /// Uses, refusals and reports whose scope names this text; resources that have it as their name.
@@ -34,6 +40,13 @@ pub enum Key {
     Address(TextNumber),
     /// Records of a type, but `TokenUsed`: most are.
     Type(u16),
+}
+
+impl Key {
+    /// Of a type by its name, as in `UserCreated`; under that of no type nothing is found.
+    pub fn of_type(name: &str) -> Self {
+        Self::Type(EVENT_TYPES.iter().find(|(_, _, known)| *known == name).map_or(0, |(number, _, _)| *number))
+    }
 }
 
 /// Whether a record changes what somebody may do, or what there is; all others come with requests.
@@ -64,6 +77,17 @@ pub fn keys_of(header: &Header, event: &Event, found: &mut impl FnMut(Key)) {
     }
     if !header.token.is_none() {
         found(if change { Key::TokenChanges(header.token) } else { Key::TokenTraffic(header.token) });
+    }
+    match event {
+        Event::TokenUsed(used) if used.research > 0 => found(Key::AccountResearch(header.account)),
+        Event::UseReported(_) => found(Key::TokenReports(header.token)),
+        Event::AccountCreated(_)
+        | Event::AccountRenamed(_)
+        | Event::PlanChanged(_)
+        | Event::HourlyLimitChanged(_)
+        | Event::ResearchActivated(_)
+        | Event::ResearchDeactivated(_) => found(Key::AccountItself(header.account)),
+        _ => {}
     }
     if let Some(user) = user_of(event) {
         found(Key::User(user));

@@ -8,6 +8,7 @@ use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::state::authority_of;
 use crate::domain::table::Table;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Token;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -58,6 +59,19 @@ fn counted(scope: RequiredScope) -> RequiredScope {
     }
 }
 
+/// The tokens whose last use a record moves: the one that was used, or that a change was made with, and that of the
+/// gateway that asked. [`TokenId::NONE`] stands for none.
+pub fn used_by(header: &Header, event: &Event) -> [TokenId; 2] {
+    match event {
+        Event::TokenUsed(used) => match used.route {
+            Route::Asked(asked) => [header.token, asked.gateway],
+            _ => [header.token, TokenId::NONE],
+        },
+        _ if authority_of(event).is_some() => [header.credential, TokenId::NONE],
+        _ => [TokenId::NONE; 2],
+    }
+}
+
 /// Uses of one token.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct TokenUses {
@@ -84,6 +98,15 @@ impl LastUsed {
     pub fn reported_of(&self, id: TokenId) -> Option<&Reported> {
         let reported = &self.tokens.get(id.0)?.reported;
         (reported.count > 0).then_some(reported)
+    }
+
+    /// Whether a token was used. Of one taken over nobody here knows whether it was used before.
+    pub fn status(&self, token: &Token) -> &'static str {
+        match (self.token(token.id), token.imported_at) {
+            (Some(_), _) => "used",
+            (None, None) => "never",
+            (None, Some(_)) => "unknown",
+        }
     }
 
     /// Every token's reported uses, in the order of tokens.
@@ -123,31 +146,22 @@ impl LastUsed {
     }
 
     pub(super) fn fold(&mut self, position: Position, header: &Header, event: &Event, tokens: usize) {
+        for token in used_by(header, event) {
+            if let Some(row) = self.row_mut(token, tokens) {
+                row.all.add(header.recorded_at, position);
+            }
+        }
         match event {
             Event::TokenUsed(used) => {
-                if let Route::Asked(asked) = used.route
-                    && let Some(row) = self.row_mut(asked.gateway, tokens)
-                {
-                    row.all.add(header.recorded_at, position);
-                }
-                let Some(row) = self.row_mut(header.token, tokens) else { return };
-                row.all.add(header.recorded_at, position);
                 let Some(scope) = used.scope else { return };
+                let Some(row) = self.row_mut(header.token, tokens) else { return };
                 let key = (header.account, counted(scope));
                 row.grants.entry(key).or_default().add(header.recorded_at, position);
             }
             Event::UseReported(reported) => {
-                if let Some(row) = self.row_mut(header.credential, tokens) {
-                    row.all.add(header.recorded_at, position);
-                }
                 let Some(row) = self.row_mut(header.token, tokens) else { return };
                 let last_at = row.reported.last_at.max(reported.occurred_at);
                 row.reported = Reported { count: row.reported.count + 1, last_at, last_position: position };
-            }
-            _ if !header.credential.is_none() && authority_of(event).is_some() => {
-                if let Some(row) = self.row_mut(header.credential, tokens) {
-                    row.all.add(header.recorded_at, position);
-                }
             }
             _ => {}
         }

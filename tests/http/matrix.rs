@@ -179,7 +179,10 @@ impl Values {
             "scope" => "zones:example.com".to_owned(),
             other => panic!("{other} needs a value"),
         };
-        let required = question.parameters.iter().filter(|parameter| parameter.required);
+        // Where none must be told, one of them must.
+        let needs = question.parameters.iter().any(|parameter| parameter.required);
+        let (first, others) = question.parameters.split_at(usize::from(!needs));
+        let required = first.iter().chain(others.iter().filter(|parameter| parameter.required));
         let pairs: Vec<String> =
             required.map(|parameter| format!("{}={}", parameter.name, value(parameter.name))).collect();
         pairs.join("&")

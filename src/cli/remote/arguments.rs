@@ -2,7 +2,7 @@
 
 use super::grants;
 use super::nouns::NOUNS;
-use super::table::{Field, Kind, Noun, Place, Shows, Verb};
+use super::table::{AS_OF_FLAGS, Field, Kind, Noun, Place, Shows, Verb};
 use crate::domain::conditions::AddressRange;
 use crate::domain::time::Timestamp;
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
@@ -64,6 +64,9 @@ fn with_arguments(mut command: Command, noun: &'static Noun, verb: &'static Verb
         command = command
             .group(ArgGroup::new("one of many").args(others).multiple(true).conflicts_with(file.flag))
             .group(ArgGroup::new("one or many").args([file.flag, "name"]).required(true));
+    }
+    if AS_OF_FLAGS.iter().all(|flag| verb.fields.iter().any(|field| field.flag == *flag)) {
+        command = command.group(ArgGroup::new("as of when").args(AS_OF_FLAGS));
     }
     add_common(command, verb)
 }

@@ -131,6 +131,7 @@ fn thing(out: &mut dyn Write, answer: &Answer, only_looked: bool, is_json: bool)
         return Ok(writeln!(out, "{}", Value::Object(body))?);
     }
     show::write_thing(out, &body["data"])?;
+    show::write_basis(out, &body["as_of"])?;
     write_receipt(out, answer, only_looked)
 }
 

@@ -3,7 +3,7 @@
 use super::table::Columns;
 use crate::audit::in_words::{in_words, said};
 use crate::cli::Failure;
-use crate::cli::output::{write_rows, write_table};
+use crate::cli::output::{harmless, write_rows, write_table};
 use serde_json::{Map, Value};
 use std::io::Write;
 
@@ -45,6 +45,15 @@ fn add_rows(rows: &mut Vec<Vec<String>>, name: String, value: &Value) {
         }
         _ => rows.push(vec![name, words(value)]),
     }
+}
+
+/// What an answer as of the past rests on; nothing of one that shows what is.
+pub(super) fn write_basis(out: &mut dyn Write, basis: &Value) -> Result<(), Failure> {
+    if basis.is_null() {
+        return Ok(());
+    }
+    let [position, time, root] = ["position", "time", "root_hash"].map(|member| words(&basis[member]));
+    Ok(writeln!(out, "\nAs of position {} ({}); root {}", harmless(&position), harmless(&time), harmless(&root))?)
 }
 
 /// A list that comes in pages, written as it comes.
@@ -105,6 +114,6 @@ impl<'a> List<'a> {
         if let Some(note) = note {
             writeln!(self.out, "\n{note}")?;
         }
-        Ok(())
+        write_basis(self.out, members.get("as_of").unwrap_or(&Value::Null))
     }
 }

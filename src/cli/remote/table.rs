@@ -220,3 +220,12 @@ pub(super) const YES: Field = Field {
     required: false,
     help: "Do not ask. Needed where nobody can be asked",
 };
+
+/// As of when, for reads of state: a time, or a position.
+pub(super) const AS_OF: [Field; 2] = [
+    query(AS_OF_FLAGS[0], Kind::Time, "As of this time; now unless said"),
+    query(AS_OF_FLAGS[1], Kind::Number, "As of this position of the log"),
+];
+
+/// Flags of [`AS_OF`]: one of them at most.
+pub(super) const AS_OF_FLAGS: [&str; 2] = ["as-of", "as-of-position"];

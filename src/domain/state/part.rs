@@ -16,16 +16,37 @@ impl State {
     ///
     /// A blank has number 0 ([`is_none`](TokenId::is_none)), belongs to nobody, and is deleted: it opens no door.
     pub fn evolve_part(&mut self, header: &Header, event: &Event) {
+        self.make_room(header, event, u64::MAX);
+        self.evolve(header, event);
+    }
+
+    /// Fills the tables with blanks up to what this record adds or counts on. Every number is given by a record of its
+    /// own, so none is greater than `number_max`, the record's position; a tampered log's greater ones get no room.
+    pub fn make_room(&mut self, header: &Header, event: &Event, number_max: u64) {
+        let bounded = |number: u64| number.min(number_max);
         match event {
-            Event::UserCreated(created) => self.users.leave_out_until(created.user.0, blank_user),
-            Event::AccountCreated(_) => self.accounts.leave_out_until(header.account.0, blank_account),
-            Event::ResourceAdded(added) => self.resources.leave_out_until(added.resource.0, blank_resource),
-            Event::TokenCreated(_) | Event::TokenImported(_) => {
-                self.tokens.leave_out_until(header.token.0, blank_token);
+            Event::UserCreated(created) => self.users.leave_out_until(bounded(created.user.0), blank_user),
+            Event::AccountCreated(_) => self.accounts.leave_out_until(bounded(header.account.0), blank_account),
+            Event::ResourceAdded(added) => {
+                self.resources.leave_out_until(bounded(added.resource.0), blank_resource);
             }
+            Event::TokenCreated(_) | Event::TokenImported(_) => {
+                self.tokens.leave_out_until(bounded(header.token.0), blank_token);
+            }
+            // A person's memberships are listed with the person, whatever of the account is left out.
+            Event::MemberAdded(_) => self.leave_out_accounts(bounded(header.account.0)),
             _ => {}
         }
-        self.evolve(header, event);
+    }
+
+    /// Blanks up to and with an account.
+    pub fn leave_out_accounts(&mut self, through: u64) {
+        self.accounts.leave_out_until(through.saturating_add(1), blank_account);
+    }
+
+    /// Blanks up to and with a user.
+    pub fn leave_out_users(&mut self, through: u64) {
+        self.users.leave_out_until(through.saturating_add(1), blank_user);
     }
 }
 

@@ -10,7 +10,8 @@ mod gateway;
 mod history;
 mod idempotency;
 mod imports;
-mod reads;
+pub mod past;
+pub mod reads;
 mod tokens;
 
 use super::answer::{self, Reply};

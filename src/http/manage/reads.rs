@@ -1,6 +1,8 @@
 //! Looks at accounts, users, members, resources, tokens and usage.
 
-use super::{Answered, authorize_read, credential, etag, path_number};
+use super::{Answered, authorize_read, credential, etag, past, path_number};
+use crate::audit::as_of::Rows;
+use crate::audit::past::Point;
 use crate::domain::command::Change;
 use crate::domain::directory::{Account, User};
 use crate::domain::event::ManagementOperation as Managed;
@@ -23,10 +25,13 @@ use warp::http::StatusCode;
 const PER_PAGE: (usize, usize) = (30, 100);
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
-    authorize_read(app, asked, managed(operation)).await?;
+    let reader = authorize_read(app, asked, managed(operation)).await?;
     let page = Page::read(asked)?;
     let numbers: Vec<u64> =
         (0..variables.len()).map(|index| path_number(variables, index, "id")).collect::<Result<_, _>>()?;
+    if let Some(point) = page.as_of {
+        return past::answer(app, asked, &reader, (operation, numbers, page), point).await;
+    }
     let found = app.ledger.view(|view| look(&view, operation, &numbers, &page)).await?;
     let (body, version) = found;
     let mut reply = answer::json(StatusCode::OK, &body);
@@ -53,15 +58,33 @@ fn managed(operation: Operation) -> Managed {
     }
 }
 
-/// A page asked for.
-struct Page {
+/// A page asked for, and as of when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
     number: usize,
     size: usize,
+    /// As of which point; now if none.
+    as_of: Option<Point>,
 }
 
 impl Page {
+    /// The first page of a list, now.
+    pub fn first() -> Self {
+        Self { number: 1, size: PER_PAGE.0, as_of: None }
+    }
+
+    /// A page of another size.
+    pub fn of(number: usize, size: usize) -> Self {
+        Self { number, size, as_of: None }
+    }
+
+    /// The rows that are on it.
+    pub fn rows(&self) -> Rows {
+        Rows { skip: (self.number - 1).saturating_mul(self.size), take: self.size }
+    }
+
     fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
-        let mut page = Self { number: 1, size: PER_PAGE.0 };
+        let mut page = Self::first();
         for (key, value) in asked.query()? {
             let number = || match path::number(value) {
                 Ok(number) => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
@@ -70,6 +93,11 @@ impl Page {
             match key.as_str() {
                 "page" => page.number = number()?,
                 "per_page" => page.size = number()?.min(PER_PAGE.1),
+                "as_of" | "as_of_position" => {
+                    if page.as_of.replace(past::point(key, value)?).is_some() {
+                        return Err(Box::new(Problem::malformed("give as_of or as_of_position, and once")));
+                    }
+                }
                 _ => return Err(Box::new(Problem::malformed(format!("{key} is not a parameter of this request")))),
             }
         }
@@ -78,8 +106,8 @@ impl Page {
 
     fn cut<T>(&self, items: impl ExactSizeIterator<Item = T>, shape: impl FnMut(T) -> Value) -> Value {
         let total = items.len();
-        let start = (self.number - 1).saturating_mul(self.size);
-        let data: Vec<Value> = items.skip(start).take(self.size).map(shape).collect();
+        let rows = self.rows();
+        let data: Vec<Value> = items.skip(rows.skip).take(rows.take).map(shape).collect();
         json!({
             "data": data,
             "pagination": {
@@ -92,9 +120,11 @@ impl Page {
     }
 }
 
-type Looked = Result<(Value, Option<u64>), Box<Problem>>;
+/// A body with its version, if it is of one thing.
+pub type Looked = Result<(Value, Option<u64>), Box<Problem>>;
 
-fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page) -> Looked {
+/// What an operation shows of read models: those of now, or as far as they are of it, those of a moment.
+pub fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page) -> Looked {
     use Operation as Op;
     let state = &view.projections.state;
     let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
@@ -102,8 +132,8 @@ fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page) -> 
     match operation {
         Op::ListUsers => list(page.cut(state.users.iter(), |user| shapes::user(view, user))),
         Op::ListManagedAccounts => list(page.cut(state.accounts.iter(), |account| shapes::account(view, account))),
-        Op::ListStaffTokens => list(tokens(view, service_tokens(state, false).iter(), page)),
-        Op::ListGatewayTokens => list(tokens(view, service_tokens(state, true).iter(), page)),
+        Op::ListStaffTokens => list(tokens(view, state.live_service_tokens(false).collect::<Vec<_>>().iter(), page)),
+        Op::ListGatewayTokens => list(tokens(view, state.live_service_tokens(true).collect::<Vec<_>>().iter(), page)),
         Op::GetGatewayToken => match state.token(TokenId(number(0))).map(|token| token.kind) {
             Some(TokenKind::Gateway) => one_token(view, Owner::Service, number(0)),
             _ => Err(Box::new(Problem::not_found("token not found"))),
@@ -144,13 +174,6 @@ fn user(state: &State, id: u64) -> Result<&User, Box<Problem>> {
     state.user(UserId(id)).ok_or_else(|| Box::new(Problem::not_found("user not found")))
 }
 
-/// Live tokens of the service: those of gateways, or those of staff.
-fn service_tokens(state: &State, of_gateways: bool) -> Vec<TokenId> {
-    let is_one =
-        |id: &&TokenId| state.token(**id).is_some_and(|token| (token.kind == TokenKind::Gateway) == of_gateways);
-    state.service_tokens.iter().filter(is_one).copied().collect()
-}
-
 fn tokens<'a>(view: &View<'_>, ids: impl ExactSizeIterator<Item = &'a TokenId>, page: &Page) -> Value {
     page.cut(ids, |&id| view.projections.state.token(id).map_or(Value::Null, |token| shapes::token(view, token)))
 }
@@ -166,6 +189,10 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
 /// What a token may know of itself, whatever its kind.
 pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
     let digest = credential(app, asked)?;
+    // Above all no `as_of`: who looks into the past is staff, and looks at the token by its number.
+    if let Some((name, _)) = asked.query()?.first() {
+        return Err(Box::new(Problem::malformed(format!("{name} is not a parameter of this request"))));
+    }
     let own = app
         .ledger
         .view_with_digests(|view, digests| {

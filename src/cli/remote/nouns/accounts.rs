@@ -1,6 +1,6 @@
 //! `accounts`.
 
-use crate::cli::remote::table::{Columns, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const PLANS: Kind = Kind::Word(&["solo", "teams", "enterprise"]);
@@ -34,7 +34,7 @@ pub(super) const ACCOUNTS: Noun = Noun {
             operations: &[Operation::ListManagedAccounts],
             about: "List accounts",
             example: "accounts list",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {
@@ -42,7 +42,7 @@ pub(super) const ACCOUNTS: Noun = Noun {
             operations: &[Operation::GetAccount],
             about: "Show an account",
             example: "accounts show 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Thing,
         },
         Verb {

@@ -1,7 +1,7 @@
 //! `gateway-tokens`.
 
 use super::tokens::{ALLOW, EXPIRES_AT, NOT_BEFORE, OVERLAP};
-use crate::cli::remote::table::{Columns, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const NAME: Field = body("name", Kind::Text, "Its name");
@@ -42,7 +42,7 @@ pub(super) const GATEWAY_TOKENS: Noun = Noun {
             operations: &[Operation::ListGatewayTokens],
             about: "List live gateway tokens",
             example: "gateway-tokens list",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {
@@ -50,7 +50,7 @@ pub(super) const GATEWAY_TOKENS: Noun = Noun {
             operations: &[Operation::GetGatewayToken],
             about: "Show a live gateway token",
             example: "gateway-tokens show 6",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Thing,
         },
         Verb {

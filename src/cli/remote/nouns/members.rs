@@ -1,6 +1,6 @@
 //! `members`.
 
-use crate::cli::remote::table::{Columns, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const LIST: Columns = Columns {
@@ -18,7 +18,7 @@ pub(super) const MEMBERS: Noun = Noun {
             operations: &[Operation::ListMembers],
             about: "List members of an account",
             example: "members list --account 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {

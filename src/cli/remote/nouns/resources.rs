@@ -1,6 +1,6 @@
 //! `resources`.
 
-use crate::cli::remote::table::{Columns, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const LIST: Columns = Columns {
@@ -26,7 +26,7 @@ pub(super) const RESOURCES: Noun = Noun {
             operations: &[Operation::ListResources],
             about: "List domains, zones and certificates of an account",
             example: "resources list --account 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {

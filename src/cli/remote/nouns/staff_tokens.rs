@@ -1,7 +1,7 @@
 //! `staff-tokens`: operators and auditors.
 
 use super::tokens::{ALLOW, EXPIRES_AT, NOT_BEFORE};
-use crate::cli::remote::table::{Columns, IF_MATCH, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const LIST: Columns = Columns {
@@ -28,7 +28,7 @@ pub(super) const STAFF_TOKENS: Noun = Noun {
             operations: &[Operation::ListStaffTokens],
             about: "List live tokens of operators and auditors",
             example: "staff-tokens list",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {

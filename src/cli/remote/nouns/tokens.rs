@@ -1,6 +1,8 @@
 //! `tokens`: those of accounts and of users.
 
-use crate::cli::remote::table::{Columns, Field, IF_MATCH, Kind, Next, Noun, Place, Shows, Verb, YES, body, query};
+use crate::cli::remote::table::{
+    AS_OF, Columns, Field, IF_MATCH, Kind, Next, Noun, Place, Shows, Verb, YES, body, query,
+};
 use crate::http::operations::Operation;
 
 const NAME: Field = body("name", Kind::Text, "Its name");
@@ -56,7 +58,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::ListAccountTokens, Operation::ListUserTokens],
             about: "List live tokens of an account or a user",
             example: "tokens list --account 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {
@@ -64,7 +66,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::GetAccountToken, Operation::GetUserToken],
             about: "Show a live token",
             example: "tokens show 2 --account 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Thing,
         },
         Verb {

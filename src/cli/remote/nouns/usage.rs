@@ -1,7 +1,7 @@
 //! `usage` of accounts; that of a token is `tokens usage`.
 
 use super::tokens::{FROM, TO};
-use crate::cli::remote::table::{Columns, Next, Noun, Shows, Verb};
+use crate::cli::remote::table::{AS_OF, Columns, Next, Noun, Shows, Verb};
 use crate::http::operations::Operation;
 
 const WINDOWS: Columns = Columns {
@@ -25,7 +25,7 @@ pub(super) const USAGE: Noun = Noun {
             operations: &[Operation::GetUsage],
             about: "Show the running usage windows of an account",
             example: "usage show --account 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Thing,
         },
         Verb {

@@ -1,6 +1,6 @@
 //! `users`.
 
-use crate::cli::remote::table::{Columns, Kind, Noun, Shows, Verb, YES, body};
+use crate::cli::remote::table::{AS_OF, Columns, Kind, Noun, Shows, Verb, YES, body};
 use crate::http::operations::Operation;
 
 const LIST: Columns = Columns {
@@ -25,7 +25,7 @@ pub(super) const USERS: Noun = Noun {
             operations: &[Operation::ListUsers],
             about: "List users",
             example: "users list",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Pages(&LIST),
         },
         Verb {
@@ -33,7 +33,7 @@ pub(super) const USERS: Noun = Noun {
             operations: &[Operation::GetUser],
             about: "Show a user",
             example: "users show 1",
-            fields: &[],
+            fields: &AS_OF,
             shows: Shows::Thing,
         },
         Verb {
