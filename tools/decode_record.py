@@ -377,6 +377,10 @@ TYPES = {
             ("log_vkey", string),
         ),
     ),
+    (59, 1): (
+        "LogKeyRotated",
+        struct(("old_vkey", string), ("log_vkey", string), ("signs_until", timestamp), by),
+    ),
     (9, 1): (
         "PersonalDataErased",
         struct(("subject", subject), ("texts", sequence(pair(text, text))), by),

@@ -178,6 +178,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::RecordingResumed(_)
         | Event::ClockStepped(_)
         | Event::LogContinued(_)
+        | Event::LogKeyRotated(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)

@@ -56,6 +56,7 @@ pub const KINDS: [&str; 51] = [
     "start recording",
     "stop recording",
     "continue log",
+    "rotate log key",
     "define scope map",
     "reject scope map",
     "resume recording",
@@ -115,6 +116,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
             Change::ContinueLog { .. } => "continue log",
+            Change::RotateLogKey { .. } => "rotate log key",
             Change::DefineScopeMap(_) => "define scope map",
             Change::RejectScopeMap(_) => "reject scope map",
             Change::ResumeRecording { .. } => "resume recording",
@@ -531,6 +533,7 @@ impl Generator {
             4 => Change::Look(ManagementOperation::ReadEvents),
             5 => self.outage_or_step(),
             6 => self.continuation(state),
+            7 if self.random.percent(50) => self.key_rotation(state),
             7..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
@@ -569,7 +572,7 @@ impl Generator {
     fn continuation(&mut self, state: &State) -> Change {
         let name = match self.random.percent(70) {
             true => format!("ledger.example/{}", self.random.number()),
-            false => state.former_logs.first().map_or(&state.origin, |former| &former.origin).clone(),
+            false => state.log_keys.iter().next().map_or(&state.origin, |first| &first.origin).clone(),
         };
         Change::ContinueLog {
             last_checkpoint: String::new(),
@@ -577,6 +580,17 @@ impl Generator {
             log_vkey: format!("{name}+key"),
             origin: name,
         }
+    }
+
+    /// Under the log's name or another, with a key of its own or one that the log has, for as long as may be or longer.
+    fn key_rotation(&mut self, state: &State) -> Change {
+        let log_vkey = match self.random.below(5) {
+            0 => state.log_vkey.clone(),
+            1 => format!("another{}+key", state.origin),
+            _ => format!("{}+key{}", state.origin, self.random.number()),
+        };
+        let overlap_seconds = if self.random.percent(90) { self.random.below(7_200) } else { u64::MAX };
+        Change::RotateLogKey { log_vkey, overlap_seconds }
     }
 
     /// Rarely of a user, whose texts are many.

@@ -260,7 +260,8 @@ impl Words<'_> {
             | Event::RecordingStopped(_)
             | Event::RecordingResumed(_)
             | Event::ClockStepped(_)
-            | Event::LogContinued(_) => self.service_data(event),
+            | Event::LogContinued(_)
+            | Event::LogKeyRotated(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
@@ -301,6 +302,10 @@ impl Words<'_> {
                 "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),
                 "wall": e.wall.to_micros_text(), "step_microseconds": e.wall.micros_since(e.kept),
                 "followed": e.followed, "by": e.by.as_ref().map(|by| self.by(by)),
+            }),
+            Event::LogKeyRotated(e) => json!({
+                "old_vkey": e.old_vkey, "log_vkey": e.log_vkey, "signs_until": e.signs_until.to_micros_text(),
+                "by": self.by(&e.by),
             }),
             Event::LogContinued(e) => json!({
                 "old_origin": e.old_origin, "old_vkey": e.old_vkey, "last_checkpoint": e.last_checkpoint,

@@ -301,6 +301,13 @@ pub enum Change {
         /// Verifier key from here on.
         log_vkey: String,
     },
+    /// Sign with another key from here on, beside the one before for a while. Only from the machine itself.
+    RotateLogKey {
+        /// Verifier key from here on, under the log's name.
+        log_vkey: String,
+        /// How long the key before goes on signing.
+        overlap_seconds: u64,
+    },
     /// Recording begins.
     StartRecording,
     /// A scope map is in force from here on. Only the service itself says so.
@@ -523,6 +530,7 @@ impl Change {
         match self {
             Self::Initialize { .. }
             | Self::ContinueLog { .. }
+            | Self::RotateLogKey { .. }
             | Self::StartRecording
             | Self::StopRecording { .. }
             | Self::ResumeRecording { .. }

@@ -13,6 +13,7 @@ mod erasure;
 mod gateway;
 mod history_read;
 mod imports;
+mod log_key;
 mod management;
 mod narrowing;
 mod once;

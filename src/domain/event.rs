@@ -86,6 +86,7 @@ macro_rules! with_event_types {
             51, 1, HistoryRead;
             52, 1, HistoryStreamOpened;
             53, 1, HistoryStreamClosed;
+            59, 1, LogKeyRotated;
         }
     };
 }
@@ -255,6 +256,19 @@ payload! {
         origin: String,
         /// Verifier key from here on.
         log_vkey: String,
+    }
+
+    /// The log is signed with another key from here on, this record included. The one before goes on signing beside it
+    /// for a while, so that whoever has only that one misses nothing.
+    LogKeyRotated {
+        /// Verifier key before.
+        old_vkey: String,
+        /// Verifier key from here on, under the same name.
+        log_vkey: String,
+        /// Checkpoints whose last record is of before this time are signed with the key before, too.
+        signs_until: Timestamp,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// Personal texts were erased: their rows of the `personal` table are gone with this record.
@@ -762,6 +776,9 @@ pub enum Outcome {
     /// A gateway asked; what its upstream answered is not known.
     UnknownUpstream,
 }
+
+/// Every outcome.
+pub const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::NotFound, Outcome::Invalid, Outcome::UnknownUpstream];
 
 impl Outcome {
     /// Spelling in answers.

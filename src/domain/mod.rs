@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod history_read;
 pub mod idempotency;
 pub mod ids;
+pub mod log_keys;
 pub mod names;
 pub mod rejection;
 pub mod report;

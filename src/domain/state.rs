@@ -11,6 +11,7 @@ use super::event::{By, Cause, Event, Header, TokenUsed};
 use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::log_keys::LogKeys;
 use super::reported_keys::Reports;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
@@ -23,15 +24,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Which secret a digest is.
 pub type Digests = HashMap<TokenDigest, (TokenId, u32), foldhash::fast::RandomState>;
 
-/// What a restored copy was called before it went on under another name.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct FormerLog {
-    /// Name.
-    pub origin: String,
-    /// Verifier key.
-    pub log_vkey: String,
-}
-
 /// Everything that decisions depend on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
@@ -39,8 +31,8 @@ pub struct State {
     pub origin: String,
     /// Its verifier key.
     pub log_vkey: String,
-    /// Names and verifier keys that it had before, oldest first: what was signed with them stays signed.
-    pub former_logs: Vec<FormerLog>,
+    /// All names and verifier keys that it had, those of today included.
+    pub log_keys: LogKeys,
     /// Scope groups by number.
     pub groups: Table<ScopeGroup>,
     /// Accounts by number.
@@ -96,6 +88,12 @@ impl State {
         self.tokens.get(id.0)
     }
 
+    /// Verifier keys that sign the log's head, the newest first.
+    pub fn log_signers(&self) -> Vec<String> {
+        let signers = self.log_keys.signers(self.head, self.last_recorded_at);
+        signers.into_iter().map(|span| span.log_vkey.clone()).collect()
+    }
+
     /// A scope group by its name.
     pub fn group_named(&self, name: &str) -> Option<&ScopeGroup> {
         self.groups.iter().find(|group| group.name == name)
@@ -139,7 +137,8 @@ impl State {
             | Event::ScopeMapDefined(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
-            | Event::LogContinued(_) => self.evolve_service(event),
+            | Event::LogContinued(_)
+            | Event::LogKeyRotated(_) => self.evolve_service(event),
             Event::RecordingResumed(_) | Event::ClockStepped(_) | Event::ScopeMapRejected(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
@@ -206,6 +205,7 @@ impl State {
     }
 
     fn evolve_service(&mut self, event: &Event) {
+        self.log_keys.take(self.head, event);
         match event {
             Event::LedgerInitialized(initialized) => {
                 self.origin.clone_from(&initialized.origin);
@@ -227,9 +227,8 @@ impl State {
             }
             Event::RecordingStarted(_) => self.stopped_cleanly = false,
             Event::RecordingStopped(_) => self.stopped_cleanly = true,
+            Event::LogKeyRotated(rotated) => self.log_vkey.clone_from(&rotated.log_vkey),
             Event::LogContinued(continued) => {
-                self.former_logs
-                    .push(FormerLog { origin: continued.old_origin.clone(), log_vkey: continued.old_vkey.clone() });
                 self.origin.clone_from(&continued.origin);
                 self.log_vkey.clone_from(&continued.log_vkey);
             }

@@ -77,12 +77,7 @@ pub async fn at_desk<T: Send + 'static>(
     look: impl FnOnce(&Archive) -> Result<T, AuditError> + Send + 'static,
 ) -> Result<T, Box<Problem>> {
     let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
-    let (dir, now) = (app.ledger.dir().clone(), app.ledger.clock().now());
-    let work = move || look(&Archive::open(&dir, now)?);
-    match tokio::task::spawn_blocking(work).await {
-        Ok(looked) => looked.map_err(|error| refused(&error)),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    app.with_archive(look).await.map_err(|error: AuditError| refused(&error))
 }
 
 fn busy() -> Problem {

@@ -7,6 +7,7 @@ use super::manage::{Answered, authorize_read};
 use super::operations::Operation;
 use super::problem::Problem;
 use super::{App, path, refusal};
+use crate::audit::archive::Archive;
 use crate::audit::describe::Words;
 use crate::audit::explanation::Audience;
 use crate::audit::history::{self, Events, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
@@ -16,7 +17,7 @@ use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::time::Timestamp;
-use crate::ledger::{LogError, LogReader};
+use crate::ledger::LogError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ async fn one(app: &App, asked: &Asked, reader: &Reader, variables: &[&str]) -> A
     let raw = variables.first().copied().unwrap_or_default();
     let position = path::number(raw).map_err(|_| Box::new(Problem::malformed("the position is not a number")))?;
     let position = Position(position);
-    let event = read(app, move |log, words| history::event(log, words, position)).await?;
+    let event = read(app, move |archive| history::event(archive.log(), &archive.words(), position)).await?;
     match event {
         Some(mut event) => {
             explain(app, position, &mut event).await?;
@@ -81,7 +82,7 @@ async fn list(app: &App, asked: &Asked, reader: &Reader) -> Answered {
         .about_account(filter.account.unwrap_or_default())
         .about_token(filter.token.unwrap_or_default())
         .between(filter.from, filter.to);
-    let events = read(app, move |log, words| history::page(log, words, &filter, &page)).await?;
+    let events = read(app, move |archive| history::page(archive, &filter, &page)).await?;
     let (after, through) = part_of(&page, &events);
     note(app, asked, reader, HistoryQuery { after, through, ..query }).await?;
     let body = json!({
@@ -94,12 +95,9 @@ async fn list(app: &App, asked: &Asked, reader: &Reader) -> Answered {
 
 async fn read<T: Send + 'static>(
     app: &App,
-    read: impl FnOnce(&LogReader, &Words<'_>) -> Result<T, LogError> + Send + 'static,
+    read: impl FnOnce(&Archive) -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, Box<Problem>> {
-    let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
-    let ledger = app.ledger.clone();
-    let result = app.ledger.read_log(move |log| read(log, &Words { texts: ledger.texts(), groups: &groups })).await;
-    result.map_err(|error| unreadable(&error))
+    app.with_archive(read).await.map_err(|error| unreadable(&error))
 }
 
 pub(super) fn unreadable(error: &LogError) -> Box<Problem> {

@@ -11,8 +11,9 @@ use crate::domain::access::ScopeGroup;
 use crate::domain::history_read::HistoryReads;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
+use crate::domain::log_keys::LogKeys;
 use crate::domain::reported_keys::Generation;
-use crate::domain::state::{FormerLog, MapInForce, State};
+use crate::domain::state::{MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
 use crate::log::codec::{self, CodecError};
@@ -59,7 +60,7 @@ struct Service {
     position: Position,
     origin: String,
     log_vkey: String,
-    former_logs: Vec<FormerLog>,
+    log_keys: LogKeys,
     groups: Vec<ScopeGroup>,
     service_tokens: BTreeSet<TokenId>,
     scope_map: Option<MapInForce>,
@@ -78,7 +79,7 @@ impl Service {
         let State {
             origin,
             log_vkey,
-            former_logs,
+            log_keys,
             groups,
             service_tokens,
             scope_map,
@@ -98,7 +99,7 @@ impl Service {
             position: projections.position,
             origin: origin.clone(),
             log_vkey: log_vkey.clone(),
-            former_logs: former_logs.clone(),
+            log_keys: log_keys.clone(),
             groups: groups.iter().cloned().collect(),
             service_tokens: service_tokens.clone(),
             scope_map: *scope_map,
@@ -116,7 +117,7 @@ impl Service {
         projections.position = self.position;
         projections.usage.runs = self.runs;
         let state = &mut projections.state;
-        (state.origin, state.log_vkey, state.former_logs) = (self.origin, self.log_vkey, self.former_logs);
+        (state.origin, state.log_vkey, state.log_keys) = (self.origin, self.log_vkey, self.log_keys);
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);

@@ -77,7 +77,7 @@ pub fn entries(
     };
     match name {
         ProjectionName::Service => {
-            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.former_logs)))?;
+            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.log_keys)))?;
             put(
                 "counters".to_owned(),
                 bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)),

@@ -145,6 +145,9 @@ impl Samples {
             LogContinued { last_checkpoint: String::new(), lost_through: Position::NONE, ..continued.clone() };
         self.add("log_continued", of_service(), continued);
         self.add("log_continued_nothing_known", of_service(), nothing_known);
+        let (log_vkey, old_vkey) = (format!("{}+0b1c2d3e", name(2).0), name(2).1);
+        let header = Header { principal: Principal::Local(1_000), ..of_service() };
+        self.add("log_key_rotated", header, LogKeyRotated { old_vkey, log_vkey, signs_until: NOW, by: local() });
     }
 
     fn directory(&mut self) {

@@ -4,7 +4,7 @@ use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
-use super::{directory, erasure, gateway, history_read, imports, once, scope_map, tokens};
+use super::{directory, erasure, gateway, history_read, imports, log_key, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -225,6 +225,9 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         }
         Change::Initialize { origin, log_vkey } => Ok(initialize(deciding, texts, origin, log_vkey)),
         Change::ContinueLog { .. } => continue_log(deciding, texts, change),
+        Change::RotateLogKey { log_vkey, overlap_seconds } => {
+            log_key::rotate(deciding, texts, log_vkey, *overlap_seconds)
+        }
         Change::StartRecording => {
             let after_clean_stop = deciding.state.stopped_cleanly;
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
@@ -292,10 +295,10 @@ fn continue_log(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Change)
     if state.origin.is_empty() {
         return Err(Rejection::field("origin", "the log has not begun"));
     }
-    if *origin == state.origin || state.former_logs.iter().any(|former| former.origin == *origin) {
+    if state.log_keys.had_origin(origin) {
         return Err(Rejection::field("origin", "is or was this log's; a continuation needs one of its own"));
     }
-    if *log_vkey == state.log_vkey || state.former_logs.iter().any(|former| former.log_vkey == *log_vkey) {
+    if state.log_keys.had_key(log_vkey) {
         return Err(Rejection::field("log_vkey", "is or was this log's; a continuation needs one of its own"));
     }
     let continued = LogContinued {
