@@ -19,6 +19,7 @@ mod narrowing;
 mod once;
 mod report;
 mod scope_map;
+mod seal;
 mod tokens;
 mod totals;
 

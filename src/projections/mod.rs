@@ -4,7 +4,8 @@
 //! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
 //!
 //! Reading order: [`last_used`], [`usage`], [`changes`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
-//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] and [`index`] (what records are found by), [`part`] (folding only some of them), [`rebuild`], [`digest`].
+//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] and [`index`] (what records are found by), [`part`] (folding only some of them), [`rebuild`],
+//! [`digest`], [`seal`] (what two machines must agree on).
 
 pub mod changes;
 pub mod chunks;
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod last_used;
 pub mod part;
 pub mod rebuild;
+pub mod seal;
 pub mod snapshot;
 pub mod usage;
 pub mod views;
