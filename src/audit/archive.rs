@@ -177,8 +177,18 @@ impl Archive {
         range: Range,
         is_wanted: &mut dyn FnMut(&Header, &Event) -> bool,
     ) -> Result<Option<(Position, Header, Event)>, LogError> {
+        self.last_wanted(&Wanted::any(keys), range, is_wanted)
+    }
+
+    /// The newest of records, as the index knows them, that is wanted by what it says, too.
+    pub fn last_wanted(
+        &self,
+        wanted: &Wanted,
+        range: Range,
+        is_wanted: &mut dyn FnMut(&Header, &Event) -> bool,
+    ) -> Result<Option<(Position, Header, Event)>, LogError> {
         let mut found = None;
-        self.visit_back(&Wanted::any(keys), range, &mut |position, header, event| {
+        self.visit_back(wanted, range, &mut |position, header, event| {
             if is_wanted(header, event) {
                 found = Some((position, *header, event.clone()));
                 return ControlFlow::Break(());

@@ -14,6 +14,7 @@ use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::token::Owner;
 use crate::projections::Projections;
+use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
 use crate::projections::last_used::used_by;
 use std::collections::BTreeSet;
@@ -21,6 +22,19 @@ use std::ops::ControlFlow;
 
 /// Records folded for one answer at most. What takes more is asked for in smaller pages, or offline, where nobody waits.
 pub const RECORDS_MAX: u64 = 2_000_000;
+
+/// Types of changes of an account itself.
+const OF_ACCOUNT: [&str; 6] = [
+    "AccountCreated",
+    "AccountRenamed",
+    "PlanChanged",
+    "HourlyLimitChanged",
+    "ResearchActivated",
+    "ResearchDeactivated",
+];
+
+/// Types of refusals: they are no uses.
+const REFUSALS: [&str; 3] = ["TokenUseRefused", "RefusalsSummed", "ManagementRefused"];
 
 /// Rows of a list that are asked for: how many are skipped, and how many then follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +104,7 @@ pub fn state_of(archive: &Archive, moment: Moment, subject: Subject) -> Result<P
             part.uses(&tokens.unwrap_or_default())?;
         }
         Subject::Usage(account) => {
-            part.fold(&[Key::AccountItself(account)])?;
+            part.account_itself(account)?;
             part.account_windows(account)?;
         }
         Subject::Users(rows) => part.users(rows)?,
@@ -150,15 +164,12 @@ impl<'a> Part<'a> {
     /// Visits records, as many as an answer may take.
     fn visit(
         &mut self,
-        keys: &[Key],
+        wanted: &Wanted,
         range: Range,
         take: &mut dyn FnMut(&mut Projections, Position, &Header, &Event),
     ) -> Result<(), AuditError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
         let (projections, folded) = (&mut self.projections, &mut self.folded);
-        self.archive.visit(keys, range, &mut |position, header, event| {
+        self.archive.visit_wanted(wanted, range, &mut |position, header, event| {
             *folded += 1;
             if *folded > RECORDS_MAX {
                 return ControlFlow::Break(());
@@ -174,7 +185,13 @@ impl<'a> Part<'a> {
 
     /// Folds all changes that have any of the keys.
     pub fn fold(&mut self, keys: &[Key]) -> Result<(), AuditError> {
-        self.visit(keys, self.everything(), &mut Projections::fold_part)
+        self.visit(&Wanted::any(keys), self.everything(), &mut Projections::fold_part)
+    }
+
+    /// An account itself: its plan, limit and features, and not what comes and goes in it, which may be much.
+    pub fn account_itself(&mut self, account: AccountId) -> Result<(), AuditError> {
+        let wanted = Wanted::any(&[Key::AccountChanges(account)]).and_any(&OF_ACCOUNT.map(Key::of_type));
+        self.visit(&wanted, self.everything(), &mut Projections::fold_part)
     }
 
     /// How many of what was ever numbered there were, by the record that gave the last number.
@@ -253,13 +270,16 @@ impl<'a> Part<'a> {
 
     /// The last use of each token, and what was reported of it.
     pub fn uses(&mut self, tokens: &[TokenId]) -> Result<(), AuditError> {
-        let reports: Vec<Key> = tokens.iter().map(|&token| Key::TokenReports(token)).collect();
+        let traffic: Vec<Key> = tokens.iter().map(|&token| Key::TokenTraffic(token)).collect();
+        let reports = Wanted::any(&traffic).and_any(&[Key::of_type("UseReported")]);
         self.visit(&reports, self.everything(), &mut Projections::fold_use)?;
         let mut last = Vec::new();
         for token in tokens.iter().copied().collect::<BTreeSet<_>>() {
             let keys = [Key::TokenTraffic(token), Key::TokenChanges(token), Key::Credential(token)];
             let is_use = |header: &Header, event: &Event| used_by(header, event).contains(&token);
-            last.extend(self.archive.last(&keys, self.everything(), &mut { is_use })?);
+            // A token that ended may be refused for ever after.
+            let wanted = Wanted::any(&keys).and_none(&REFUSALS.map(Key::of_type));
+            last.extend(self.archive.last_wanted(&wanted, self.everything(), &mut { is_use })?);
         }
         // A record can be the use of two tokens, and each is to end with its last.
         last.sort_unstable_by_key(|(position, _, _)| *position);

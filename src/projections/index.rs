@@ -20,7 +20,7 @@ mod tests;
 
 /// Changes whenever [`keys_of`](super::keys::keys_of), the numbers of keys or the layout of blocks change: segments of
 /// another version are made anew.
-pub const INDEX_VERSION: i64 = 1;
+pub const INDEX_VERSION: i64 = 2;
 /// Positions of a segment. More would take more memory until it is whole (about 40 bytes each), fewer more look-ups.
 pub const SEGMENT_EVENTS: u64 = 262_144;
 /// Sizes of a segment that can be asked for, powers of two.

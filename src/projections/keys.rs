@@ -16,8 +16,6 @@ pub enum Key {
     Service,
     /// Changes of an account: of itself, its members, resources and tokens.
     AccountChanges(AccountId),
-    /// Of those, changes of the account itself: its name, plan, limit and features.
-    AccountItself(AccountId),
     /// All other records of an account.
     AccountTraffic(AccountId),
     /// Uses of an account that drew from its month of Domain Research.
@@ -26,8 +24,6 @@ pub enum Key {
     TokenChanges(TokenId),
     /// All other records of a token.
     TokenTraffic(TokenId),
-    /// Uses of a token that gateways decided and reported.
-    TokenReports(TokenId),
     /// Changes of a user: itself, its memberships, and the beginnings of its tokens.
     User(UserId),
     /// Uses, refusals and reports whose scope names this text; resources that have it as their name.
@@ -78,16 +74,10 @@ pub fn keys_of(header: &Header, event: &Event, found: &mut impl FnMut(Key)) {
     if !header.token.is_none() {
         found(if change { Key::TokenChanges(header.token) } else { Key::TokenTraffic(header.token) });
     }
-    match event {
-        Event::TokenUsed(used) if used.research > 0 => found(Key::AccountResearch(header.account)),
-        Event::UseReported(_) => found(Key::TokenReports(header.token)),
-        Event::AccountCreated(_)
-        | Event::AccountRenamed(_)
-        | Event::PlanChanged(_)
-        | Event::HourlyLimitChanged(_)
-        | Event::ResearchActivated(_)
-        | Event::ResearchDeactivated(_) => found(Key::AccountItself(header.account)),
-        _ => {}
+    if let Event::TokenUsed(used) = event
+        && used.research > 0
+    {
+        found(Key::AccountResearch(header.account));
     }
     if let Some(user) = user_of(event) {
         found(Key::User(user));

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Principal};
 use crate::domain::window::{MonthCount, WINDOW_SECONDS};
 use crate::projections::Projections;
+use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
 use crate::projections::usage::Pool;
 
@@ -54,7 +55,7 @@ impl Part<'_> {
         let range = self.positions_from(begin)?;
         // Totals of refusals are told apart by the runs of recording that they are of.
         keys.extend(["RecordingStarted", "QuotaRefusalsTotalled"].map(Key::of_type));
-        self.visit(&keys, range, &mut |projections: &mut Projections, _, header, event| {
+        self.visit(&Wanted::any(&keys), range, &mut |projections: &mut Projections, _, header, event| {
             if is_of_it(header, event) || matches!(event, Event::RecordingStarted(_)) {
                 projections.fold_window(header, event);
             }
@@ -97,7 +98,7 @@ impl Part<'_> {
         if let Some(account) = self.projections.state.accounts.get_mut(account.0) {
             account.research_month = MonthCount::default();
         }
-        self.visit(&[Key::AccountResearch(account)], range, &mut |projections, _, header, event| {
+        self.visit(&Wanted::any(&[Key::AccountResearch(account)]), range, &mut |projections, _, header, event| {
             if let (Event::TokenUsed(used), Some(account)) = (event, projections.state.accounts.get_mut(account.0)) {
                 account.research_month.draw(u64::from(used.research), header.recorded_at);
             }

@@ -101,7 +101,8 @@ pub fn state_of(archive: &Archive, moment: Moment, of: Of) -> Result<Projections
 fn of_token(part: &mut Part<'_>, token: TokenId) -> Result<(), AuditError> {
     match part.owner_of(token)? {
         Some(Owner::Account(account)) => {
-            part.fold(&[Key::TokenChanges(token), Key::AccountItself(account)])?;
+            part.account_itself(account)?;
+            part.fold(&[Key::TokenChanges(token)])?;
             part.account_windows(account)?;
         }
         Some(Owner::User(user)) => {

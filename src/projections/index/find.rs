@@ -17,11 +17,13 @@ use std::path::Path;
 /// Directories kept by who asks, each of some KiB. Past it all are read again.
 const DIRECTORIES_KEPT: usize = 512;
 
-/// What records are wanted: of each group a record must have any key. Without groups all are.
+/// What records are wanted: of each group a record must have any key, and none of those without. Without groups all are.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Wanted {
     groups: Vec<Vec<Key>>,
     numbers: Vec<Vec<u64>>,
+    without: Vec<Key>,
+    without_numbers: Vec<u64>,
 }
 
 impl Wanted {
@@ -38,15 +40,22 @@ impl Wanted {
     /// Those of them that have any of these keys as well.
     #[must_use]
     pub fn and_any(mut self, keys: &[Key]) -> Self {
-        let numbers: BTreeSet<u64> = keys.iter().map(|&key| packed(key)).collect();
-        self.numbers.push(numbers.into_iter().collect());
+        self.numbers.push(numbers(keys));
         self.groups.push(keys.to_vec());
+        self
+    }
+
+    /// Those of them that have none of these keys, in place of those said before.
+    #[must_use]
+    pub fn and_none(mut self, keys: &[Key]) -> Self {
+        (self.without, self.without_numbers) = (keys.to_vec(), numbers(keys));
         self
     }
 
     /// Whether a record with keys of these is wanted.
     pub fn is_met_by(&self, keys: &[Key]) -> bool {
-        self.groups.iter().all(|group| group.iter().any(|key| keys.contains(key)))
+        let is_any = |group: &[Key]| group.iter().any(|key| keys.contains(key));
+        self.groups.iter().all(|group| is_any(group)) && !is_any(&self.without)
     }
 
     /// Whether every record is wanted, or none: then no index is asked.
@@ -54,8 +63,12 @@ impl Wanted {
         if self.groups.iter().any(Vec::is_empty) {
             return Some(false);
         }
-        self.groups.is_empty().then_some(true)
+        (self.groups.is_empty() && self.without.is_empty()).then_some(true)
     }
+}
+
+fn numbers(keys: &[Key]) -> Vec<u64> {
+    keys.iter().map(|&key| packed(key)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A run of positions.
@@ -171,7 +184,9 @@ impl Finder {
             keys.iter().for_each(|&key| chunk.positions(key, &mut positions));
             groups.push(positions);
         }
-        common(groups)
+        let mut without = Vec::new();
+        wanted.without_numbers.iter().for_each(|&key| chunk.positions(key, &mut without));
+        common(groups, without)
     }
 
     /// From the segment in the file that a position is in; none if it is not there or damaged.
@@ -233,19 +248,26 @@ impl Stored {
             }
             groups.push(positions);
         }
-        Ok(Some(common(groups)))
+        let mut without = Vec::new();
+        if !self.views.positions_in(directory, &wanted.without_numbers, &mut without)? {
+            self.directories.remove(&segment);
+            return Ok(None);
+        }
+        Ok(Some(common(groups, without)))
     }
 }
 
-/// Positions that are in each of the groups, in order.
-fn common(groups: Vec<Vec<Position>>) -> Vec<Position> {
+/// Positions that are in each of the groups and not among others, in order.
+fn common(groups: Vec<Vec<Position>>, without: Vec<Position>) -> Vec<Position> {
     let sorted = |mut positions: Vec<Position>| {
         positions.sort_unstable();
         positions.dedup();
         positions
     };
+    let without = sorted(without);
     let mut groups = groups.into_iter().map(sorted);
-    let first = groups.next().unwrap_or_default();
+    let mut first = groups.next().unwrap_or_default();
+    first.retain(|position| without.binary_search(position).is_err());
     groups.fold(first, |common, group| {
         let is_common = |position: &Position| group.binary_search(position).is_ok();
         common.into_iter().filter(is_common).collect()

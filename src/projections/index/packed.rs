@@ -1,13 +1,13 @@
-//! Keys as numbers: a kind of 5 bits above 47 bits.
+//! Keys as numbers: a kind of 4 bits above 48 bits.
 
 use crate::domain::token::Principal;
 use crate::projections::keys::Key;
 
 /// Bits of what a key is of. Numbers are given one by one from 1 on, so none in use is near that; one that is greater,
 /// in a log that somebody made up, shares the entries of another, which are held against their records anyway.
-const NUMBER_BITS: u32 = 47;
+const NUMBER_BITS: u32 = 48;
 /// Bits of a key.
-pub(super) const KEY_BITS: u32 = NUMBER_BITS + 5;
+pub(super) const KEY_BITS: u32 = NUMBER_BITS + 4;
 
 /// The number of a key. In the file: append only, or with another [`INDEX_VERSION`](super::INDEX_VERSION).
 pub(super) fn packed(key: Key) -> u64 {
@@ -27,9 +27,7 @@ pub(super) fn packed(key: Key) -> u64 {
         Key::Credential(token) => (12, token.0),
         Key::Address(address) => (13, address.0),
         Key::Type(number) => (14, u64::from(number)),
-        Key::AccountItself(account) => (15, account.0),
-        Key::AccountResearch(account) => (16, account.0),
-        Key::TokenReports(token) => (17, token.0),
+        Key::AccountResearch(account) => (15, account.0),
     };
     kind << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1)
 }
