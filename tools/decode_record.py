@@ -268,7 +268,7 @@ operation = enum(
 )
 report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
-stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable")
+stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable", "Complete")
 read_shape = struct(
     ("question", string), ("account", account), ("token", token), ("user", user), ("resource", resource)
 )

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod bearer;
 pub mod consumer;
 pub mod entry;
+pub mod event_stream;
 pub mod events;
 pub mod fields;
 pub mod gateway;
@@ -45,6 +46,8 @@ pub struct App {
     metrics: Arc<ops::Metrics>,
     /// Where questions about the past are answered.
     desk: audit::Desk,
+    /// Streams of events.
+    pub streams: Arc<event_stream::Streams>,
     /// What the gateway check needs.
     pub gateway: Arc<gateway::map_in_force::Gateway>,
 }
@@ -59,6 +62,7 @@ impl App {
             failures: Arc::new(bearer::FailureLimiter::new(auth_failures_per_hour)),
             metrics: Arc::new(ops::Metrics::default()),
             desk: audit::Desk::default(),
+            streams: Arc::default(),
             gateway: Arc::default(),
         }
     }
@@ -67,6 +71,12 @@ impl App {
     #[must_use]
     pub fn with_gateway(self, gateway: Arc<gateway::map_in_force::Gateway>) -> Self {
         Self { gateway, ..self }
+    }
+
+    /// With other limits of streams.
+    #[must_use]
+    pub fn with_streams(self, limits: event_stream::StreamLimits) -> Self {
+        Self { streams: Arc::new(event_stream::Streams::new(limits)), ..self }
     }
 
     /// The client's request id when it is a UUID, else one of our own.

@@ -59,6 +59,7 @@ pub enum Operation {
     GetUserTokenUsage,
     GetSelf,
     ListEvents,
+    StreamEvents,
     GetEvent,
     /// A question over the past, by its name in [`QUESTIONS`](crate::audit::questions::QUESTIONS).
     Question(&'static str),
@@ -144,6 +145,7 @@ pub const OPERATIONS: &[Row] = {
         ("/v1/self", "GET", GetSelf),
         ("/v1/clock/accept", "POST", AcceptClock),
         ("/v1/events", "GET", ListEvents),
+        ("/v1/events/stream", "GET", StreamEvents),
         ("/v1/events/{position}", "GET", GetEvent),
         ("/v1/audit/changes", "GET", Question("changes")),
         ("/forward-auth/nginx", "GET", ForwardAuthNginx),

@@ -382,7 +382,7 @@ impl Samples {
         self.add("history_read_counted", header, HistoryRead { asked, counted, by });
         let asked = HistoryQuery { through: Position::NONE, ..most };
         self.add("history_stream_opened", header, HistoryStreamOpened { asked, by: operator() });
-        for (end, sent) in variants::<StreamEnd>().into_iter().zip([0, 1, 250, 251, 65_536]) {
+        for (end, sent) in variants::<StreamEnd>().into_iter().zip([0, 1, 250, 251, 65_536, 70_000]) {
             let closed = HistoryStreamClosed { opened: Position(41), through: Position(70_000), sent, end };
             self.add(format!("history_stream_closed_{end:?}"), header, closed);
         }
