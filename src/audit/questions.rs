@@ -2,6 +2,8 @@
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
 mod changes;
+pub mod leak;
+mod review;
 
 use super::answer::Answer;
 use super::archive::{Archive, Range};
@@ -76,7 +78,8 @@ pub(crate) const FROM: Parameter = optional("from", Kind::Time, "Only what was a
 pub(crate) const TO: Parameter = optional("to", Kind::Time, "Only what was before this time");
 
 /// Every question.
-pub const QUESTIONS: &[Question] = &[changes::CHANGES];
+pub const QUESTIONS: &[Question] =
+    &[changes::CHANGES, review::ACCESS_REVIEW, review::REVIEWS, review::REVIEW, review::SINCE_REVIEW, leak::LEAK];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static Question> {

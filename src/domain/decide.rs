@@ -17,6 +17,7 @@ mod management;
 mod narrowing;
 mod once;
 mod report;
+mod review;
 mod scope_map;
 mod tokens;
 mod totals;

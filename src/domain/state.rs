@@ -12,6 +12,7 @@ use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::reported_keys::Reports;
+use super::review::Reviews;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token};
@@ -69,6 +70,8 @@ pub struct State {
     pub reports: Shared<Reports>,
     /// Looks at history that are recorded in the running minute.
     pub history_reads: Shared<HistoryReads>,
+    /// Access reviews.
+    pub reviews: Shared<Reviews>,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -160,6 +163,9 @@ impl State {
                 self.history_reads.keep(header.principal, header.recorded_at, &read.asked.shape);
             }
             Event::HistoryRead(_) | Event::HistoryStreamOpened(_) | Event::HistoryStreamClosed(_) => {}
+            Event::AccessReviewOpened(opened) => self.reviews.begin(header, opened),
+            Event::AccessReviewDecided(decided) => self.reviews.decide(decided),
+            Event::AccessReviewClosed(closed) => self.reviews.close(closed),
             _ => self.evolve_account(header, event),
         }
     }
@@ -411,6 +417,9 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::UseReported(e) => &e.by,
         Event::HistoryRead(e) => &e.by,
         Event::HistoryStreamOpened(e) => &e.by,
+        Event::AccessReviewOpened(e) => &e.by,
+        Event::AccessReviewDecided(e) => &e.by,
+        Event::AccessReviewClosed(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

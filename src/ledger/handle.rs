@@ -3,7 +3,7 @@
 use super::Reply;
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
-use super::core::{Core, SharedDigests};
+use super::core::{Core, SharedDigests, SharedKnown};
 use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
@@ -80,6 +80,7 @@ pub(super) struct Shared {
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
+    known: SharedKnown,
     head: AtomicU64,
     folded: watch::Sender<u64>,
     /// The last wish to move history that was answered, see [`Feed::want_history`].
@@ -274,6 +275,7 @@ impl OpenLedger {
             clock_state: Mutex::default(),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
+            known: core.known(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
             history_moved: watch::Sender::new(0),
@@ -331,6 +333,11 @@ impl Ledger {
     /// Whether a digest is a token's, of any kind and state. Asks nobody.
     pub fn knows(&self, digest: &TokenDigest) -> bool {
         self.shared.digests.read().contains_key(digest)
+    }
+
+    /// Whether a digest may be a token's: false is certain. For whoever asks the writer next, who knows. Asks nobody.
+    pub fn may_know(&self, digest: &TokenDigest) -> bool {
+        self.shared.known.read().may_have(digest)
     }
 
     /// Looks at the read models as of a position at or after the head committed when this was called.

@@ -16,6 +16,7 @@ mod handle;
 mod history;
 pub mod initialize;
 mod keeper;
+mod known;
 mod outage;
 mod projector;
 mod queue;

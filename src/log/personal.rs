@@ -130,6 +130,11 @@ impl TextNumbers {
         TextLookup { numbers: self, connection, failure: None }
     }
 
+    /// Looks a cached number up, so that it is near when it is asked for. What it gives means nothing.
+    pub fn touch(&self, subject: Subject, kind: TextKind, text: &str) -> u64 {
+        self.cache.get((subject, kind), text).map_or(0, |number| number.0)
+    }
+
     /// Texts to be written with the batch's records.
     pub fn pending(&self) -> &[PersonalRow] {
         &self.pending

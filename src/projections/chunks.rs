@@ -12,6 +12,7 @@ use crate::domain::history_read::HistoryReads;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::reported_keys::Generation;
+use crate::domain::review::Reviews;
 use crate::domain::state::{FormerLog, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
@@ -69,6 +70,7 @@ struct Service {
     stopped_cleanly: bool,
     kept_keys: Shared<KeptKeys>,
     history_reads: Shared<HistoryReads>,
+    reviews: Shared<Reviews>,
     runs: u64,
 }
 
@@ -88,6 +90,7 @@ impl Service {
             stopped_cleanly,
             kept_keys,
             history_reads,
+            reviews,
             accounts: _,
             users: _,
             resources: _,
@@ -108,6 +111,7 @@ impl Service {
             stopped_cleanly: *stopped_cleanly,
             kept_keys: kept_keys.clone(),
             history_reads: history_reads.clone(),
+            reviews: reviews.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -120,7 +124,7 @@ impl Service {
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
-        state.history_reads = self.history_reads;
+        (state.history_reads, state.reviews) = (self.history_reads, self.reviews);
         state.last_text = self.last_text;
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;
