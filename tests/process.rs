@@ -68,3 +68,5 @@ mod signed_head;
 mod start_time;
 #[path = "process/stop.rs"]
 mod stop;
+#[path = "process/streams.rs"]
+mod streams;

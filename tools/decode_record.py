@@ -188,6 +188,7 @@ text_kind = enum(
     "Agent",
     "ApplicationName",
     "SigningRequest",
+    "Note",
 )
 plan = enum("Plan", "Solo", "Teams", "Enterprise")
 level = enum("Level", "ReadOnly", "FullAccess")
@@ -222,6 +223,7 @@ answer_subject = enum(
     ("Resource", resource),
     ("Token", token),
     ("Tokens", pair(token, u64)),
+    ("Review", u64),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
@@ -265,10 +267,15 @@ operation = enum(
     "Authorize",
     "Introspect",
     "ReportUses",
+    "ChangeReviews",
 )
 report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
-stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable")
+review_row = enum("ReviewRow", ("Token", token), ("Member", user))
+review_verdict = enum("ReviewVerdict", "Keep", "Narrow", "Delete")
+review_counts = struct(("kept", u64), ("narrowed", u64), ("deleted", u64), ("undecided", u64))
+reviewed = (("review", u64), ("position", u64), ("root", raw(32)))
+stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable", "Complete")
 read_shape = struct(
     ("question", string), ("account", account), ("token", token), ("user", user), ("resource", resource)
 )
@@ -496,6 +503,12 @@ TYPES = {
         "StateSealed",
         struct(("at_position", u64), ("seal_version", u8), ("streams_root", raw(32)), ("state_root", raw(32))),
     ),
+    (54, 1): ("AccessReviewOpened", struct(*reviewed, ("at", timestamp), ("rows", u64), by)),
+    (55, 1): (
+        "AccessReviewDecided",
+        struct(*reviewed, ("row", review_row), ("verdict", review_verdict), ("note", text), by),
+    ),
+    (56, 1): ("AccessReviewClosed", struct(*reviewed, ("counts", review_counts), by)),
 }
 
 

@@ -195,7 +195,10 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::IdempotencyKeyKept(_)
         | Event::HistoryRead(_)
         | Event::HistoryStreamOpened(_)
-        | Event::HistoryStreamClosed(_) => Vec::new(),
+        | Event::HistoryStreamClosed(_)
+        | Event::AccessReviewOpened(_)
+        | Event::AccessReviewClosed(_) => Vec::new(),
+        Event::AccessReviewDecided(e) => vec![e.note],
     }
 }
 

@@ -15,7 +15,7 @@ use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Client, Command, CoverageRequest, GatewayCall,
     GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin,
-    Question, ResourceRequest, Use,
+    Question, ResourceRequest, ReviewChange, Use,
 };
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
@@ -42,7 +42,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 53] = [
+pub const KINDS: [&str; 56] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -89,6 +89,9 @@ pub const KINDS: [&str; 53] = [
     "count reads",
     "open stream",
     "close stream",
+    "open review",
+    "decide review",
+    "close review",
     "look",
     "attempt",
     "authorize",
@@ -152,6 +155,11 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::CountReads(_) => "count reads",
             Change::OpenStream(_) => "open stream",
             Change::CloseStream(_) => "close stream",
+            Change::Review(ref change) => match change {
+                ReviewChange::Open { .. } => "open review",
+                ReviewChange::Decide(_) => "decide review",
+                ReviewChange::Close { .. } => "close review",
+            },
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -563,6 +571,7 @@ impl Generator {
             78..84 => Change::Gateway(self.gateway_change(state)),
             84..87 => self.erasure(state),
             87..91 => self.history_read(state),
+            91..94 => self.review(state),
             _ => self.token_change(state),
         }
     }

@@ -8,6 +8,7 @@ use crate::domain::gateway::GatewayReach;
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::idempotency::AnswerSubject;
 use crate::domain::ids::TextNumber;
+use crate::domain::review::ReviewRow;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
 use crate::domain::time::Timestamp;
@@ -56,7 +57,8 @@ fn source(source: AccessSource) -> Value {
     }
 }
 
-fn owner(owner: Owner) -> Value {
+/// Whose a token is.
+pub fn owner(owner: Owner) -> Value {
     match owner {
         Owner::Service => json!({ "kind": "service" }),
         Owner::Account(account) => json!({ "kind": "account", "id": account.0 }),
@@ -82,7 +84,15 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         }
         AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
+        AnswerSubject::Review(review) => json!({ "kind": "review", "id": review }),
         AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
+    }
+}
+
+fn review_row(row: ReviewRow) -> Value {
+    match row {
+        ReviewRow::Token(token) => json!({ "kind": "token", "id": token.0 }),
+        ReviewRow::Member(user) => json!({ "kind": "membership", "id": user.0 }),
     }
 }
 
@@ -246,6 +256,19 @@ impl Words<'_> {
             Event::HistoryStreamOpened(e) => json!({ "asked": history_query(&e.asked), "by": self.by(&e.by) }),
             Event::HistoryStreamClosed(e) => json!({
                 "opened": e.opened.0, "through": e.through.0, "sent": e.sent, "end": e.end.name(),
+            }),
+            Event::AccessReviewOpened(e) => json!({
+                "review": e.review, "position": e.position.0, "root_hash": STANDARD.encode(e.root),
+                "time": e.at.to_micros_text(), "rows": e.rows, "by": self.by(&e.by),
+            }),
+            Event::AccessReviewDecided(e) => json!({
+                "review": e.review, "position": e.position.0, "root_hash": STANDARD.encode(e.root),
+                "row": review_row(e.row), "verdict": e.verdict.name(), "note": self.text(e.note), "by": self.by(&e.by),
+            }),
+            Event::AccessReviewClosed(e) => json!({
+                "review": e.review, "position": e.position.0, "root_hash": STANDARD.encode(e.root),
+                "kept": e.counts.kept, "narrowed": e.counts.narrowed, "deleted": e.counts.deleted,
+                "undecided": e.counts.undecided, "by": self.by(&e.by),
             }),
             Event::IdempotencyKeyKept(e) => json!({
                 "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),

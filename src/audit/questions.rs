@@ -2,6 +2,8 @@
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
 mod changes;
+pub mod leak;
+mod review;
 pub mod state;
 
 use super::answer::Answer;
@@ -80,7 +82,15 @@ pub(crate) const TO: Parameter = optional("to", Kind::Time, "Only what was befor
 pub(crate) const AS_OF: Parameter = optional("as_of", Kind::Point, "As of this time or position; now unless said");
 
 /// Every question.
-pub const QUESTIONS: &[Question] = &[changes::CHANGES, state::STATE];
+pub const QUESTIONS: &[Question] = &[
+    changes::CHANGES,
+    state::STATE,
+    review::ACCESS_REVIEW,
+    review::REVIEWS,
+    review::REVIEW,
+    review::SINCE_REVIEW,
+    leak::LEAK,
+];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static Question> {

@@ -209,7 +209,14 @@ async fn serve_until_stopped(
         .with_gateway(gateway)
         .with_public_tiles(options.public_tiles);
     let limits = ServerLimits::default();
-    let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
+    let (streams, stopping) = (Arc::clone(&app.streams), ledger.clone());
+    let stop = async {
+        stop_asked(stopping, signals).await;
+        // They would go on for ever; everything else that is under way ends by itself.
+        streams.close();
+    };
+    let report = serve(listener, entry::routes(app), limits, stop).await;
+    streams.settled().await;
     control.abort();
     control::unbind(dir);
     finish(ledger, report).await

@@ -10,6 +10,7 @@ use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::rejection::FieldFault;
 use super::reported_use::ReportedUse;
+use super::review::{ReviewRow, ReviewVerdict};
 use super::scope_map::MapGroup;
 use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
@@ -280,6 +281,44 @@ pub struct ClosedStream {
     pub end: StreamEnd,
 }
 
+/// A decision of one row of a review.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Of which review.
+    pub review: u64,
+    /// Which row.
+    pub row: ReviewRow,
+    /// What is decided.
+    pub verdict: ReviewVerdict,
+    /// Why, if that is said.
+    pub note: Option<PersonalText>,
+}
+
+/// A change of access reviews.
+#[derive(Clone, Debug)]
+pub enum ReviewChange {
+    /// Begin one. Position, root, time and rows are the service's own reading of its log.
+    Open {
+        /// Of which account.
+        account: AccountId,
+        /// What is looked at.
+        position: Position,
+        /// Root of the tree over the records up to there.
+        root: [u8; 32],
+        /// The time that the state is judged at.
+        at: Timestamp,
+        /// How many rows there are.
+        rows: u64,
+    },
+    /// Decide of one row.
+    Decide(Decided),
+    /// End one.
+    Close {
+        /// Which.
+        review: u64,
+    },
+}
+
 /// What a management command wants.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -502,6 +541,8 @@ pub enum Change {
     },
     /// Change gateway tokens.
     Gateway(GatewayChange),
+    /// Change access reviews.
+    Review(ReviewChange),
     /// Carry out a change once: sent again under its key, it is only answered again.
     Once {
         /// The idempotency key, as sent.
@@ -551,6 +592,7 @@ impl Change {
             }
             Self::CreateToken { .. } | Self::ImportTokens { .. } => Op::CreateToken,
             Self::Gateway(change) => change.operation(),
+            Self::Review(_) => Op::ChangeReviews,
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,

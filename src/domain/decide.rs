@@ -18,6 +18,7 @@ mod management;
 mod narrowing;
 mod once;
 mod report;
+mod review;
 mod scope_map;
 mod seal;
 mod tokens;

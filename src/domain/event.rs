@@ -13,6 +13,7 @@ use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::report::ReportFlag;
+use super::review::{ReviewCounts, ReviewRow, ReviewVerdict};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -86,6 +87,9 @@ macro_rules! with_event_types {
             51, 1, HistoryRead;
             52, 1, HistoryStreamOpened;
             53, 1, HistoryStreamClosed;
+            54, 1, AccessReviewOpened;
+            55, 1, AccessReviewDecided;
+            56, 1, AccessReviewClosed;
             58, 1, StateSealed;
             59, 1, LogKeyRotated;
         }
@@ -662,6 +666,54 @@ payload! {
         /// Why it ended.
         end: StreamEnd,
     }
+
+    /// Somebody began to go through what an account's tokens and members may.
+    AccessReviewOpened {
+        /// Its number: 1 for the first of the log, then counting up.
+        review: u64,
+        /// What is looked at: the state at this position.
+        position: Position,
+        /// Root of the tree over the records up to there.
+        root: [u8; 32],
+        /// The time that the state is judged at.
+        at: Timestamp,
+        /// How many rows there are.
+        rows: u64,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// Somebody decided of one row. Nothing changes by it.
+    AccessReviewDecided {
+        /// Of which review.
+        review: u64,
+        /// The position that it looks at.
+        position: Position,
+        /// Root of the tree over the records up to there.
+        root: [u8; 32],
+        /// Which row.
+        row: ReviewRow,
+        /// What was decided.
+        verdict: ReviewVerdict,
+        /// Why; none where nothing is said.
+        note: TextNumber,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A review is over.
+    AccessReviewClosed {
+        /// Which.
+        review: u64,
+        /// The position that it looked at.
+        position: Position,
+        /// Root of the tree over the records up to there.
+        root: [u8; 32],
+        /// How its rows were decided.
+        counts: ReviewCounts,
+        /// By what right, and from where.
+        by: By,
+    }
 }
 
 /// By what right a change was made, or history looked at, with which secret, and from where: what a leaked token did is
@@ -934,6 +986,8 @@ pub enum ManagementOperation {
     Introspect,
     /// Tell of uses afterwards.
     ReportUses,
+    /// Open, decide and close access reviews.
+    ChangeReviews,
 }
 
 impl ManagementOperation {
@@ -963,6 +1017,7 @@ impl ManagementOperation {
             Self::Authorize => "authorize",
             Self::Introspect => "introspect",
             Self::ReportUses => "report_uses",
+            Self::ChangeReviews => "change_reviews",
         }
     }
 }

@@ -125,6 +125,8 @@ pub enum StreamEnd {
     TooSlow,
     /// The log could not be read.
     LogUnreadable,
+    /// All that was asked for was sent.
+    Complete,
 }
 
 impl StreamEnd {
@@ -136,6 +138,7 @@ impl StreamEnd {
             Self::ServiceStopped => "service_stopped",
             Self::TooSlow => "too_slow",
             Self::LogUnreadable => "log_unreadable",
+            Self::Complete => "complete",
         }
     }
 }

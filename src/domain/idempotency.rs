@@ -69,6 +69,8 @@ pub enum AnswerSubject {
     Token(TokenId),
     /// So many tokens from this one on.
     Tokens(TokenId, u64),
+    /// An access review.
+    Review(u64),
 }
 
 /// What is kept of a request that was carried out under a key.

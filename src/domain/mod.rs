@@ -23,6 +23,7 @@ pub mod rejection;
 pub mod report;
 pub mod reported_keys;
 pub mod reported_use;
+pub mod review;
 pub mod scope_map;
 pub mod state;
 pub mod table;

@@ -18,6 +18,8 @@ pub enum Missing {
     Token,
     /// The feature.
     Feature,
+    /// The access review.
+    Review,
 }
 
 impl Missing {
@@ -30,6 +32,7 @@ impl Missing {
             Self::Resource => "resource",
             Self::Token => "token",
             Self::Feature => "feature",
+            Self::Review => "review",
         }
     }
 }
@@ -95,6 +98,8 @@ pub enum Conflict {
     DigestsTaken(Vec<TakenDigest>),
     /// The last operator token that works would be deleted.
     LastOperator,
+    /// The access review is over.
+    ReviewClosed,
     /// The wall clock is not off by more than 60 s: there is nothing to accept.
     ClockAsExpected,
 }
@@ -157,6 +162,7 @@ impl std::fmt::Display for Rejection {
             Self::Conflict(Conflict::ClockAsExpected) => {
                 f.write_str("the wall clock is not off by more than 60 s: there is nothing to accept")
             }
+            Self::Conflict(Conflict::ReviewClosed) => f.write_str("the access review is closed"),
             Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
             Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
             Self::KeyReused => f.write_str("the idempotency key was sent with another request"),

@@ -13,6 +13,7 @@ use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::log_keys::LogKeys;
 use super::reported_keys::Reports;
+use super::review::Reviews;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token, TokenKind};
@@ -63,6 +64,8 @@ pub struct State {
     pub history_reads: Shared<HistoryReads>,
     /// The last seal.
     pub last_seal: Option<LastSeal>,
+    /// Access reviews.
+    pub reviews: Shared<Reviews>,
 }
 
 /// A seal that was recorded.
@@ -176,6 +179,9 @@ impl State {
                 self.history_reads.keep(header.principal, header.recorded_at, &read.asked.shape);
             }
             Event::HistoryRead(_) | Event::HistoryStreamOpened(_) | Event::HistoryStreamClosed(_) => {}
+            Event::AccessReviewOpened(opened) => self.reviews.begin(header, opened),
+            Event::AccessReviewDecided(decided) => self.reviews.decide(decided),
+            Event::AccessReviewClosed(closed) => self.reviews.close(closed),
             _ => self.evolve_account(header, event),
         }
     }
@@ -436,6 +442,9 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::UseReported(e) => &e.by,
         Event::HistoryRead(e) => &e.by,
         Event::HistoryStreamOpened(e) => &e.by,
+        Event::AccessReviewOpened(e) => &e.by,
+        Event::AccessReviewDecided(e) => &e.by,
+        Event::AccessReviewClosed(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

@@ -41,10 +41,12 @@ pub enum TextKind {
     ApplicationName,
     /// Certificate signing request of a certificate.
     SigningRequest,
+    /// What somebody wrote beside a decision.
+    Note,
 }
 
 /// Every kind, in the order of the record format.
-pub const TEXT_KINDS: [TextKind; 9] = [
+pub const TEXT_KINDS: [TextKind; 10] = [
     TextKind::AccountName,
     TextKind::UserName,
     TextKind::Email,
@@ -54,6 +56,7 @@ pub const TEXT_KINDS: [TextKind; 9] = [
     TextKind::Agent,
     TextKind::ApplicationName,
     TextKind::SigningRequest,
+    TextKind::Note,
 ];
 
 impl TextKind {
@@ -69,6 +72,7 @@ impl TextKind {
             Self::Agent => "agent",
             Self::ApplicationName => "application_name",
             Self::SigningRequest => "signing_request",
+            Self::Note => "note",
         }
     }
 }
@@ -78,7 +82,7 @@ impl TextKind {
     /// shown by the client. None for what belongs to no token. Erasing a token's texts goes by it.
     pub fn brought_by(self, header: &Header) -> TokenId {
         match self {
-            Self::TokenName => header.token,
+            Self::TokenName | Self::Note => header.token,
             Self::Address | Self::Agent if header.credential.is_none() => header.token,
             Self::Address | Self::Agent => header.credential,
             _ => TokenId::NONE,

@@ -1,18 +1,21 @@
 //! `/v1/audit/…`: questions over the past, for auditors and operators. Each is a row of
 //! [`QUESTIONS`](crate::audit::questions::QUESTIONS).
 
-use super::entry::{Asked, Query};
-use super::manage::{Answered, authorize_read};
+use super::entry::{Asked, Body, Query};
+use super::fields::Fields;
+use super::manage::{Answered, authorize_read, check_json};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
 use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
+use crate::audit::questions::leak::{HASHED_TOKEN, hashed};
 use crate::audit::questions::{self, AuditError, Question};
 use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, TokenId, UserId};
 use crate::domain::time::Timestamp;
+use crate::domain::token_text::TokenDigest;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -58,9 +61,11 @@ pub async fn answer(app: &App, asked: &Asked, name: &str) -> Answered {
 pub(super) fn look(answer: &Answer) -> HistoryQuery {
     let number = |name: &str| answer.asked.get(name).and_then(Value::as_u64).unwrap_or_default();
     let time = |name: &str| answer.asked.get(name).and_then(Value::as_str).and_then(Timestamp::parse);
+    // Named by its digest, the token is what was found.
+    let found = answer.summary.get("token").and_then(Value::as_u64).unwrap_or_default();
     HistoryQuery::of(answer.question, answer.basis.position)
         .about_account(AccountId(number("account")))
-        .about_token(TokenId(number("token")))
+        .about_token(TokenId(number("token").max(found)))
         .about_user(UserId(number("user")))
         .between(time("from"), time("to"))
 }
@@ -140,4 +145,21 @@ fn csv(answer: &Answer, table: Option<&str>) -> Answered {
         return Err(Box::new(Problem::malformed(format!("table must be one of {}", names.join(", ")))));
     };
     Ok(answer::bytes("text/csv; charset=utf-8", bytes))
+}
+
+/// The leak report of a token whose text is shown in the body: it is hashed at once and goes no further.
+pub async fn leak(app: &App, asked: &Asked, body: Body) -> Answered {
+    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    check_json(asked)?;
+    let mut fields = Fields::parse(&body.read(asked.headers()).await?)?;
+    let token = fields.required("token", Fields::string);
+    let since = fields.required("since", Fields::string);
+    fields.finish()?;
+    let digest = TokenDigest::of(token.as_deref().unwrap_or_default());
+    drop(token);
+    let said = vec![(HASHED_TOKEN.to_owned(), hashed(digest)), ("since".to_owned(), since.unwrap_or_default())];
+    let question = questions::question("leak").ok_or_else(|| Box::new(Problem::not_found("no such question")))?;
+    let answer = ask(app, question, said).await?;
+    app.read_history(asked, &reader, look(&answer)).await?;
+    Ok(answer::json(StatusCode::OK, &answer.to_json()))
 }

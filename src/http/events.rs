@@ -109,19 +109,26 @@ pub(super) fn unreadable(error: &LogError) -> Box<Problem> {
 fn read_query(query: &Query) -> Result<(Filter, Page), Box<Problem>> {
     let mut filter = Filter::default();
     let mut page = Page { after: Position(0), before: None, descending: false, limit: PAGE_DEFAULT };
-    for (index, (key, value)) in query.iter().enumerate() {
-        if query[..index].iter().any(|(other, _)| other == key) {
-            return Err(Box::new(Problem::malformed(format!("{key} is given twice"))));
-        }
+    reject_twice(query)?;
+    for (key, value) in query {
         read_one(key, value, &mut filter, &mut page)
             .map_err(|fault| Box::new(Problem::malformed(format!("{key} {fault}"))))?;
     }
     Ok((filter, page))
 }
 
+/// What is said twice says nothing.
+pub(super) fn reject_twice(query: &Query) -> Result<(), Box<Problem>> {
+    for (index, (key, _)) in query.iter().enumerate() {
+        if query[..index].iter().any(|(other, _)| other == key) {
+            return Err(Box::new(Problem::malformed(format!("{key} is given twice"))));
+        }
+    }
+    Ok(())
+}
+
 fn read_one(key: &str, value: &str, filter: &mut Filter, page: &mut Page) -> Result<(), &'static str> {
     let number = || path::whole_number(value).ok_or("must be a number");
-    let time = || Timestamp::parse(value).ok_or("must be a time such as 2026-03-01T12:00:00Z");
     match key {
         "after" => page.after = Position(number()?),
         "before" => page.before = Some(Position(number()?)),
@@ -133,6 +140,16 @@ fn read_one(key: &str, value: &str, filter: &mut Filter, page: &mut Page) -> Res
                 _ => return Err("must be asc or desc"),
             }
         }
+        _ => return read_filter(key, value, filter),
+    }
+    Ok(())
+}
+
+/// Which events: the same in pages and in streams.
+pub(super) fn read_filter(key: &str, value: &str, filter: &mut Filter) -> Result<(), &'static str> {
+    let number = || path::whole_number(value).ok_or("must be a number");
+    let time = || Timestamp::parse(value).ok_or("must be a time such as 2026-03-01T12:00:00Z");
+    match key {
         "account" => filter.account = Some(AccountId(number()?)),
         "token" => filter.token = Some(TokenId(number()?)),
         "type" if EVENT_TYPES.iter().any(|(_, _, name)| *name == value) => filter.type_name = Some(value.to_owned()),

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod bearer;
 pub mod consumer;
 pub mod entry;
+pub mod event_stream;
 pub mod events;
 pub mod fields;
 pub mod gateway;
@@ -50,6 +51,8 @@ pub struct App {
     /// Where questions about the past are answered.
     desk: audit::Desk,
     archives: Archives,
+    /// Streams of events.
+    pub streams: Arc<event_stream::Streams>,
     /// What the gateway check needs.
     pub gateway: Arc<gateway::map_in_force::Gateway>,
     /// Whether hash tiles and proofs are for everybody.
@@ -67,6 +70,7 @@ impl App {
             metrics: Arc::new(ops::Metrics::default()),
             desk: audit::Desk::default(),
             archives: Archives::default(),
+            streams: Arc::default(),
             gateway: Arc::default(),
             public_tiles: false,
         }
@@ -90,15 +94,26 @@ impl App {
         ask: impl FnOnce(&Archive) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (archives, sources) = (self.archives.clone(), self.ledger.sources().await);
-        match tokio::task::spawn_blocking(move || archives.with(sources, ask)).await {
-            Ok(asked) => asked,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        on_a_thread(move || archives.with(sources, ask)).await
+    }
+
+    /// With other limits of streams.
+    #[must_use]
+    pub fn with_streams(self, limits: event_stream::StreamLimits) -> Self {
+        Self { streams: Arc::new(event_stream::Streams::new(limits)), ..self }
     }
 
     /// The client's request id when it is a UUID, else one of our own.
     fn request_id(&self, headers: &warp::http::HeaderMap) -> RequestId {
         let sent = headers.get("x-request-id").and_then(|value| RequestId::parse(value.to_str().ok()?));
         sent.unwrap_or_else(|| RequestId(self.entropy.lock().bytes_16()))
+    }
+}
+
+/// Does what blocks on a thread of its own.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

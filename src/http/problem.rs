@@ -66,6 +66,11 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "too-many-questions",
         "As many questions about the past as the service answers at once are being answered. Ask again.",
     ),
+    ("review-closed", "The access review is closed: what it decided stands. Open another one."),
+    (
+        "too-many-streams",
+        "As many streams of events as the service keeps open are open. Come again after Retry-After, or read /v1/events.",
+    ),
     ("log-unreadable", "The log could not be read. The operator finds the reason in the service's own log."),
     ("malformed-request", "The request cannot be understood; the detail says which part of it."),
     ("method-not-allowed", "There is something at this path, but not for this method; Allow names the methods."),

@@ -119,6 +119,10 @@ impl Shared {
         Position(*self.folded.borrow())
     }
 
+    pub fn follow_folded(&self) -> watch::Receiver<u64> {
+        self.folded.subscribe()
+    }
+
     pub fn set_folded(&self, position: Position) {
         self.folded.send_replace(position.0);
     }

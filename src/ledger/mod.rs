@@ -32,7 +32,7 @@ mod writer;
 pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
 pub use handle::{Ledger, OpenLedger, Settings, View};
 pub use sources::Sources;
-pub use unrecorded_reads::{Looked, UNRECORDED_SHAPES_MAX};
+pub use unrecorded_reads::{Looked, Opened, UNRECORDED_SHAPES_MAX};
 pub use writer::Counters;
 
 // Rooms above read log and history through these, and never name the rooms these are from.

@@ -2,17 +2,19 @@
 //! counted here, and recorded by the writer as soon as it records again. Lost when the process is killed: the next
 //! `RecordingStarted` says that the run before did not end in order.
 
+use super::Reply;
 use super::handle::{Ledger, Shared};
-use super::{Reply, Unavailable};
 use crate::domain::command::{Actor, Change, ClosedStream, Command, Origin, UnrecordedReads};
+use crate::domain::decide::Answer;
 use crate::domain::history_read::{CountedReads, HistoryQuery, ReadShape};
-use crate::domain::ids::TokenId;
+use crate::domain::ids::{Position, TokenId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Principal;
 use crate::domain::token_text::TokenDigest;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 /// Different readers and shapes that are counted apart; what is more is counted as one, of no reader.
 pub const UNRECORDED_SHAPES_MAX: usize = 1_000;
@@ -113,6 +115,17 @@ pub(super) fn is_look(command: &Command) -> bool {
     matches!(command, Command::Manage(_, change) if matches!(**change, Change::ReadHistory(_) | Change::OpenStream(_) | Change::CloseStream(_)))
 }
 
+/// What became of the opening of a stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Opened {
+    /// It is in the log, here.
+    Recorded(Position),
+    /// Nothing can be recorded now: it is counted as a look.
+    Counted,
+    /// The token may not, any more.
+    Refused(Box<Reply>),
+}
+
 impl Shared {
     fn count_look(&self, token: TokenId, asked: &HistoryQuery, at: Timestamp) -> Looked {
         self.unrecorded.count(token, asked, at);
@@ -138,16 +151,49 @@ impl Ledger {
         let change = Change::ReadHistory(Box::new(asked.clone()));
         match self.submit(Command::Manage(Actor::Bearer(digest), Box::new(change)), origin).await {
             Ok(reply) => looked(reply),
-            Err(Unavailable::Busy | Unavailable::NotRecording | Unavailable::DiskFull | Unavailable::ClockBehind) => {
-                self.shared.count_look(token, &asked, self.clock.now())
+            Err(_) => self.shared.count_look(token, &asked, self.clock.now()),
+        }
+    }
+}
+
+impl Ledger {
+    /// Records that whoever shows this digest follows the log from here on. In an outage that is counted as a look.
+    pub async fn open_stream(
+        &self,
+        (digest, token): (TokenDigest, TokenId),
+        asked: HistoryQuery,
+        origin: Origin,
+    ) -> Opened {
+        let change = Change::OpenStream(Box::new(asked.clone()));
+        match self.submit(Command::Manage(Actor::Bearer(digest), Box::new(change)), origin).await {
+            Ok(reply) => match reply.position {
+                Some(position) if !matches!(reply.answer, Answer::Rejected(_)) => Opened::Recorded(position),
+                _ => Opened::Refused(Box::new(reply)),
+            },
+            Err(_) => {
+                self.shared.count_look(token, &asked, self.clock.now());
+                Opened::Counted
             }
         }
+    }
+
+    /// Records that a stream has ended. In an outage it is kept for afterwards.
+    pub async fn close_stream(&self, closed: ClosedStream) {
+        let command = Command::Manage(Actor::Init, Box::new(Change::CloseStream(closed)));
+        if self.submit(command, Origin::default()).await.is_err() {
+            self.shared.unrecorded.keep_closed(closed);
+        }
+    }
+
+    /// The last position that the read models show, as it grows.
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.shared.follow_folded()
     }
 }
 
 fn looked(reply: Reply) -> Looked {
     match reply.answer {
-        crate::domain::decide::Answer::Rejected(_) => Looked::Refused(Box::new(reply)),
+        Answer::Rejected(_) => Looked::Refused(Box::new(reply)),
         _ => Looked::Recorded,
     }
 }
@@ -155,7 +201,6 @@ fn looked(reply: Reply) -> Looked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::Position;
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(seconds)

@@ -13,6 +13,7 @@ use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::log_keys::LogKeys;
 use crate::domain::reported_keys::Generation;
+use crate::domain::review::Reviews;
 use crate::domain::state::{LastSeal, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
@@ -71,6 +72,7 @@ struct Service {
     kept_keys: Shared<KeptKeys>,
     history_reads: Shared<HistoryReads>,
     last_seal: Option<LastSeal>,
+    reviews: Shared<Reviews>,
     runs: u64,
 }
 
@@ -91,6 +93,7 @@ impl Service {
             kept_keys,
             history_reads,
             last_seal,
+            reviews,
             accounts: _,
             users: _,
             resources: _,
@@ -112,6 +115,7 @@ impl Service {
             kept_keys: kept_keys.clone(),
             history_reads: history_reads.clone(),
             last_seal: *last_seal,
+            reviews: reviews.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -124,7 +128,7 @@ impl Service {
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
-        state.history_reads = self.history_reads;
+        (state.history_reads, state.reviews) = (self.history_reads, self.reviews);
         (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;

@@ -60,6 +60,9 @@ pub fn is_change(event: &Event) -> bool {
             | Event::HistoryRead(_)
             | Event::HistoryStreamOpened(_)
             | Event::HistoryStreamClosed(_)
+            | Event::AccessReviewOpened(_)
+            | Event::AccessReviewDecided(_)
+            | Event::AccessReviewClosed(_)
     )
 }
 

@@ -17,6 +17,7 @@ use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::TokenKind;
 use token_ledger::domain::token_text::{TokenDigest, TokenSecret};
 use token_ledger::entropy::Entropy;
+use token_ledger::http::event_stream::StreamLimits;
 use token_ledger::http::gateway::map_in_force::{CheckedMap, Gateway};
 use token_ledger::http::server::{ServerLimits, serve};
 use token_ledger::http::{App, entry};
@@ -89,13 +90,19 @@ fn begin(dir: &DataDir, clock: &Clock) -> String {
 }
 
 /// Serves the ledger of a directory on an address of its own.
-async fn open(dir: &DataDir, clock: &Clock, auth_failures_per_hour: u32) -> (Ledger, SocketAddr) {
+async fn open(
+    dir: &DataDir,
+    clock: &Clock,
+    auth_failures_per_hour: u32,
+    streams: StreamLimits,
+) -> (Ledger, SocketAddr) {
     let ledger = Ledger::start(dir, clock.clone(), Entropy::system(), Settings::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let guard = Arc::new(Gateway::new(vec!["127.0.0.1/32".parse().unwrap()]));
     guard.put_in_force(&ledger, &CheckedMap::built_in().unwrap()).await.unwrap();
-    let app = App::new(ledger.clone(), Entropy::system(), auth_failures_per_hour).with_gateway(guard);
+    let app =
+        App::new(ledger.clone(), Entropy::system(), auth_failures_per_hour).with_gateway(guard).with_streams(streams);
     tokio::spawn(serve(listener, entry::routes(app), ServerLimits::default(), std::future::pending()));
     (ledger, address)
 }
@@ -107,21 +114,29 @@ impl House {
     }
 
     pub async fn with_failure_limit(auth_failures_per_hour: u32) -> Self {
-        let mut house = Self::unfurnished(auth_failures_per_hour).await;
+        Self::furnished(auth_failures_per_hour, StreamLimits::default()).await
+    }
+
+    pub async fn with_streams(streams: StreamLimits) -> Self {
+        Self::furnished(0, streams).await
+    }
+
+    async fn furnished(auth_failures_per_hour: u32, streams: StreamLimits) -> Self {
+        let mut house = Self::unfurnished(auth_failures_per_hour, streams).await;
         house.furnish_people().await;
         house.furnish_resources().await;
         house.furnish_tokens().await;
         house
     }
 
-    async fn unfurnished(auth_failures_per_hour: u32) -> Self {
+    async fn unfurnished(auth_failures_per_hour: u32, streams: StreamLimits) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temporary.path().join("ledger"));
         let clock = Clock::manual(Timestamp::from_seconds(START));
         let mut entropy = Entropy::system();
         let unknown = TokenSecret::from_random(TokenKind::Account, &entropy.bytes_32()).reveal_once();
         let operator = begin(&dir, &clock);
-        let (ledger, address) = open(&dir, &clock, auth_failures_per_hour).await;
+        let (ledger, address) = open(&dir, &clock, auth_failures_per_hour, streams).await;
         let later = || ids_later("");
         Self {
             address,
@@ -225,7 +240,7 @@ impl House {
         if views_are_lost {
             std::fs::remove_file(dir.views()).unwrap();
         }
-        (self.ledger, self.address) = open(&dir, &self.clock, 0).await;
+        (self.ledger, self.address) = open(&dir, &self.clock, 0, StreamLimits::default()).await;
     }
 
     /// Goes on with what a crash at this moment leaves: the files as they are, the run not ended.
@@ -241,7 +256,7 @@ impl House {
                 std::fs::copy(entry.path(), after.path().join(name)).unwrap();
             }
         }
-        (self.ledger, self.address) = open(&after, &self.clock, 0).await;
+        (self.ledger, self.address) = open(&after, &self.clock, 0, StreamLimits::default()).await;
     }
 
     /// Moves the clock.

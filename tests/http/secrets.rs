@@ -57,6 +57,8 @@ fn readable_paths(house: &House) -> Vec<String> {
     let mut paths = BTreeSet::new();
     for (template, _, _) in OPERATIONS.iter().filter(|(_, method, _)| *method == "GET") {
         let path = ids.iter().fold((*template).to_owned(), |path, (variable, id)| path.replace(variable, id));
+        // A stream that ends by itself.
+        let path = if template.ends_with("/stream") { format!("{path}?after=0&before=60") } else { path };
         paths.extend(tokens.iter().map(|token| path.replace("{token}", &token.to_string())));
     }
     paths.into_iter().collect()

@@ -103,6 +103,10 @@ impl Told {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
         let told = Self { status, headers, body: Vec::new() };
+        if told.header("transfer-encoding") == Some("chunked") {
+            let (body, length) = dechunked(&bytes[end + 4..])?;
+            return Some((Self { body, ..told }, end + 4 + length));
+        }
         let length = told.header("content-length").map_or(0, |length| length.parse().unwrap());
         let body = bytes.get(end + 4..end + 4 + length)?.to_vec();
         Some((Self { body, ..told }, end + 4 + length))
@@ -142,6 +146,21 @@ impl Told {
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{} {:?}", String::from_utf8_lossy(&self.body), self.headers);
         self
+    }
+}
+
+/// The body inside of chunks (RFC 9112 section 7.1), and how many bytes they take; none until the last has come.
+fn dechunked(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let line = bytes[at..].windows(2).position(|window| window == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[at..at + line]).unwrap(), 16).unwrap();
+        let start = at + line + 2;
+        body.extend_from_slice(bytes.get(start..start + size)?);
+        at = start + size + 2;
+        if size == 0 {
+            return bytes.get(start..at).map(|_| (body, at));
+        }
     }
 }
 

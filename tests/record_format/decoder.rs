@@ -21,6 +21,7 @@ use token_ledger::domain::gateway::GatewayRight;
 use token_ledger::domain::history_read::StreamEnd;
 use token_ledger::domain::idempotency::AnswerSubject;
 use token_ledger::domain::report::ReportFlag;
+use token_ledger::domain::review::{ReviewRow, ReviewVerdict};
 use token_ledger::domain::text::{Subject, TextKind};
 use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::log::codec::{decode, is_canonical};
@@ -114,6 +115,8 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         ReportFlag,
         ResourceFacts,
         Route,
+        ReviewRow,
+        ReviewVerdict,
         StreamEnd,
         Subject,
         Target,

@@ -13,8 +13,19 @@ use token_ledger::log::codec::{ENVELOPE_BYTES, encode};
 use wincode::config::{Configuration, Deserialize as _, Serialize as _};
 
 /// Payload fields that are arrays of bytes: JSON shows them in hexadecimal.
-const BYTE_FIELDS: [&str; 10] =
-    ["request", "commitment", "digest", "hint", "hash", "key", "network", "content", "streams_root", "state_root"];
+const BYTE_FIELDS: [&str; 11] = [
+    "request",
+    "commitment",
+    "digest",
+    "hint",
+    "hash",
+    "key",
+    "network",
+    "content",
+    "streams_root",
+    "state_root",
+    "root",
+];
 
 /// The default of wincode is fixed-width numbers: the variable ones have to be asked for.
 macro_rules! varint {

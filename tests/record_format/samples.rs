@@ -10,6 +10,7 @@ use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
 use token_ledger::domain::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::review::{ReviewCounts, ReviewRow, ReviewVerdict};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -44,6 +45,7 @@ pub fn samples() -> Vec<Sample> {
     samples.reports();
     samples.idempotency();
     samples.history_reads();
+    samples.reviews();
     samples.headers();
     samples.0
 }
@@ -394,10 +396,25 @@ impl Samples {
         self.add("history_read_counted", header, HistoryRead { asked, counted, by });
         let asked = HistoryQuery { through: Position::NONE, ..most };
         self.add("history_stream_opened", header, HistoryStreamOpened { asked, by: operator() });
-        for (end, sent) in variants::<StreamEnd>().into_iter().zip([0, 1, 250, 251, 65_536]) {
+        for (end, sent) in variants::<StreamEnd>().into_iter().zip([0, 1, 250, 251, 65_536, 70_000]) {
             let closed = HistoryStreamClosed { opened: Position(41), through: Position(70_000), sent, end };
             self.add(format!("history_stream_closed_{end:?}"), header, closed);
         }
+    }
+
+    fn reviews(&mut self) {
+        let (position, root) = (Position(70_000), counted_from(0x20));
+        let opened = AccessReviewOpened { review: 1, position, root, at: NOW, rows: 251, by: operator() };
+        self.add("access_review_opened", by_operator(of_account()), opened);
+        let rows = [ReviewRow::Token(TokenId(9)), ReviewRow::Member(UserId(3)), ReviewRow::Token(TokenId(70_000))];
+        for (verdict, row) in variants::<ReviewVerdict>().into_iter().zip(rows) {
+            let note = if verdict == ReviewVerdict::Keep { TextNumber::NONE } else { TextNumber(41) };
+            let decided = AccessReviewDecided { review: 1, position, root, row, verdict, note, by: operator() };
+            self.add(format!("access_review_decided_{verdict:?}"), by_operator(of_token()), decided);
+        }
+        let counts = ReviewCounts { kept: 250, narrowed: 251, deleted: 0, undecided: 65_536 };
+        let closed = AccessReviewClosed { review: 1, position, root, counts, by: operator() };
+        self.add("access_review_closed", by_operator(of_account()), closed);
     }
 
     /// The same small event under every kind of header.
@@ -448,6 +465,7 @@ fn with_numbers(subject: AnswerSubject, number: u8) -> AnswerSubject {
         AnswerSubject::Member(..) => AnswerSubject::Member(AccountId(number), UserId(number + 70_000)),
         AnswerSubject::Resource(_) => AnswerSubject::Resource(ResourceId(number)),
         AnswerSubject::Token(_) => AnswerSubject::Token(TokenId(number)),
+        AnswerSubject::Review(_) => AnswerSubject::Review(number),
         AnswerSubject::Tokens(..) => AnswerSubject::Tokens(TokenId(number), number + 70_000),
     }
 }

@@ -9,7 +9,7 @@ use token_ledger::cli::remote::table::{Noun, Place, Shows, Verb};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// Calls that programs make, not people.
-const NOT_FOR_PEOPLE: [Operation; 2] = [Operation::Authorize, Operation::ReportUses];
+const NOT_FOR_PEOPLE: [Operation; 3] = [Operation::Authorize, Operation::ReportUses, Operation::StreamEvents];
 
 fn verbs() -> impl Iterator<Item = (&'static Noun, &'static Verb)> {
     NOUNS.iter().flat_map(|noun| noun.verbs.iter().map(move |verb| (noun, verb)))

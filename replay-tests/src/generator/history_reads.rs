@@ -1,10 +1,12 @@
 //! Looks at history, and streams of it: by staff, by others, and told by the service.
 
 use super::Generator;
-use token_ledger::domain::command::{Change, ClosedStream, UnrecordedReads};
+use token_ledger::domain::command::{Change, ClosedStream, Decided, ReviewChange, UnrecordedReads};
 use token_ledger::domain::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use token_ledger::domain::ids::{Position, TokenId};
+use token_ledger::domain::review::{ReviewRow, ReviewVerdict};
 use token_ledger::domain::state::State;
+use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::token::TokenKind;
 
 impl Generator {
@@ -47,5 +49,38 @@ impl Generator {
     fn unrecorded(&mut self, state: &State) -> UnrecordedReads {
         let counted = CountedReads { reads: 1 + self.random.below(9), first: self.now, last: self.now };
         UnrecordedReads { token: self.staff(state), asked: self.history_query(state), counted }
+    }
+
+    /// Reviews of few numbers, so that some are open, some closed and some never were.
+    pub(super) fn review(&mut self, state: &State) -> Change {
+        let last = state.reviews.next_number();
+        let number = if self.random.percent(85) {
+            last.saturating_sub(1 + self.random.below(2))
+        } else {
+            1 + self.random.below(last)
+        };
+        let change = match self.random.below(5) {
+            0 => ReviewChange::Close { review: number },
+            1 => ReviewChange::Open {
+                account: self.account(state),
+                position: Position(self.random.below(state.head.0 + 2)),
+                root: self.random.bytes_32(),
+                at: self.now,
+                rows: self.random.below(9),
+            },
+            _ => {
+                let row = match self.random.percent(70) {
+                    true => ReviewRow::Token(TokenId(self.number(state.tokens.len()))),
+                    false => ReviewRow::Member(self.user(state)),
+                };
+                let verdict = *self.random.pick(&[ReviewVerdict::Keep, ReviewVerdict::Narrow, ReviewVerdict::Delete]);
+                let note = self
+                    .random
+                    .percent(60)
+                    .then(|| PersonalText::new(["old", "unused since May", " "][self.random.below(3) as usize]));
+                ReviewChange::Decide(Decided { review: number, row, verdict, note })
+            }
+        };
+        Change::Review(change)
     }
 }

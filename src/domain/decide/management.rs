@@ -4,7 +4,7 @@ use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
-use super::{directory, erasure, gateway, history_read, imports, log_key, once, scope_map, seal, tokens};
+use super::{directory, erasure, gateway, history_read, imports, log_key, once, review, scope_map, seal, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -46,6 +46,8 @@ pub enum Subject {
     },
     /// So many tokens from this one on.
     Tokens(TokenId, u64),
+    /// An access review.
+    Review(u64),
 }
 
 /// A change that was carried out.
@@ -259,6 +261,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         }
         Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
         Change::Gateway(change) => gateway::rule(deciding, texts, change),
+        Change::Review(change) => review::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }

@@ -67,6 +67,7 @@ impl From<Subject> for AnswerSubject {
             Subject::Resource(resource) => Self::Resource(resource),
             Subject::Token(token) => Self::Token(token),
             Subject::Tokens(first, count) => Self::Tokens(first, count),
+            Subject::Review(review) => Self::Review(review),
         }
     }
 }
@@ -81,6 +82,7 @@ impl From<AnswerSubject> for Subject {
             AnswerSubject::Resource(resource) => Self::Resource(resource),
             AnswerSubject::Token(token) => Self::Token(token),
             AnswerSubject::Tokens(first, count) => Self::Tokens(first, count),
+            AnswerSubject::Review(review) => Self::Review(review),
         }
     }
 }

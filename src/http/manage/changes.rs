@@ -54,7 +54,11 @@ async fn shown(app: &App, carried: &Carried) -> Answered {
                 (shapes::member(view, user, member), Some(member.version.0))
             }
             DoneSubject::Resource(id) => (shapes::resource(view, state.resources.get(id.0)?), None),
-            DoneSubject::Service | DoneSubject::Token(_) | DoneSubject::Tokens(..) | DoneSubject::Texts { .. } => {
+            DoneSubject::Review(_)
+            | DoneSubject::Service
+            | DoneSubject::Token(_)
+            | DoneSubject::Tokens(..)
+            | DoneSubject::Texts { .. } => {
                 return None;
             }
         })

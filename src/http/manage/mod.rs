@@ -12,6 +12,7 @@ mod idempotency;
 mod imports;
 pub mod past;
 pub mod reads;
+mod reviews;
 mod tokens;
 
 use super::answer::{self, Reply};
@@ -73,6 +74,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::DeleteStaffToken => tokens::answer(app, asked, operation, variables, body).await,
         Op::EraseUserTexts | Op::EraseAccountTokenTexts | Op::EraseUserTokenTexts => {
             erasure::answer(app, asked, operation, variables).await
+        }
+        Op::OpenReview | Op::DecideReview | Op::CloseReview => {
+            reviews::answer(app, asked, operation, variables, body).await
         }
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
@@ -290,6 +294,7 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
             "clock-as-expected",
             "the wall clock is not off by more than 60 s: there is nothing to accept".to_owned(),
         ),
+        Conflict::ReviewClosed => problem("review-closed", "this access review is closed; open another one".to_owned()),
         Conflict::LastOperator => problem(
             "last-operator",
             "this is the last operator token that works; create another one before deleting it".to_owned(),
