@@ -70,6 +70,7 @@ REASONS = [
         r"created_at .*future",
         r"group must be a known scope group",
         r"required_scope must be a scope",
+        r"the old size \d+ is larger",
     )
 ]
 
