@@ -142,7 +142,11 @@ fn a_signed_head_whose_checkpoint_was_not_stored_is_signed_when_asked_again() {
     for (gone, left) in [(head.size.0, Some(before)), (0, None)] {
         connection.execute("DELETE FROM checkpoints WHERE size >= ?1", [gone as i64]).expect("gone");
         assert_eq!(file.latest().expect("readable"), left);
-        assert_eq!(file.sign(head, &signers).expect("signed again"), first, "the same size is never signed with another text");
+        assert_eq!(
+            file.sign(head, &signers).expect("signed again"),
+            first,
+            "the same size is never signed with another text"
+        );
     }
     Checkpoint::verify(&first, &vkey).expect("it verifies");
 }

@@ -247,13 +247,8 @@ impl Export<'_> {
         if let Some(above) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(above).map_err(io)?;
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)
-            .map_err(io)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(io)?;
         file.write_all(bytes).map_err(io)?;
         // The two that say what the others are, by themselves; the others are synced together.
         if name == Path::new(CHECKPOINT) || name == Path::new(VKEYS) {

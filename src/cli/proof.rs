@@ -179,7 +179,10 @@ fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     if arguments.json {
         println!("{}", json!({ "origin": checkpoint.origin, "position": position, "size": checkpoint.size }));
     } else {
-        println!("The record is at position {position} of {}, in its signed tree of size {}.", checkpoint.origin, checkpoint.size);
+        println!(
+            "The record is at position {position} of {}, in its signed tree of size {}.",
+            checkpoint.origin, checkpoint.size
+        );
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod directory;
 mod draft;
 mod erasure;
 mod gateway;
+mod history_read;
 mod imports;
 mod log_key;
 mod management;
@@ -18,6 +19,7 @@ mod narrowing;
 mod once;
 mod report;
 mod scope_map;
+mod seal;
 mod tokens;
 mod totals;
 

@@ -14,6 +14,7 @@ pub mod decide;
 pub mod directory;
 pub mod event;
 pub mod gateway;
+pub mod history_read;
 pub mod idempotency;
 pub mod ids;
 pub mod log_keys;

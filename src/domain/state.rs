@@ -8,6 +8,7 @@ mod touch;
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenUsed};
+use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::log_keys::LogKeys;
@@ -58,6 +59,21 @@ pub struct State {
     pub kept_keys: Shared<KeptKeys>,
     /// Keys of lines that gateways reported.
     pub reports: Shared<Reports>,
+    /// Looks at history that are recorded in the running minute.
+    pub history_reads: Shared<HistoryReads>,
+    /// The last seal.
+    pub last_seal: Option<LastSeal>,
+}
+
+/// A seal that was recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastSeal {
+    /// The position it is about.
+    pub at: Position,
+    /// Its own record.
+    pub record: Position,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -136,6 +152,10 @@ impl State {
             | Event::RecordingStopped(_)
             | Event::LogContinued(_)
             | Event::LogKeyRotated(_) => self.evolve_service(event),
+            Event::StateSealed(sealed) => {
+                let (record, recorded_at) = (self.head, header.recorded_at);
+                self.last_seal = Some(LastSeal { at: sealed.at_position, record, recorded_at });
+            }
             Event::RecordingResumed(_) | Event::ClockStepped(_) | Event::ScopeMapRejected(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
@@ -152,6 +172,10 @@ impl State {
                 self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
             }
             Event::UseReported(line) => self.reports.keep(header.credential, line, self.head),
+            Event::HistoryRead(read) if read.counted.is_none() => {
+                self.history_reads.keep(header.principal, header.recorded_at, &read.asked.shape);
+            }
+            Event::HistoryRead(_) | Event::HistoryStreamOpened(_) | Event::HistoryStreamClosed(_) => {}
             _ => self.evolve_account(header, event),
         }
     }
@@ -161,9 +185,10 @@ impl State {
         self.last_recorded_at = header.recorded_at;
         if let Some(account) = self.accounts.get_mut(header.account.0) {
             account.stream_number = header.account_number;
+            account.last_record = self.head;
         }
         if let Some(token) = self.tokens.get_mut(header.token.0) {
-            token.set_stream_number(header.account, header.token_number);
+            token.set_stream_number(header.account, header.token_number, self.head);
         }
     }
 
@@ -267,6 +292,7 @@ impl State {
                     updated_at: at,
                     version: Version(1),
                     stream_number: header.account_number,
+                    last_record: self.head,
                 },
             ),
             _ => {}
@@ -369,12 +395,13 @@ impl State {
     }
 }
 
-/// The right under which a change was made; none for events that are no changes.
+/// The right under which a change was made, or history looked at; none for events that are neither.
 pub fn authority_of(event: &Event) -> Option<Authority> {
     by_of(event).map(|by| by.authority)
 }
 
-/// By what right, with which secret and from where a change was made; none for events that are no changes.
+/// By what right, with which secret and from where a change was made, or history looked at; none for events that are
+/// neither.
 pub fn by_of(event: &Event) -> Option<&By> {
     Some(match event {
         Event::PersonalDataErased(e) => &e.by,
@@ -400,6 +427,8 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::GatewayRightsChanged(e) => &e.by,
         Event::TokenConditionsChanged(e) => &e.by,
         Event::UseReported(e) => &e.by,
+        Event::HistoryRead(e) => &e.by,
+        Event::HistoryStreamOpened(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

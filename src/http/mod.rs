@@ -17,6 +17,7 @@ pub mod events;
 pub mod fields;
 pub mod gateway;
 pub mod gateway_api;
+pub mod history_reads;
 pub mod manage;
 pub mod operations;
 pub mod ops;
@@ -30,9 +31,11 @@ pub mod shapes;
 pub mod strict_json;
 pub mod tlog;
 
+use crate::audit::archive::Archive;
+use crate::audit::archives::Archives;
 use crate::domain::ids::RequestId;
 use crate::entropy::Entropy;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LogError};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -46,6 +49,7 @@ pub struct App {
     metrics: Arc<ops::Metrics>,
     /// Where questions about the past are answered.
     desk: audit::Desk,
+    archives: Archives,
     /// What the gateway check needs.
     pub gateway: Arc<gateway::map_in_force::Gateway>,
     /// Whether hash tiles and proofs are for everybody.
@@ -62,6 +66,7 @@ impl App {
             failures: Arc::new(bearer::FailureLimiter::new(auth_failures_per_hour)),
             metrics: Arc::new(ops::Metrics::default()),
             desk: audit::Desk::default(),
+            archives: Archives::default(),
             gateway: Arc::default(),
             public_tiles: false,
         }
@@ -77,6 +82,18 @@ impl App {
     #[must_use]
     pub fn with_gateway(self, gateway: Arc<gateway::map_in_force::Gateway>) -> Self {
         Self { gateway, ..self }
+    }
+
+    /// Asks about the past on a thread of its own: everything that was committed when this was called.
+    async fn with_archive<T: Send + 'static, E: From<LogError> + Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Archive) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (archives, sources) = (self.archives.clone(), self.ledger.sources().await);
+        match tokio::task::spawn_blocking(move || archives.with(sources, ask)).await {
+            Ok(asked) => asked,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 
     /// The client's request id when it is a UUID, else one of our own.

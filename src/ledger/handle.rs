@@ -4,12 +4,13 @@ use super::Reply;
 use super::anchor::{self, Anchor};
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
-use super::core::{Core, SharedDigests};
+use super::core::{Core, SharedDigests, SharedKnown};
 use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
 use super::rotation;
 use super::signer::{self, Unsigned};
+use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
@@ -18,15 +19,17 @@ use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
+use crate::log::key_file::KeyFile;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::request_digest::RequestDigests;
-use crate::log::key_file::KeyFile;
 use crate::log::signed_head::{HeadFile, SignedHead, check_before_start};
 use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
+use crate::projections::index::SEGMENT_EVENTS;
+use crate::projections::index::tail::Tail;
 use crate::projections::rebuild::{self, Loaded};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -41,6 +44,8 @@ pub struct Settings {
     pub queue_max: usize,
     /// Records between two snapshots.
     pub snapshot_events: u64,
+    /// Records between two seals; 0: none is made.
+    pub seal_events: u64,
     /// Commands that must wait before the writer is woken for them. Above 1, whoever runs the callers calls
     /// [`Ledger::hand_over`] whenever it has nothing else to do: then a burst of requests is one commit, not one
     /// commit for its first and another for its rest, and nobody waits for a timer.
@@ -49,6 +54,8 @@ pub struct Settings {
     pub low_water_bytes: u64,
     /// Bytes of the ballast that is kept for deletions on a full disk; 0: none. `serve` sets it.
     pub ballast_bytes: u64,
+    /// Positions of a segment of the index: a power of two. Segments of another size are made anew. 0: none is made.
+    pub index_segment_events: u64,
 }
 
 impl Default for Settings {
@@ -56,9 +63,11 @@ impl Default for Settings {
         Self {
             queue_max: 1_024,
             snapshot_events: 250_000,
+            seal_events: 10_000,
             wake_at: 1,
             low_water_bytes: LOW_WATER_BYTES,
             ballast_bytes: 0,
+            index_segment_events: SEGMENT_EVENTS,
         }
     }
 }
@@ -76,12 +85,14 @@ pub(super) struct Shared {
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     pub space: Space,
+    pub unrecorded: Unrecorded,
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
     pub anchor: Option<anchor::Keeper>,
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
+    known: SharedKnown,
     head: AtomicU64,
     folded: watch::Sender<u64>,
     /// The last wish to move history that was answered, see [`Feed::want_history`].
@@ -184,11 +195,11 @@ impl Shared {
 /// A running ledger. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
-    clock: Clock,
+    pub(super) clock: Clock,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
     /// Held while the signing key is changed.
     rotation: Arc<tokio::sync::Mutex<()>>,
@@ -274,6 +285,8 @@ impl OpenLedger {
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
         let Self { core, mut loaded, mut head_file, requests, dir, clock, anchor } = self;
         fill_history(&dir, &mut loaded);
+        let (folded, events) = (loaded.projections.position, settings.index_segment_events);
+        loaded.projections.index = (events > 0).then(|| Tail::after(folded, events));
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
         let (checkpoint, signed_size) = match head_file.sign(signed, &core.state().log_signers()) {
@@ -297,11 +310,13 @@ impl OpenLedger {
             unsigned: Unsigned::after(signed_size),
             checkpoint: RwLock::new(checkpoint.map(Into::into)),
             space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
+            unrecorded: Unrecorded::default(),
             closing: Closing::default(),
             clock_state: Mutex::default(),
             anchor: anchor_path.map(anchor::Keeper::new),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
+            known: core.known(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
             history_moved: watch::Sender::new(0),
@@ -361,6 +376,11 @@ impl Ledger {
     /// Whether a digest is a token's, of any kind and state. Asks nobody.
     pub fn knows(&self, digest: &TokenDigest) -> bool {
         self.shared.digests.read().contains_key(digest)
+    }
+
+    /// Whether a digest may be a token's: false is certain. For whoever asks the writer next, who knows. Asks nobody.
+    pub fn may_know(&self, digest: &TokenDigest) -> bool {
+        self.shared.known.read().may_have(digest)
     }
 
     /// Looks at the read models as of a position at or after the head committed when this was called.
@@ -436,6 +456,10 @@ impl Ledger {
     /// Texts by number.
     pub fn texts(&self) -> &TextReader {
         &self.shared.texts
+    }
+
+    pub(super) fn shared_texts(&self) -> Arc<TextReader> {
+        Arc::clone(&self.shared.texts)
     }
 
     /// Digest of what was sent under an idempotency key: its method, its path and query, its body.

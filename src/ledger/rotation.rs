@@ -93,12 +93,7 @@ fn command(uid: u32, log_vkey: &str, overlap_seconds: u64) -> Command {
 
 impl OpenLedger {
     /// Changes the key, where no server runs, and signs the head with the new one.
-    pub fn rotate_key(
-        self,
-        uid: u32,
-        overlap_seconds: u64,
-        mut entropy: Entropy,
-    ) -> Result<Rotated, RotationError> {
+    pub fn rotate_key(self, uid: u32, overlap_seconds: u64, mut entropy: Entropy) -> Result<Rotated, RotationError> {
         let (dir, origin) = (self.dir().clone(), self.origin().to_owned());
         let log_vkey = add_key(&dir, &origin, &mut entropy)?;
         let reply = self.execute(command(uid, &log_vkey, overlap_seconds), Origin::default())?;
