@@ -65,6 +65,8 @@ mod shapes;
 mod shipped_gateways;
 #[path = "http/status_table.rs"]
 mod status_table;
+#[path = "http/tlog.rs"]
+mod tlog;
 #[path = "http/undecidable.rs"]
 mod undecidable;
 #[path = "http/usage_history.rs"]

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 #![allow(missing_docs, reason = "tests say what they mean by their names")]
 
+#[path = "process/anchor.rs"]
+mod anchor;
 #[path = "process/backup.rs"]
 mod backup;
 #[path = "process/client.rs"]
@@ -46,6 +48,8 @@ mod one_writer;
 mod past;
 #[path = "process/program.rs"]
 mod program;
+#[path = "process/python.rs"]
+mod python;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
 #[path = "process/reports.rs"]
@@ -70,3 +74,5 @@ mod start_time;
 mod stop;
 #[path = "process/streams.rs"]
 mod streams;
+#[path = "process/tlog.rs"]
+mod tlog;

@@ -7,6 +7,7 @@ use crate::entropy::Entropy;
 use crate::http::gateway::map_in_force::Gateway;
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
+use crate::ledger::anchor::Anchor;
 use crate::ledger::{
     BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, SEGMENT_EVENTS,
     SEGMENT_EVENTS_ALLOWED, Settings,
@@ -58,6 +59,10 @@ pub struct ServeOptions {
     /// Give hash tiles and proofs to everybody; records stay for auditors and operators.
     #[arg(long)]
     pub public_tiles: bool,
+    /// Keep the last published checkpoint in this file, outside the data directory and away from its backups; a log that
+    /// did not grow out of what the file says is not served.
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
     /// Commands that may wait for the writer before further ones get 503.
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     pub queue_max: usize,
@@ -179,10 +184,12 @@ async fn serve_until_stopped(
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
     let source = MapSource::of(options.scope_map.as_deref());
     let map = source.first()?;
+    // Before anything is done with a log that an older copy may have taken the place of.
+    let anchor = options.anchor.as_deref().map(|path| Anchor::check(dir, path)).transpose()?;
     if options.accept_missing_head {
         accept_missing_head(dir)?;
     }
-    let opened = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
+    let opened = OpenLedger::open(dir, Clock::system(), Entropy::system())?.with_anchor(anchor);
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| Failure::Finding(format!("cannot listen on {}: {error}", options.listen)))?;

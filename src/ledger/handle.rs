@@ -1,6 +1,7 @@
 //! The handle: what HTTP, the local socket and the command line hold of a running ledger.
 
 use super::Reply;
+use super::anchor::{self, Anchor};
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
 use super::core::{Core, SharedDigests, SharedKnown};
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     pub unrecorded: Unrecorded,
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
+    pub anchor: Option<anchor::Keeper>,
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
@@ -185,6 +187,15 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Has the published checkpoint anchored, where there is an anchor.
+    pub fn anchor_checkpoint(&self) {
+        if let (Some(anchor), Some(note)) = (&self.anchor, self.checkpoint.read().as_deref()) {
+            anchor.offer(note);
+        }
+    }
+}
+
 /// A running ledger. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -219,9 +230,16 @@ pub struct OpenLedger {
     requests: RequestDigests,
     dir: DataDir,
     clock: Clock,
+    anchor: Option<Anchor>,
 }
 
 impl OpenLedger {
+    /// Keeps the last published checkpoint in an anchor that the log was held against.
+    #[must_use]
+    pub fn with_anchor(self, anchor: Option<Anchor>) -> Self {
+        Self { anchor, ..self }
+    }
+
     /// Opens the ledger of a directory.
     pub fn open(dir: &DataDir, clock: Clock, entropy: Entropy) -> Result<Self, LogError> {
         check_before_start(dir).map_err(|error| deeper_cause(dir, error))?;
@@ -241,7 +259,7 @@ impl OpenLedger {
         core.settle_erasures().map_err(AppendError::into_cause)?;
         rebuild::replay_into(dir, &mut loaded.projections, core.head(), &mut |_| {})?;
         rotation::drop_ended_keys(dir, core.state())?;
-        Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
+        Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock, anchor: None })
     }
 
     /// Its directory.
@@ -269,7 +287,7 @@ impl OpenLedger {
     /// Starts its threads, which first record that recording started. Must be called on a tokio runtime, which wakes
     /// the callers of commands.
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
-        let Self { core, mut loaded, mut head_file, requests, dir, clock } = self;
+        let Self { core, mut loaded, mut head_file, requests, dir, clock, anchor } = self;
         fill_history(&dir, &mut loaded);
         let (folded, events) = (loaded.projections.position, settings.index_segment_events);
         loaded.projections.index = (events > 0).then(|| Tail::after(folded, events));
@@ -285,6 +303,7 @@ impl OpenLedger {
             }
             Err(error) => return Err(error),
         };
+        let (anchor_path, anchored) = anchor.map(Anchor::into_parts).unzip();
         let (sender, receiver) = mpsc::unbounded_channel();
         let texts = Arc::new(LogReader::texts(&dir)?);
         let shared = Arc::new(Shared {
@@ -298,6 +317,7 @@ impl OpenLedger {
             unrecorded: Unrecorded::default(),
             closing: Closing::default(),
             clock_state: Mutex::default(),
+            anchor: anchor_path.map(anchor::Keeper::new),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
             known: core.known(),
@@ -311,6 +331,8 @@ impl OpenLedger {
             texts,
         });
         shared.look_at_space_first();
+        shared.anchor_checkpoint();
+        spawn_anchor(&dir, &shared, anchored.flatten())?;
         tokio::spawn(callers::wake(receiver, Arc::clone(&shared.texts)));
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         let requests = Arc::new(requests);
@@ -479,6 +501,7 @@ impl Ledger {
         let last_recorded_at = self.shared.projections.read().state.last_recorded_at;
         readiness.note_clock(self.clock_state(), self.clock.now(), last_recorded_at);
         readiness.warnings.extend(self.warning());
+        readiness.warnings.extend(self.shared.anchor.as_ref().and_then(anchor::Keeper::warning));
         readiness
     }
 
@@ -527,6 +550,10 @@ impl Ledger {
                 tracing::error!("a ledger thread panicked");
             }
         }
+        // After the signer, whose last checkpoint it is to have. Not joined: its place may never answer.
+        if let Some(anchor) = &self.shared.anchor {
+            anchor.close();
+        }
     }
 }
 
@@ -541,6 +568,20 @@ fn fill_history(dir: &DataDir, loaded: &mut Loaded) {
         // They are disposable: everything else is served without them.
         Err(error) => tracing::warn!(%error, "the history tables could not be filled"),
     }
+}
+
+fn spawn_anchor(dir: &DataDir, shared: &Arc<Shared>, anchored: Option<String>) -> Result<(), LogError> {
+    let keeping = Arc::clone(shared);
+    let run = move || {
+        if let Some(anchor) = &keeping.anchor {
+            anchor.run(anchored);
+        }
+    };
+    if shared.anchor.is_some() {
+        let spawned = std::thread::Builder::new().name("anchor".to_owned()).spawn(run);
+        spawned.map_err(|source| LogError::Io { path: dir.path().to_owned(), source })?;
+    }
+    Ok(())
 }
 
 /// Writer first, then projector, signer and keeper: [`Ledger::stop`] ends them in this order.

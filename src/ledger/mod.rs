@@ -5,8 +5,9 @@
 //!
 //! Four threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
 //! folds what the writer committed into the read models and takes snapshots; the *signer* signs checkpoints of what
-//! is durable; the *keeper* looks how much room the disk has.
+//! is durable; the *keeper* looks how much room the disk has. With an anchor a fifth keeps that.
 
+pub mod anchor;
 mod callers;
 mod clock_watch;
 mod condition;

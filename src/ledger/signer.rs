@@ -99,6 +99,7 @@ pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
         match file.sign(offer.head, &offer.signers) {
             Ok(note) => {
                 *shared.checkpoint.write() = Some(note.into());
+                shared.anchor_checkpoint();
                 shared.unsigned_because.lock().take();
             }
             Err(error) if error.is_passing() => {

@@ -113,6 +113,7 @@ impl Spares {
                 Own => self.own.variable(template, variable),
                 Foreign => self.foreign.variable(template, variable),
                 Absent if ["{domain}", "{zone}"].contains(&variable) => "absent.example".to_owned(),
+                Absent if ["{tile}", "{bundle}"].contains(&variable) => "x001/000".to_owned(),
                 Absent if variable == "{path}" => "v2/999999/zones/example.com".to_owned(),
                 Absent => "999999".to_owned(),
             };
@@ -121,11 +122,14 @@ impl Spares {
         if let Some(question) = template.strip_prefix("/v1/audit/").and_then(question) {
             return format!("{path}?{}", self.own.required_of(question));
         }
-        if template == "/v1/events/stream" {
+        match template {
+            _ if template.ends_with("research/status") => format!("{path}?domain=example.com"),
             // One that ends by itself.
-            return format!("{path}?after=0&before=3");
+            "/v1/events/stream" => format!("{path}?after=0&before=3"),
+            "/proof/inclusion" => format!("{path}?position=1"),
+            "/proof/consistency" => format!("{path}?old=1"),
+            _ => path,
         }
-        if template.ends_with("research/status") { format!("{path}?domain=example.com") } else { path }
     }
 
     /// With what a gateway says of its client's request.
@@ -202,6 +206,9 @@ impl Values {
             ("{domain}", _) => return self.domain.to_owned(),
             ("{zone}", _) => return self.zone.to_owned(),
             ("{slug}", _) => return "not-found".to_owned(),
+            // Of every size from the first on.
+            ("{level}", _) => return "0".to_owned(),
+            ("{tile}" | "{bundle}", _) => return "000.p/1".to_owned(),
             // As many segments as the client's path has.
             ("{path}", _) => return self.guarded(),
             ("{account}", _) => self.account,
@@ -379,8 +386,8 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
 fn objects(template: &str) -> Vec<Object> {
     match template {
         template if !template.contains('{') && !template.starts_with("/forward-auth/") => vec![Own],
-        // Nobody owns these pages.
-        template if template.ends_with("{slug}") => vec![Own, Absent],
+        // Nobody owns these.
+        template if template.ends_with("{slug}") || template.starts_with("/tile/") => vec![Own, Absent],
         _ => vec![Own, Foreign, Absent],
     }
 }

@@ -75,6 +75,7 @@ REASONS = [
         r"created_at .*future",
         r"group must be a known scope group",
         r"required_scope must be a scope",
+        r"the old size \d+ is larger",
     )
 ]
 
