@@ -30,6 +30,7 @@ pub use writer::Counters;
 // Rooms above read log and history through these, and never name the rooms these are from.
 pub use crate::log::personal::TextReader;
 pub use crate::log::reader::LogReader;
+pub use crate::log::writer::AppendError;
 pub use crate::log::space::{BALLAST_BYTES, LOW_WATER_BYTES, Space};
 pub use crate::log::{DataDir, LogError};
 pub use crate::projections::history::{ClosedWindow, HourKey, HourUse};
