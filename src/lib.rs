@@ -7,11 +7,12 @@
 //! - [`projections`]: folds of the log into read models, and their snapshots. Absent: who writes, who asks.
 //! - [`ledger`]: the one writer, the projector, the handle to both. Absent: HTTP, SQL.
 //! - [`audit`]: questions over log and read models. Absent: who asks.
+//! - [`furnish`]: made-up histories, decided by the same core. Absent: who wants them.
 //! - [`http`]: the wire. Absent: rules, storage.
 //! - [`cli`]: the command line.
 //! - [`clock`] and [`entropy`]: the only places that say "now" and draw random bytes.
 //!
-//! Who may know whom: `domain ← log ← projections ← ledger ← {audit, http, cli}`; a test reads the sources and holds
+//! Who may know whom: `domain ← log ← projections ← ledger ← {audit, furnish, http, cli}`; a test reads the sources and holds
 //! these arrows.
 //!
 //! # The way of one write
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod entropy;
+pub mod furnish;
 pub mod http;
 pub mod ledger;
 pub mod log;

@@ -1,10 +1,12 @@
-//! `demo`: a furnished example, served.
+//! `demo`: a furnished year, served.
 
-use super::Failure;
-use super::furnish::{Furnished, furnish};
 use super::serve::{HangUp, ServeOptions, serve_dir, start_logging};
+use super::{Failure, progress};
 use crate::clock::Clock;
+use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
+use crate::furnish::Made;
+use crate::furnish::year::{self, Furnished};
 use crate::ledger::initialize::initialize;
 use crate::ledger::{DataDir, LogError};
 use clap::Args;
@@ -29,8 +31,16 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         None => fresh_directory()?,
     };
     let dir = DataDir::new(&path);
-    let (initialized, mut core) = initialize(&dir, None, "demo operator", Clock::system(), Entropy::system())?;
-    let furnished = furnish(&mut core, Entropy::system())?;
+    let now = Clock::system().now();
+    let begins = year::begins(now);
+    let clock = Clock::manual(begins);
+    let (initialized, mut core) = initialize(&dir, None, "demo operator", clock, Entropy::system())?;
+    let bar = progress::of("a year of history", now.seconds().saturating_sub(begins.seconds()));
+    let tell = &mut |made: Made| bar.set_position(made.at.seconds().saturating_sub(begins.seconds()));
+    let operator = TokenDigest::of(&initialized.operator_token);
+    let furnished = year::furnish(&mut core, operator, now, Entropy::system(), tell);
+    bar.finish_and_clear();
+    let furnished = furnished?;
     // The ledger is opened again by the server, the way any start opens it.
     drop(core);
     // Without a map to read again, a hang-up says that the terminal is gone.

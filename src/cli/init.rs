@@ -2,11 +2,8 @@
 
 use super::{DataArgument, Failure};
 use crate::clock::Clock;
-use crate::domain::command::{Actor, Change, Command, Origin};
-use crate::domain::decide::{Answer, Done};
 use crate::entropy::Entropy;
 use crate::ledger::DataDir;
-use crate::ledger::core::Core;
 use crate::ledger::initialize::{Initialized, initialize_and_show};
 use clap::Args;
 use serde_json::json;
@@ -57,15 +54,4 @@ fn in_words(initialized: &Initialized, dir: &DataDir) -> String {
          Verifier key of the log, for auditors: {log_vkey}\n\
          Next: token-ledger serve --data {path}\n"
     )
-}
-
-/// Carries out one local change that must succeed, where no server runs.
-pub(super) fn change(core: &mut Core, change: Change) -> Result<Done, Failure> {
-    let uid = rustix::process::getuid().as_raw();
-    let command = Command::Manage(Actor::Local(uid), Box::new(change));
-    let (reply, _) = core.execute(command, Origin::default()).map_err(|error| Failure::Storage(error.to_string()))?;
-    match reply.answer {
-        Answer::Done(done) => Ok(done),
-        other => Err(Failure::Finding(format!("the change was refused: {other:?}"))),
-    }
 }

@@ -12,7 +12,6 @@ mod doctor;
 mod erase;
 mod export;
 mod export_tiles;
-mod furnish;
 mod help;
 mod history;
 mod init;
@@ -36,6 +35,7 @@ pub use help::{command, parse};
 use crate::audit::export::ExportError;
 use crate::audit::inspection::InspectionError;
 use crate::audit::past::PastError;
+use crate::furnish::FurnishError;
 use crate::ledger::initialize::InitializeError;
 use crate::ledger::{DataDir, LogError};
 use clap::{Args, Parser, Subcommand};
@@ -185,6 +185,15 @@ impl From<InitializeError> for Failure {
             InitializeError::Append(error) => Self::Storage(error.to_string()),
             not_shown @ InitializeError::NotShown(_) => Self::Storage(not_shown.to_string()),
             refused => Self::Finding(refused.to_string()),
+        }
+    }
+}
+
+impl From<FurnishError> for Failure {
+    fn from(error: FurnishError) -> Self {
+        match error {
+            FurnishError::Append(error) => Self::Storage(error.to_string()),
+            refused @ FurnishError::Refused { .. } => Self::Finding(refused.to_string()),
         }
     }
 }

@@ -22,3 +22,13 @@ pub(super) fn bar(what: &'static str, total: u64) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// A bar over a whole whose units mean nothing to a reader: how much of it is done.
+pub(super) fn of(what: &'static str, total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent} %, {eta} left");
+    let bar = ProgressBar::new(total).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,6 +1,7 @@
 //! Deciding and appending, one batch at a time, on one thread: the heart of the writer, also used by itself where no
 //! server runs (`init`, local commands, generators, tests).
 
+mod over_time;
 mod questions;
 
 use super::Reply;

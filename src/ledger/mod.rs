@@ -40,6 +40,7 @@ pub use writer::Counters;
 pub use crate::log::personal::TextReader;
 pub use crate::log::reader::LogReader;
 pub use crate::log::space::{BALLAST_BYTES, LOW_WATER_BYTES, Space};
+pub use crate::log::writer::AppendError;
 pub use crate::log::{DataDir, LogError};
 pub use crate::projections::history::{ClosedWindow, HourKey, HourUse};
 pub use crate::projections::index::{SEGMENT_EVENTS, SEGMENT_EVENTS_ALLOWED};

@@ -159,9 +159,8 @@ async fn records_that_are_not_published_yet_do_not_show() {
 }
 
 fn as_json(told: &Told) -> (Vec<Hash>, Hash) {
-    let hash = |text: &serde_json::Value| -> Hash {
-        STANDARD.decode(text.as_str().unwrap()).unwrap().try_into().unwrap()
-    };
+    let hash =
+        |text: &serde_json::Value| -> Hash { STANDARD.decode(text.as_str().unwrap()).unwrap().try_into().unwrap() };
     let data = told.data();
     (data["hashes"].as_array().unwrap().iter().map(hash).collect(), hash(&data["root_hash"]))
 }
@@ -208,7 +207,11 @@ async fn a_consistency_proof_shows_that_the_log_grew_out_of_a_kept_checkpoint() 
     assert!(old == before && new.size >= 1_000);
     // Of the size of a stored checkpoint there still is a text.
     let again = house.look(format!("/proof/consistency?old=300&size={}", before.size)).await.expect(200);
-    assert!(again.text().starts_with("old 300\n") && again.text().ends_with(&format!("\n\n{kept}")), "{}", again.text());
+    assert!(
+        again.text().starts_with("old 300\n") && again.text().ends_with(&format!("\n\n{kept}")),
+        "{}",
+        again.text()
+    );
     for (old, size) in [(0, 1), (1, 1), (1, 2), (3, 7), (256, 512), (255, 700), (512, 1_000)] {
         let told = house.look(format!("/proof/consistency?old={old}&size={size}&format=json")).await.expect(200);
         let (hashes, root) = as_json(&told);
@@ -269,6 +272,7 @@ async fn with_public_tiles_everybody_may_check_the_tree_and_only_staff_read_reco
     assert_eq!(told.header("cache-control"), Some("private, max-age=31536000, immutable"));
     // What anybody may see leaves nothing; the one refusal is a record, with the texts of whoever tried.
     let left = house.events_after(head).await;
-    let kinds: Vec<_> = left.iter().map(|event| event["type"].as_str().unwrap()).filter(|kind| *kind != "TextSeen").collect();
+    let kinds: Vec<_> =
+        left.iter().map(|event| event["type"].as_str().unwrap()).filter(|kind| *kind != "TextSeen").collect();
     assert_eq!(kinds, ["ManagementRefused"]);
 }

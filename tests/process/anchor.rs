@@ -60,7 +60,8 @@ fn the_anchor_is_the_last_published_checkpoint() {
     let stored = token_ledger::log::signed_head::read_latest_checkpoint(&scene.dir()).unwrap();
     assert_eq!(stored.as_deref(), Some(&*last));
     scene.run(&["verify", "--anchor", anchor.to_str().unwrap()]).expect(0).says("Nothing is wrong");
-    let names: Vec<_> = fs::read_dir(anchor.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(anchor.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["anchor"], "nothing half written is left");
 }
 
@@ -166,7 +167,8 @@ fn an_anchor_that_somebody_else_writes_is_left_and_told_of() {
     let option = ["--anchor", anchor.to_str().unwrap()];
     let server = scene.serve(&option);
     let mut client = Client::connect(server.address).unwrap();
-    let at_start = client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200).position().unwrap();
+    let at_start =
+        client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200).position().unwrap();
     until("it is anchored", || size_of(&fs::read_to_string(&anchor).unwrap()) >= at_start);
     refuse(&copy, &anchor, &["an older copy took its place"]);
     // As if the other copy had been started a moment before.

@@ -261,11 +261,7 @@ const TAMPERINGS: &[Tampering] = &[
         },
         &["checkpoint: it is signed by none of the keys that were given"],
     ),
-    (
-        "the checkpoint gone",
-        |into| fs::remove_file(into.join("checkpoint")).unwrap(),
-        &["checkpoint: it is missing"],
-    ),
+    ("the checkpoint gone", |into| fs::remove_file(into.join("checkpoint")).unwrap(), &["checkpoint: it is missing"]),
 ];
 
 #[test]
@@ -312,7 +308,9 @@ fn a_fork_and_an_older_copy_are_named_from_a_kept_checkpoint() {
     crate::program::run_on(&["export", "--format", "tiles", "--output", forked.to_str().unwrap()], &apart).expect(0);
     // Each is whole by itself; only what was kept tells.
     verify_dir(&forked, &[]).expect(0);
-    verify_dir(&forked, &["--old-checkpoint", kept.to_str().unwrap()]).expect(1).says("is not the beginning of this one");
+    verify_dir(&forked, &["--old-checkpoint", kept.to_str().unwrap()])
+        .expect(1)
+        .says("is not the beginning of this one");
 }
 
 #[test]
@@ -367,7 +365,8 @@ fn proofs_are_made_and_checked_on_the_command_line() {
     };
     check(&["--record", to]).expect(0).says("The record is at position 300");
     check(&["--record", kept.to_str().unwrap()]).expect(1).says("does not show the record");
-    let json: Value = serde_json::from_str(&scene.run(&["proof", "inclusion", "--position", "300", "--json"]).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&scene.run(&["proof", "inclusion", "--position", "300", "--json"]).stdout).unwrap();
     check(&["--leaf-hash", json["leaf_hash"].as_str().unwrap()]).expect(0);
     fs::write(&proof, fs::read_to_string(&proof).unwrap().replace("index 299", "index 298")).unwrap();
     check(&["--record", to]).expect(1).says("does not show the record");
