@@ -6,6 +6,7 @@
 //! in here ever changes a file of the ledger.
 
 pub mod about;
+pub mod access_over_time;
 pub mod answer;
 pub mod archive;
 pub mod biography;
@@ -20,4 +21,5 @@ pub mod in_words;
 pub mod inspection;
 pub mod past;
 pub mod questions;
+pub mod stretches;
 pub mod verify;

@@ -3,7 +3,7 @@
 //! Allowed uses and accepted management commands move it, of the gateway token that asked too; refusals never do.
 
 use crate::domain::access::{RequiredScope, Target};
-use crate::domain::event::{Event, Header, Route};
+use crate::domain::event::{Event, Header, Route, TokenUsed};
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::state::authority_of;
 use crate::domain::table::Table;
@@ -49,6 +49,17 @@ pub struct Reported {
 /// A token's uses on an account that needed one scope. Those of numbers that were unknown in the account are told from
 /// other targets, but not from each other: whoever asks for one number after another makes no more rows.
 pub type GrantKey = (TokenId, AccountId, RequiredScope);
+
+/// The tokens that an event is a use of.
+pub fn tokens_used(header: &Header, event: &Event) -> impl Iterator<Item = TokenId> {
+    let (first, second) = match event {
+        Event::TokenUsed(TokenUsed { route: Route::Asked(asked), .. }) => (asked.gateway, header.token),
+        Event::TokenUsed(_) => (header.token, TokenId::NONE),
+        _ if authority_of(event).is_some() => (header.credential, TokenId::NONE),
+        _ => (TokenId::NONE, TokenId::NONE),
+    };
+    [first, second].into_iter().filter(|token| !token.is_none())
+}
 
 /// The scope that uses are counted under.
 fn counted(scope: RequiredScope) -> RequiredScope {
@@ -123,31 +134,21 @@ impl LastUsed {
     }
 
     pub(super) fn fold(&mut self, position: Position, header: &Header, event: &Event, tokens: usize) {
-        match event {
-            Event::TokenUsed(used) => {
-                if let Route::Asked(asked) = used.route
-                    && let Some(row) = self.row_mut(asked.gateway, tokens)
-                {
-                    row.all.add(header.recorded_at, position);
-                }
-                let Some(row) = self.row_mut(header.token, tokens) else { return };
+        for token in tokens_used(header, event) {
+            if let Some(row) = self.row_mut(token, tokens) {
                 row.all.add(header.recorded_at, position);
-                let Some(scope) = used.scope else { return };
-                let key = (header.account, counted(scope));
+            }
+        }
+        match event {
+            Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {
+                let Some(row) = self.row_mut(header.token, tokens) else { return };
+                let key = (header.account, counted(*scope));
                 row.grants.entry(key).or_default().add(header.recorded_at, position);
             }
             Event::UseReported(reported) => {
-                if let Some(row) = self.row_mut(header.credential, tokens) {
-                    row.all.add(header.recorded_at, position);
-                }
                 let Some(row) = self.row_mut(header.token, tokens) else { return };
                 let last_at = row.reported.last_at.max(reported.occurred_at);
                 row.reported = Reported { count: row.reported.count + 1, last_at, last_position: position };
-            }
-            _ if !header.credential.is_none() && authority_of(event).is_some() => {
-                if let Some(row) = self.row_mut(header.credential, tokens) {
-                    row.all.add(header.recorded_at, position);
-                }
             }
             _ => {}
         }

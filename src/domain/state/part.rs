@@ -23,6 +23,8 @@ impl State {
             Event::TokenCreated(_) | Event::TokenImported(_) => {
                 self.tokens.leave_out_until(header.token.0, blank_token);
             }
+            // Of other accounts only that the person is a member.
+            Event::MemberAdded(_) => self.accounts.leave_out_until(header.account.next().0, blank_account),
             _ => {}
         }
         self.evolve(header, event);
