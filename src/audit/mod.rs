@@ -7,6 +7,7 @@
 
 pub mod about;
 pub mod access_over_time;
+pub mod all_changes;
 pub mod answer;
 pub mod archive;
 pub mod biography;

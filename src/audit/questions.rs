@@ -1,7 +1,10 @@
 //! The questions: one row each, with the parameters it takes and the function that answers it. From these rows come
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
+mod authority;
 mod changes;
+mod growth;
+mod unused;
 mod who_could;
 
 use super::answer::Answer;
@@ -77,7 +80,7 @@ pub(crate) const FROM: Parameter = optional("from", Kind::Time, "Only what was a
 pub(crate) const TO: Parameter = optional("to", Kind::Time, "Only what was before this time");
 
 /// Every question.
-pub const QUESTIONS: &[Question] = &[changes::CHANGES, who_could::WHO_COULD];
+pub const QUESTIONS: &[Question] = &[changes::CHANGES, who_could::WHO_COULD, unused::UNUSED, authority::AUTHORITY, growth::GROWTH];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static Question> {
