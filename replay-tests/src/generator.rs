@@ -4,6 +4,7 @@
 //! seed gives the same commands for the same states.
 
 mod conditions;
+mod history_reads;
 mod reports;
 
 use crate::random::Random;
@@ -19,7 +20,7 @@ use token_ledger::domain::command::{
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
+use token_ledger::domain::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route, StateSealed};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
@@ -32,6 +33,7 @@ use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Owner, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 use token_ledger::ledger::core::Job;
+use token_ledger::projections::seal;
 
 /// When every story begins: 2026-03-01T12:00:00Z.
 pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
@@ -40,7 +42,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 47] = [
+pub const KINDS: [&str; 53] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -55,10 +57,12 @@ pub const KINDS: [&str; 47] = [
     "start recording",
     "stop recording",
     "continue log",
+    "rotate log key",
     "define scope map",
     "reject scope map",
     "resume recording",
     "step clock",
+    "seal state",
     "create user",
     "create account",
     "update account",
@@ -81,6 +85,10 @@ pub const KINDS: [&str; 47] = [
     "erase user texts",
     "erase token texts",
     "erase again",
+    "read history",
+    "count reads",
+    "open stream",
+    "close stream",
     "look",
     "attempt",
     "authorize",
@@ -110,10 +118,12 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
             Change::ContinueLog { .. } => "continue log",
+            Change::RotateLogKey { .. } => "rotate log key",
             Change::DefineScopeMap(_) => "define scope map",
             Change::RejectScopeMap(_) => "reject scope map",
             Change::ResumeRecording { .. } => "resume recording",
             Change::StepClock { .. } => "step clock",
+            Change::SealState(_) => "seal state",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -138,6 +148,10 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::EraseUserTexts { .. } => "erase user texts",
             Change::EraseTokenTexts { .. } => "erase token texts",
             Change::EraseAgain { .. } => "erase again",
+            Change::ReadHistory(_) => "read history",
+            Change::CountReads(_) => "count reads",
+            Change::OpenStream(_) => "open stream",
+            Change::CloseStream(_) => "close stream",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -300,8 +314,18 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) if self.random.percent(60) => return Actor::Init,
+            Change::DefineScopeMap(_)
+            | Change::RejectScopeMap(_)
+            | Change::SealState(_)
+            | Change::CountReads(_)
+            | Change::CloseStream(_)
+                if self.random.percent(60) =>
+            {
+                return Actor::Init;
+            }
             Change::Look(_)
+            | Change::ReadHistory(_)
+            | Change::OpenStream(_)
             | Change::Attempt(_)
             | Change::StartRecording
             | Change::StopRecording { .. }
@@ -513,9 +537,11 @@ impl Generator {
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
             3 => self.scope_map(),
-            4 => Change::Look(ManagementOperation::ReadEvents),
+            4 if self.random.percent(50) => Change::Look(ManagementOperation::ReadEvents),
+            4 => self.seal(state),
             5 => self.outage_or_step(),
             6 => self.continuation(state),
+            7 if self.random.percent(50) => self.key_rotation(state),
             7..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
@@ -536,6 +562,7 @@ impl Generator {
             74..78 => self.import(state),
             78..84 => Change::Gateway(self.gateway_change(state)),
             84..87 => self.erasure(state),
+            87..91 => self.history_read(state),
             _ => self.token_change(state),
         }
     }
@@ -549,11 +576,18 @@ impl Generator {
         Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
     }
 
+    /// Of what is there, so that `verify` finds it right, or of a position that is not there.
+    fn seal(&mut self, state: &State) -> Change {
+        let sealed = seal::seal_at_once(state).expect("a state can be written down");
+        let ahead = if self.random.percent(30) { 1_000_000 } else { 0 };
+        Change::SealState(StateSealed { at_position: Position(sealed.at_position.0 + ahead), ..sealed })
+    }
+
     /// Under a name of its own, or under one that the log has or had.
     fn continuation(&mut self, state: &State) -> Change {
         let name = match self.random.percent(70) {
             true => format!("ledger.example/{}", self.random.number()),
-            false => state.former_logs.first().map_or(&state.origin, |former| &former.origin).clone(),
+            false => state.log_keys.iter().next().map_or(&state.origin, |first| &first.origin).clone(),
         };
         Change::ContinueLog {
             last_checkpoint: String::new(),
@@ -561,6 +595,17 @@ impl Generator {
             log_vkey: format!("{name}+key"),
             origin: name,
         }
+    }
+
+    /// Under the log's name or another, with a key of its own or one that the log has, for as long as may be or longer.
+    fn key_rotation(&mut self, state: &State) -> Change {
+        let log_vkey = match self.random.below(5) {
+            0 => state.log_vkey.clone(),
+            1 => format!("another{}+key", state.origin),
+            _ => format!("{}+key{}", state.origin, self.random.number()),
+        };
+        let overlap_seconds = if self.random.percent(90) { self.random.below(7_200) } else { u64::MAX };
+        Change::RotateLogKey { log_vkey, overlap_seconds }
     }
 
     /// Rarely of a user, whose texts are many.

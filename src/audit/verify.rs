@@ -47,10 +47,13 @@ pub enum Kind {
     Text,
     /// A snapshot of the projections.
     Snapshot,
+    /// A seal.
+    Seal,
 }
 
 /// All of them.
-pub const KINDS: [Kind; 6] = [Kind::Record, Kind::Time, Kind::Stream, Kind::Tree, Kind::Text, Kind::Snapshot];
+pub const KINDS: [Kind; 7] =
+    [Kind::Record, Kind::Time, Kind::Stream, Kind::Tree, Kind::Text, Kind::Snapshot, Kind::Seal];
 
 impl Kind {
     /// Spelling in answers.
@@ -62,6 +65,7 @@ impl Kind {
             Self::Tree => "tree",
             Self::Text => "text",
             Self::Snapshot => "snapshot",
+            Self::Seal => "seal",
         }
     }
 }
@@ -91,13 +95,22 @@ impl fmt::Display for Finding {
 pub struct Options {
     /// Whether snapshots are compared with the replay.
     pub snapshots: bool,
-    /// A checkpoint that somebody kept (a C2SP signed note): the log must have grown out of it.
-    pub checkpoint: Option<String>,
+    /// Checkpoints that somebody kept: the log must have grown out of each.
+    pub given: Vec<Given>,
+}
+
+/// A checkpoint kept outside the directory: an anchor, an auditor's copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// Where it is from, for findings, such as `the anchor /mnt/anchor`.
+    pub from: String,
+    /// Its text (a C2SP signed note).
+    pub note: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { snapshots: true, checkpoint: None }
+        Self { snapshots: true, given: Vec::new() }
     }
 }
 
@@ -112,6 +125,8 @@ pub struct Report {
     pub origin: String,
     /// Verifier key of the log, by its records.
     pub log_vkey: String,
+    /// All verifier keys that it had under its name of today, newest first.
+    pub log_vkeys: Vec<String>,
     /// Checkpoints whose signature and root were checked.
     pub checkpoints_checked: u64,
     /// Root of the tree over all records up to the head; none where records are missing.
@@ -126,6 +141,11 @@ pub struct Report {
     pub snapshots_checked: Vec<Position>,
     /// Snapshots that could not be compared, though nothing is wrong with them.
     pub snapshots_passed_over: Vec<PassedOver>,
+    /// Seals that are what a replay up to their position gives.
+    pub seals_checked: u64,
+    /// Seals that could not be computed: of other rules than this program's, or of a position that no whole replay
+    /// reaches.
+    pub seals_passed_over: u64,
     /// Findings by position, at most [`FINDINGS_LISTED_MAX`] of each kind.
     pub findings: Vec<Finding>,
     /// How many there are, those not listed included.
@@ -224,7 +244,7 @@ pub fn verify(
             None
         }
     };
-    let checkpoints = checkpoints::list(dir, options.checkpoint, &mut findings)?;
+    let checkpoints = checkpoints::list(dir, options.given, &mut findings)?;
     let scope = Scope { last_text: log.last_text_number()?, head: log.head()?, signed, checkpoints };
     checkpoints::look_for_head(dir, &scope, &mut findings);
     drop(log);
@@ -302,12 +322,15 @@ fn report(
         signed: scope.signed.map(|signed| signed.size),
         origin: records.origin,
         log_vkey: records.log_vkey,
+        log_vkeys: records.log_vkeys,
         checkpoints_checked: scope.checkpoints.len() as u64,
         root: tree.root,
         tiles_checked: tree.tiles,
         texts_checked: records.texts,
         texts_erased: records.texts_erased,
         snapshots_checked: records.snapshots,
+        seals_checked: records.seals,
+        seals_passed_over: records.seals_passed_over,
         snapshots_passed_over,
         findings_total: findings.total(),
         findings: findings.into_sorted(),

@@ -5,11 +5,13 @@ use crate::audit::compare::{self, Difference, LiveDigests};
 use crate::audit::history_tables::HeldTables;
 use crate::audit::inspection;
 use crate::audit::past::{self, Moment, Past, Point};
+use crate::audit::seals::SealCheck;
 use crate::clock::Clock;
 use crate::domain::ids::Position;
 use crate::ledger::{DataDir, LogError, LogReader};
 use crate::log::codec::CodecError;
 use crate::projections::digest::{ProjectionName, entry_digests};
+use crate::projections::index::{self, build::Built};
 use crate::projections::{Projections, rebuild};
 use clap::Args;
 use serde_json::json;
@@ -32,6 +34,10 @@ pub struct ReplayArguments {
     /// Write the read models there, a new directory (0700) that `state --data DIR` looks into.
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// Make what is missing of the index by which questions about the past find records. A server that runs makes its
+    /// own; without an index questions look through the log.
+    #[arg(long, conflicts_with_all = ["until", "into", "compare"])]
+    index: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -42,6 +48,9 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     if arguments.compare {
         let live = Live::find(&dir)?;
         return compare(&dir, &live, arguments.json);
+    }
+    if arguments.index {
+        return make_index(&dir, arguments.json);
     }
     let log = LogReader::open(&dir)?;
     if let Some(into) = &arguments.into {
@@ -58,6 +67,21 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         Some(into) => inspect(&dir, moment, projections, into, arguments.json),
         None => tell(&projections, arguments.json),
     }
+}
+
+fn make_index(dir: &DataDir, as_json: bool) -> Result<(), Failure> {
+    let head = LogReader::open(dir)?.head()?;
+    let bar = progress::bar("indexing", head.0);
+    let built = index::build::build(dir, &mut |position| bar.set_position(position.0));
+    bar.finish_and_clear();
+    let Built { indexed, made } = built?;
+    if as_json {
+        println!("{}", json!({ "indexed": indexed.0, "segments_made": made, "head": head.0 }));
+    } else {
+        println!("{made} segments made: the index holds positions 1 to {indexed} of {head}.");
+        println!("The rest is looked through, which takes a moment only.");
+    }
+    Ok(())
 }
 
 /// Puts what was replayed into a directory of its own.
@@ -109,6 +133,20 @@ fn follow(dir: &DataDir, replayed: &mut Projections, through: Position) -> Resul
     followed
 }
 
+/// Goes on to a position, and holds every seal about one on the way against what the replay gives there.
+fn follow_sealed(
+    dir: &DataDir,
+    replayed: &mut Projections,
+    through: Position,
+    seals: &mut SealCheck,
+) -> Result<(), LogError> {
+    while let Some(sealed) = seals.next().filter(|&sealed| sealed <= through) {
+        follow(dir, replayed, sealed)?;
+        seals.take(sealed, true, &replayed.state);
+    }
+    follow(dir, replayed, through)
+}
+
 /// What a replay is held against.
 enum Live {
     /// The running server's read models, by their digests.
@@ -151,14 +189,15 @@ type Differing = Vec<(&'static str, Vec<Difference>)>;
 /// Read models and history tables stand at two positions: the replay stops at each.
 fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
     let mut digests = live.digests()?;
+    let mut seals = SealCheck::of(&LogReader::open(dir)?, digests.position)?;
     let tables = HeldTables::hold(dir)?;
     let mut replayed = compare::gathering();
     let tables_first = tables.as_ref().filter(|tables| tables.position < digests.position);
-    let mut differences = compare_tables(dir, tables_first, &mut replayed)?;
-    follow(dir, &mut replayed, digests.position)?;
+    let mut differences = compare_tables(dir, tables_first, &mut replayed, &mut seals)?;
+    follow_sealed(dir, &mut replayed, digests.position, &mut seals)?;
     let names = compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
     let tables_last = tables.as_ref().filter(|_| tables_first.is_none());
-    differences.extend(compare_tables(dir, tables_last, &mut replayed)?);
+    differences.extend(compare_tables(dir, tables_last, &mut replayed, &mut seals)?);
     // Gathered no further: a server that moved on meanwhile is followed by the read models alone.
     replayed.history = None;
     for name in names {
@@ -168,16 +207,17 @@ fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
     if let Some(tables) = &tables {
         named.extend(tables.digests()?);
     }
-    report(live, digests.position, &named, &differences, as_json)
+    report(live, digests.position, &named, &differences, &seals, as_json)
 }
 
 fn compare_tables(
     dir: &DataDir,
     tables: Option<&HeldTables>,
     replayed: &mut Projections,
+    seals: &mut SealCheck,
 ) -> Result<Differing, Failure> {
     let Some(tables) = tables else { return Ok(Vec::new()) };
-    follow(dir, replayed, tables.position)?;
+    follow_sealed(dir, replayed, tables.position, seals)?;
     let history = replayed.history.as_ref();
     Ok(history.map(|history| tables.compare(history.growing())).transpose()?.unwrap_or_default())
 }
@@ -208,6 +248,7 @@ fn report(
     position: Position,
     digests: &[(&str, [u8; 32])],
     differences: &[(&str, Vec<Difference>)],
+    seals: &SealCheck,
     as_json: bool,
 ) -> Result<(), Failure> {
     let words = live.words();
@@ -217,7 +258,9 @@ fn report(
             .flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
             .map(|(name, entry)| json!({ "projection": name, "entry": entry.key, "what": entry.what.name() }))
             .collect();
-        println!("{}", json!({ "position": position.0, "live": words, "differences": listed }));
+        let faults = seals.findings.iter().map(|seal| json!({ "position": seal.position.0, "what": seal.what }));
+        let seals = json!({ "checked": seals.right, "findings": faults.collect::<Vec<_>>() });
+        println!("{}", json!({ "position": position.0, "live": words, "differences": listed, "seals": seals }));
     } else if differences.is_empty() {
         println!("At position {} a replay of the log gives exactly what {words} shows.", position);
         for (name, digest) in digests {
@@ -231,6 +274,15 @@ fn report(
                 println!("  {}: {}", entry.key, entry.what.name());
             }
         }
+    }
+    if !as_json && seals.right > 0 {
+        println!("{} seals are what the replay gives at their positions.", seals.right);
+    }
+    for finding in seals.findings.iter().filter(|_| !as_json) {
+        println!("The seal at position {}: {}.", finding.position, finding.what);
+    }
+    if !seals.findings.is_empty() && differences.is_empty() {
+        return Err(Failure::Finding(format!("{} seals are not what the log says", seals.findings.len())));
     }
     if differences.is_empty() {
         return Ok(());

@@ -12,12 +12,15 @@ mod directory;
 mod draft;
 mod erasure;
 mod gateway;
+mod history_read;
 mod imports;
+mod log_key;
 mod management;
 mod narrowing;
 mod once;
 mod report;
 mod scope_map;
+mod seal;
 mod tokens;
 mod totals;
 

@@ -9,6 +9,7 @@ use super::access::{Access, GroupNumber, RequiredScope};
 use super::conditions::Conditions;
 use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
+use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::report::ReportFlag;
@@ -82,6 +83,11 @@ macro_rules! with_event_types {
             46, 1, ScopeMapDefined;
             48, 1, UseReported;
             50, 1, ScopeMapRejected;
+            51, 1, HistoryRead;
+            52, 1, HistoryStreamOpened;
+            53, 1, HistoryStreamClosed;
+            58, 1, StateSealed;
+            59, 1, LogKeyRotated;
         }
     };
 }
@@ -221,6 +227,19 @@ payload! {
         turned_away: u64,
     }
 
+    /// What the state and the streams were at an earlier position, as two roots of sorted maps (`schema/seals.md`).
+    #[derive(Copy)]
+    StateSealed {
+        /// The position it is about: all records up to and with it.
+        at_position: Position,
+        /// Which rules say what is in the maps.
+        seal_version: u8,
+        /// Root of the map of streams: of each its last number and last position.
+        streams_root: [u8; 32],
+        /// Root of the map of what decisions depend on.
+        state_root: [u8; 32],
+    }
+
     /// The wall clock left the time that records are given, or is followed from here on.
     ClockStepped {
         /// When it was first seen, in the time that records are given.
@@ -251,6 +270,19 @@ payload! {
         origin: String,
         /// Verifier key from here on.
         log_vkey: String,
+    }
+
+    /// The log is signed with another key from here on, this record included. The one before goes on signing beside it
+    /// for a while, so that whoever has only that one misses nothing.
+    LogKeyRotated {
+        /// Verifier key before.
+        old_vkey: String,
+        /// Verifier key from here on, under the same name.
+        log_vkey: String,
+        /// Checkpoints whose last record is of before this time are signed with the key before, too.
+        signs_until: Timestamp,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// Personal texts were erased: their rows of the `personal` table are gone with this record.
@@ -600,9 +632,40 @@ payload! {
         /// What the answer showed.
         subject: AnswerSubject,
     }
+
+    /// Staff looked at history. The first look of its shape in a minute; or looks that went unrecorded, counted.
+    HistoryRead {
+        /// What was asked.
+        asked: HistoryQuery,
+        /// None of a look that is recorded before it was answered; of those told afterwards how many, and when.
+        counted: Option<CountedReads>,
+        /// By what right, and from where; of looks told afterwards only the right.
+        by: By,
+    }
+
+    /// Staff began to follow the log.
+    HistoryStreamOpened {
+        /// What was asked.
+        asked: HistoryQuery,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// Staff no longer follow the log.
+    HistoryStreamClosed {
+        /// Position of the record that says it was opened.
+        opened: Position,
+        /// The last position that was looked at for it.
+        through: Position,
+        /// How many events were sent.
+        sent: u64,
+        /// Why it ended.
+        end: StreamEnd,
+    }
 }
 
-/// By what right a change was made, with which secret, and from where: what a leaked token did is known by it.
+/// By what right a change was made, or history looked at, with which secret, and from where: what a leaked token did is
+/// known by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct By {
     /// By what right.
@@ -727,6 +790,9 @@ pub enum Outcome {
     /// A gateway asked; what its upstream answered is not known.
     UnknownUpstream,
 }
+
+/// Every outcome.
+pub const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::NotFound, Outcome::Invalid, Outcome::UnknownUpstream];
 
 impl Outcome {
     /// Spelling in answers.

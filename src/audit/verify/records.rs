@@ -1,9 +1,10 @@
 //! Contents: every record decodes and is written in its one form, time and stream numbers run on, texts match what
-//! was committed to, and a replay gives the snapshots.
+//! was committed to, and a replay gives seals and snapshots.
 
 use super::checkpoints::Names;
 use super::snapshots::{self, Due};
 use super::{Findings, Kind, Scope, readable};
+use crate::audit::seals::SealCheck;
 use crate::domain::event::{Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::text::{Subject, TEXT_KINDS};
@@ -26,7 +27,10 @@ pub(super) struct Checked {
     pub texts_erased: u64,
     pub origin: String,
     pub log_vkey: String,
+    pub log_vkeys: Vec<String>,
     pub snapshots: Vec<Position>,
+    pub seals: u64,
+    pub seals_passed_over: u64,
     pub snapshots_passed_over: Vec<PassedOver>,
 }
 
@@ -37,7 +41,12 @@ pub(super) fn check(
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
-    let mut check = RecordsCheck::new(dir, &log, due);
+    let seals = match readable(SealCheck::of(&log, scope.head))? {
+        Ok(seals) => seals,
+        // That the file cannot be read to its end is said below.
+        Err(_) => SealCheck::default(),
+    };
+    let mut check = RecordsCheck::new(dir, &log, scope, due, seals);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
         reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
@@ -57,7 +66,7 @@ pub(super) fn check(
         check.find_orphans(check.last_text, scope.last_text)?;
         check.find_missing(scope.head)?;
     }
-    check.names.check(scope, &mut check.findings);
+    check.names.check(scope.head, &mut check.findings);
     reached.store(scope.head.0, Ordering::Relaxed);
     Ok(check.finish())
 }
@@ -68,6 +77,7 @@ struct RecordsCheck<'a> {
     /// Not yet reached, the next one last.
     due: Vec<Due>,
     projections: Projections,
+    seals: SealCheck,
     /// All records up to here were there and were folded.
     whole: bool,
     last_position: Position,
@@ -77,20 +87,21 @@ struct RecordsCheck<'a> {
     missing: BTreeMap<TextNumber, Position>,
     accounts: Numbers<AccountId>,
     tokens: Numbers<(TokenId, AccountId)>,
-    names: Names,
+    names: Names<'a>,
     scratch: Vec<u8>,
     checked: Checked,
     findings: Findings,
 }
 
 impl<'a> RecordsCheck<'a> {
-    fn new(dir: &'a DataDir, log: &'a LogReader, mut due: Vec<Due>) -> Self {
+    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, mut due: Vec<Due>, seals: SealCheck) -> Self {
         due.reverse();
         Self {
             dir,
             log,
             due,
             projections: Projections::default(),
+            seals,
             whole: true,
             last_position: Position(0),
             last_recorded_at: Timestamp(0),
@@ -98,7 +109,7 @@ impl<'a> RecordsCheck<'a> {
             missing: BTreeMap::new(),
             accounts: Numbers::default(),
             tokens: Numbers::default(),
-            names: Names::default(),
+            names: Names::new(&scope.checkpoints),
             scratch: Vec::new(),
             checked: Checked::default(),
             findings: Findings::default(),
@@ -116,6 +127,7 @@ impl<'a> RecordsCheck<'a> {
                 self.findings.add(position, Kind::Record, error.to_string());
             }
         }
+        self.seals.take(position, self.whole, &self.projections.state);
         self.compare_snapshot(position)
     }
 
@@ -136,7 +148,7 @@ impl<'a> RecordsCheck<'a> {
             };
             self.findings.add(position, Kind::Record, what);
         }
-        self.names.take(position, event, &mut self.findings);
+        self.names.take(position, header, event, &mut self.findings);
         self.check_time(position, header);
         self.check_streams(position, header);
         match event {
@@ -276,7 +288,13 @@ impl<'a> RecordsCheck<'a> {
 
     fn finish(mut self) -> (Checked, Findings) {
         let state = &self.projections.state;
+        (self.checked.seals, self.checked.seals_passed_over) = (self.seals.right, self.seals.passed_over);
+        for finding in self.seals.findings {
+            self.findings.add(finding.position, Kind::Seal, finding.what);
+        }
         (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
+        let of_today = state.log_keys.iter().rev().filter(|span| span.origin == state.origin);
+        self.checked.log_vkeys = of_today.map(|span| span.log_vkey.clone()).collect();
         (self.checked, self.findings)
     }
 }

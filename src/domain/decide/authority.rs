@@ -90,6 +90,11 @@ fn check_who(before: &State, header: &Header, event: &Event, by: &By, from: Chan
         Authority::Operator(version) => {
             check_staff(before, header, by, (version, MANAGERS), from).map(|_| ())
         }
+        Authority::Auditor(version) => {
+            check_staff(before, header, by, (version, &[TokenKind::Auditor]), from)?;
+            let is_look = matches!(event, Event::HistoryRead(_) | Event::HistoryStreamOpened(_));
+            require(is_look, AuthorityFault::Refused(Cause::WrongKind))
+        }
         Authority::Gateway(version) => {
             let gateway = check_staff(before, header, by, (version, &[TokenKind::Gateway]), from)?;
             require(may_gateway(before, gateway, header, event), AuthorityFault::OutOfReach)

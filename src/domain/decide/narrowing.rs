@@ -41,12 +41,16 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         | Change::EraseAgain { .. }
         | Change::StartRecording
         | Change::StopRecording { .. }
+        | Change::CountReads(_)
+        | Change::CloseStream(_)
         | Change::ResumeRecording { .. }
         | Change::StepClock { .. }
         | Change::DeactivateResearch { .. }
         | Change::RemoveMember { .. }
         | Change::RemoveResource { .. }
         | Change::DeleteToken { .. } => true,
+        // It can wait until there is room: a later one says more.
+        Change::SealState(_) => false,
         Change::ActivateResearch { account, monthly_cap } => is_lower_cap(state, *account, *monthly_cap),
         Change::PutMember { account, user, access } => {
             let member = state.account(*account).and_then(|account| account.members.get(user));
