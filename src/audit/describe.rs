@@ -38,7 +38,8 @@ pub fn principal(principal: Principal) -> Value {
     }
 }
 
-fn authority(authority: Authority) -> Value {
+/// By what right.
+pub fn authority(authority: Authority) -> Value {
     match authority {
         Authority::Init => json!({ "kind": "init" }),
         Authority::Local => json!({ "kind": "local" }),

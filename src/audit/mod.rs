@@ -8,6 +8,8 @@
 //! in here ever changes a file of the ledger.
 
 pub mod about;
+pub mod access_over_time;
+pub mod all_changes;
 pub mod answer;
 pub mod archive;
 pub mod archives;
@@ -30,6 +32,7 @@ pub mod questions;
 pub mod receipts;
 pub mod reviewed;
 pub mod seals;
+pub mod stretches;
 pub mod tiles;
 pub mod verify;
 mod walk;

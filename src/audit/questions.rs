@@ -1,10 +1,14 @@
 //! The questions: one row each, with the parameters it takes and the function that answers it. From these rows come
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
+mod authority;
 mod changes;
+mod growth;
 pub mod leak;
 mod review;
 pub mod state;
+mod unused;
+mod who_could;
 
 use super::answer::Answer;
 use super::archive::{Archive, Range};
@@ -83,13 +87,17 @@ pub(crate) const AS_OF: Parameter = optional("as_of", Kind::Point, "As of this t
 
 /// Every question.
 pub const QUESTIONS: &[Question] = &[
-    changes::CHANGES,
     state::STATE,
+    who_could::WHO_COULD,
+    unused::UNUSED,
+    leak::LEAK,
+    authority::AUTHORITY,
+    growth::GROWTH,
+    changes::CHANGES,
     review::ACCESS_REVIEW,
     review::REVIEWS,
     review::REVIEW,
     review::SINCE_REVIEW,
-    leak::LEAK,
 ];
 
 /// The question of a name.

@@ -30,8 +30,15 @@ pub mod group {
     pub const DOMAIN_RESEARCH: GroupNumber = 5;
     /// Domains.
     pub const DOMAINS: GroupNumber = 6;
+    /// Registrations of domains.
+    pub const REGISTRAR: GroupNumber = 8;
     /// Zones.
     pub const ZONES: GroupNumber = 11;
+}
+
+/// Whether requests of a group are refused on an account without Domain Research, whatever the access.
+pub fn needs_research(group: GroupNumber) -> bool {
+    group == group::DOMAIN_RESEARCH
 }
 
 /// The groups every ledger starts with: name, restrictable, has_write, needs_research.

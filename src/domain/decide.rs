@@ -4,6 +4,7 @@
 //! [`State::evolve`](super::state::State::evolve).
 
 mod access;
+mod authority;
 mod authorize;
 mod conditions;
 mod consumer;
@@ -24,6 +25,7 @@ mod seal;
 mod tokens;
 mod totals;
 
+pub use authority::{AuthorityFault, ChangeFrom, faults_of};
 pub use authorize::{decide_question, is_within_reach};
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};

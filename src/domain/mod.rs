@@ -8,6 +8,7 @@
 //! [`idempotency`], [`state`] (evolve), [`command`], [`decide`]; [`scope_map`] stands by itself.
 
 pub mod access;
+mod access_order;
 pub mod command;
 pub mod conditions;
 pub mod decide;

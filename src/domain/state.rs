@@ -2,6 +2,7 @@
 //! is in the log has happened, and a replay of the log gives this state again.
 
 mod part;
+mod reach;
 mod tokens;
 mod touch;
 

@@ -144,6 +144,26 @@ pub enum Closed {
     AddressNotAllowed,
 }
 
+/// What ends a token by time alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Its `expires_at`.
+    Expired,
+    /// The last of its secrets.
+    SecretsEnded,
+}
+
+/// The time in which a token works if nothing changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Works {
+    /// From when on; the epoch where it has no beginning.
+    pub from: Timestamp,
+    /// Until when, exclusive.
+    pub until: Option<Timestamp>,
+    /// What ends it then.
+    pub end: End,
+}
+
 /// A token as the decision state keeps it, deleted ones too: their refusals are recorded.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Token {
@@ -239,6 +259,24 @@ impl Token {
             Err(Closed::Deleted) => "deleted",
             Err(Closed::Expired | Closed::SecretEnded) => "expired",
         }
+    }
+
+    /// From when until when, exclusive, it works by any of its secrets, as it is now: what [`Self::check_time`] says at
+    /// every instant. None if at none.
+    pub fn works(&self) -> Option<Works> {
+        if self.deleted_at.is_some() {
+            return None;
+        }
+        let from = self.conditions().not_before.unwrap_or_default();
+        let secrets = self.secrets.iter().map(|secret| secret.not_after);
+        // None, without an end, is later than any end.
+        let secrets_end = secrets.max_by_key(|end| (end.is_none(), *end))?;
+        let (until, end) = match (self.expires_at, secrets_end) {
+            (Some(expiry), Some(secrets)) if secrets < expiry => (Some(secrets), End::SecretsEnded),
+            (None, Some(secrets)) => (Some(secrets), End::SecretsEnded),
+            (expiry, _) => (expiry, End::Expired),
+        };
+        until.is_none_or(|until| from < until).then_some(Works { from, until, end })
     }
 
     /// Whether it works at `now` by its newest secret.

@@ -197,17 +197,8 @@ impl TextLookup<'_> {
     }
 
     fn find_in_table(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
-        let found = self.connection.prepare_cached(FIND).and_then(|mut statement| {
-            let (subject_kind, subject) = subject_columns(subject);
-            let number = statement
-                .query_row(params![subject_kind, subject, kind_column(kind), text], |row| row.get::<_, i64>(0));
-            number.optional()
-        });
-        match found {
-            Ok(number) => {
-                let number = number.and_then(|number| u64::try_from(number).ok()).map(TextNumber);
-                number.filter(|&number| !self.numbers.is_erasing(number))
-            }
+        match find(self.connection, subject, kind, text) {
+            Ok(number) => number.filter(|&number| !self.numbers.is_erasing(number)),
             Err(error) => {
                 self.failure = Some(error);
                 None
@@ -217,6 +208,14 @@ impl TextLookup<'_> {
 }
 
 const FIND: &str = "SELECT number FROM personal WHERE subject_kind = ?1 AND subject = ?2 AND kind = ?3 AND text = ?4";
+
+fn find(connection: &Connection, subject: Subject, kind: TextKind, text: &str) -> rusqlite::Result<Option<TextNumber>> {
+    let (subject_kind, subject) = subject_columns(subject);
+    let mut statement = connection.prepare_cached(FIND)?;
+    let number =
+        statement.query_row(params![subject_kind, subject, kind_column(kind), text], |row| row.get::<_, i64>(0));
+    Ok(number.optional()?.and_then(|number| u64::try_from(number).ok()).map(TextNumber))
+}
 
 impl Texts for TextLookup<'_> {
     fn find(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
@@ -399,6 +398,11 @@ impl TextReader {
             }
         }
         Ok(text)
+    }
+
+    /// The number of a text; none if it was never seen, or was erased.
+    pub fn find(&self, subject: Subject, kind: TextKind, text: &str) -> Result<Option<TextNumber>, LogError> {
+        Ok(find(&self.connection.lock(), subject, kind, text)?)
     }
 
     /// Reads a little of those of these texts that are cached, so that they are near when they are asked for one by

@@ -1,7 +1,7 @@
 //! Under which keys a record is found. Pure, and the one place that says it: indexes are built by it, and what is not
 //! indexed yet is looked through by it.
 
-use crate::domain::access::{RequiredScope, Target};
+use crate::domain::access::{GroupNumber, RequiredScope, Target};
 use crate::domain::event::{EVENT_TYPES, Event, Header, Route};
 use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
 use crate::domain::state::by_of;
@@ -28,6 +28,8 @@ pub enum Key {
     User(UserId),
     /// Uses, refusals and reports whose scope names this text; resources that have it as their name.
     Name(TextNumber),
+    /// Uses, refusals and reports that ask for the list of a group, or for all of it: they name nothing.
+    Whole(AccountId, GroupNumber),
     /// What a user, staff or a person on the machine did. An account's or the service's own is found elsewhere.
     Principal(Principal),
     /// What was done with a token beside being used itself: changes, reports, questions of a gateway.
@@ -87,6 +89,9 @@ pub fn keys_of(header: &Header, event: &Event, found: &mut impl FnMut(Key)) {
     }
     if let Some(name) = name_of(event) {
         found(Key::Name(name));
+    }
+    if let Some(RequiredScope { group, target: Target::List | Target::All, .. }) = scope_of(event) {
+        found(Key::Whole(header.account, group));
     }
     if matches!(header.principal, Principal::User(_) | Principal::Staff(_) | Principal::Local(_)) {
         found(Key::Principal(header.principal));

@@ -3,7 +3,7 @@
 //! Allowed uses and accepted management commands move it, of the gateway token that asked too; refusals never do.
 
 use crate::domain::access::{RequiredScope, Target};
-use crate::domain::event::{Event, Header, Route};
+use crate::domain::event::{Event, Header, Route, TokenUsed};
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::state::authority_of;
 use crate::domain::table::Table;
@@ -152,10 +152,9 @@ impl LastUsed {
             }
         }
         match event {
-            Event::TokenUsed(used) => {
-                let Some(scope) = used.scope else { return };
+            Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {
                 let Some(row) = self.row_mut(header.token, tokens) else { return };
-                let key = (header.account, counted(scope));
+                let key = (header.account, counted(*scope));
                 row.grants.entry(key).or_default().add(header.recorded_at, position);
             }
             Event::UseReported(reported) => {

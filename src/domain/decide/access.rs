@@ -47,22 +47,32 @@ fn check_grant(
     let Some(group) = state.group_named(&grant.group) else {
         return fault("group", "is not a scope group".to_owned());
     };
-    if group.needs_research && account.research.is_none() {
-        return fault("group", "needs the Domain Research feature".to_owned());
+    let is_named = matches!(grant.coverage, CoverageRequest::Named(_));
+    if let Some((name, text)) = fault_of_grant(group, account, grant.level, is_named) {
+        return fault(name, text);
     }
-    if grant.level == Level::FullAccess && !group.has_write {
-        return fault("level", format!("must be read_only for {}", group.name));
-    }
-    let coverage =
-        check_coverage(group, &grant.coverage).map_err(|text| FieldFault::new(field(index, "resources"), text))?;
+    let coverage = check_names(&grant.coverage).map_err(|text| FieldFault::new(field(index, "resources"), text))?;
     Ok(GrantRequest { group: grant.group.clone(), level: grant.level, coverage })
 }
 
-fn check_coverage(group: &ScopeGroup, coverage: &CoverageRequest) -> Result<CoverageRequest, String> {
-    let CoverageRequest::Named(names) = coverage else { return Ok(CoverageRequest::All) };
-    if !group.restrictable {
-        return Err(format!("must be \"all\" for {}", group.name));
+/// Why an account cannot give a grant in a group, and in which of its fields.
+pub(super) fn fault_of_grant(
+    group: &ScopeGroup,
+    account: &Account,
+    level: Level,
+    is_named: bool,
+) -> Option<(&'static str, String)> {
+    if group.needs_research && account.research.is_none() {
+        return Some(("group", "needs the Domain Research feature".to_owned()));
     }
+    if level == Level::FullAccess && !group.has_write {
+        return Some(("level", format!("must be read_only for {}", group.name)));
+    }
+    (is_named && !group.restrictable).then(|| ("resources", format!("must be \"all\" for {}", group.name)))
+}
+
+fn check_names(coverage: &CoverageRequest) -> Result<CoverageRequest, String> {
+    let CoverageRequest::Named(names) = coverage else { return Ok(CoverageRequest::All) };
     if names.len() > NAMES_IN_GRANT_MAX {
         return Err(format!("has too many names (maximum is {NAMES_IN_GRANT_MAX})"));
     }

@@ -29,7 +29,7 @@ pub fn is_within_reach(state: &State, reach: &GatewayReach, token: &Token) -> bo
 }
 
 /// Whether deleting a token touches named accounts only: a user's token ends for every account of the user.
-fn is_wholly_within_reach(state: &State, reach: &GatewayReach, token: &Token) -> bool {
+pub(super) fn is_wholly_within_reach(state: &State, reach: &GatewayReach, token: &Token) -> bool {
     is_within_reach(state, reach, token) && accounts_of(state, token).all(|account| reach.names(account))
 }
 

@@ -7,7 +7,7 @@
 use super::draft::{Context, Draft};
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
-use crate::domain::access::{Access, GroupNumber, RequiredScope, Target, Verb, Visible, group};
+use crate::domain::access::{Access, GroupNumber, RequiredScope, Target, Verb, Visible, group, needs_research};
 use crate::domain::command::{AskedTarget, Use};
 use crate::domain::directory::{Account, Plan, ResourceFacts, ResourceKind};
 use crate::domain::event::{AccessSource, Cause, Outcome, Route, TokenUseRefused, TokenUsed};
@@ -226,25 +226,9 @@ impl<'a> Judging<'a> {
             let judged = Judged { account: own_account, source: identity, scope: None, verdict: self.allowed(None) };
             return self.with_room(judged);
         };
-        match self.enter(path_account) {
+        match self.state.access_on(self.token, path_account) {
             None => refused(Cause::ForeignAccount),
             Some((account, access, source)) => self.judge_scope(account, access, source, texts),
-        }
-    }
-
-    /// The account in the path with the access that counts there; none where the token does not act on it. An OAuth
-    /// token acts on none yet: it has to follow its member's access, and no authorization says whose that is.
-    fn enter(&self, path_account: AccountId) -> Option<(&'a Account, &'a Access, AccessSource)> {
-        let account = self.state.account(path_account)?;
-        match self.token.owner {
-            Owner::Account(own) if own == path_account && self.token.kind == TokenKind::Account => {
-                Some((account, &self.token.access, AccessSource::Token(self.token.version)))
-            }
-            Owner::User(user) => {
-                let member = account.members.get(&user)?;
-                Some((account, &member.access, AccessSource::Membership(member.version)))
-            }
-            _ => None,
         }
     }
 
@@ -269,7 +253,7 @@ impl<'a> Judging<'a> {
 
     /// Whether this draws from the month's research, too.
     fn is_research(&self) -> bool {
-        needed(self.asked).is_some_and(|(group, _)| group == group::DOMAIN_RESEARCH)
+        needed(self.asked).is_some_and(|(group, _)| needs_research(group))
     }
 
     /// What the path asks for, by number where the account knows it.

@@ -13,6 +13,7 @@ use crate::domain::event::{
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId, Version};
 use crate::domain::names::{check_email, check_name, normalize_domain_name};
 use crate::domain::rejection::{Conflict, FieldFault, Missing, Rejection};
+use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
 use crate::domain::window::{HOURLY_LIMIT_DEFAULT, HOURLY_LIMIT_MAX};
 
@@ -134,7 +135,7 @@ fn update_account(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Chang
     faults.finish()?;
     let plan = plan.filter(|plan| *plan != account.plan);
     if plan == Some(Plan::Solo) {
-        refuse_downgrade(deciding, account)?;
+        refuse_downgrade(deciding.state, account)?;
     }
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     rename(&mut draft, deciding, account, name.as_ref(), email.as_ref());
@@ -166,9 +167,9 @@ fn rename(
 }
 
 /// Nothing is silently widened or dropped: whoever goes down to Solo takes the grants away first.
-fn refuse_downgrade(deciding: &Deciding<'_>, account: &Account) -> Result<(), Rejection> {
+pub(super) fn refuse_downgrade(state: &State, account: &Account) -> Result<(), Rejection> {
     let carries_grants = |access: &Access| *access != Access::Full;
-    let granted_token = |id: &&TokenId| deciding.state.token(**id).is_some_and(|token| carries_grants(&token.access));
+    let granted_token = |id: &&TokenId| state.token(**id).is_some_and(|token| carries_grants(&token.access));
     let tokens: Vec<TokenId> = account.tokens.iter().filter(granted_token).copied().collect();
     let members: Vec<UserId> =
         account.members.iter().filter(|(_, member)| carries_grants(&member.access)).map(|(id, _)| *id).collect();

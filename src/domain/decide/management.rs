@@ -16,7 +16,7 @@ use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::Texts;
 use crate::domain::time::{CLOCK_STEP_MICROS, Timestamp};
-use crate::domain::token::{Authority, Closed, Owner, Principal, Token, TokenKind};
+use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
 use core::net::IpAddr;
 
@@ -131,19 +131,34 @@ pub(super) fn shown<'a>(
 ) -> Shown<'a> {
     let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
     let Some((token, secret)) = known else { return Shown::Unknown };
-    if let Err(closed) = token.check(secret, now, from) {
-        let cause = cause_of(closed);
-        let rejection = match closed {
-            // The token works, only not from here: its holder is told so.
-            Closed::AddressNotAllowed => Rejection::Forbidden(cause),
-            _ => Rejection::Closed(cause),
-        };
-        return Shown::Refused(token, secret, rejection, cause);
+    match may_act(token, secret, now, Some(from), kinds) {
+        Ok(()) => Shown::May(token, secret),
+        Err(cause) => {
+            // Of a token that works, only not from here or not for this, its holder is told so.
+            let rejection = if cause.is_closed() { Rejection::Closed(cause) } else { Rejection::Forbidden(cause) };
+            Shown::Refused(token, secret, rejection, cause)
+        }
     }
-    if !kinds.contains(&token.kind) {
-        return Shown::Refused(token, secret, Rejection::Forbidden(Cause::WrongKind), Cause::WrongKind);
-    }
-    Shown::May(token, secret)
+}
+
+/// Kinds of tokens that make changes.
+pub(super) const MANAGERS: &[TokenKind] = &[TokenKind::Operator];
+
+/// Whether a secret of a token opens the door, and the token is of one of these kinds. Without a `from` the address is not
+/// judged.
+pub(super) fn may_act(
+    token: &Token,
+    secret: u32,
+    now: Timestamp,
+    from: Option<Option<IpAddr>>,
+    kinds: &[TokenKind],
+) -> Result<(), Cause> {
+    let checked = match from {
+        Some(from) => token.check(secret, now, from),
+        None => token.check_time(secret, now),
+    };
+    checked.map_err(cause_of)?;
+    if kinds.contains(&token.kind) { Ok(()) } else { Err(Cause::WrongKind) }
 }
 
 pub(super) fn decide_change(
@@ -162,7 +177,7 @@ pub(super) fn decide_change(
                 Change::Look(_) | Change::ReadHistory(_) | Change::OpenStream(_) => {
                     &[TokenKind::Operator, TokenKind::Auditor]
                 }
-                _ => &[TokenKind::Operator],
+                _ => MANAGERS,
             };
             match shown(state, digests, digest, (context.now, context.origin.from), kinds) {
                 Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),

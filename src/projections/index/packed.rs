@@ -1,5 +1,7 @@
 //! Keys as numbers: a kind of 4 bits above 48 bits.
 
+use crate::domain::access::GroupNumber;
+use crate::domain::ids::AccountId;
 use crate::domain::token::Principal;
 use crate::projections::keys::Key;
 
@@ -22,12 +24,13 @@ pub(super) fn packed(key: Key) -> u64 {
         Key::Principal(Principal::User(user)) => (7, user.0),
         Key::Principal(Principal::Staff(token)) => (8, token.0),
         Key::Principal(Principal::Local(user)) => (9, u64::from(user)),
-        Key::Principal(Principal::Account(account)) => (10, account.0),
-        Key::Principal(Principal::Service) => (11, 0),
+        // No record is found under what these did.
+        Key::Principal(Principal::Account(AccountId(_)) | Principal::Service) => (11, 0),
         Key::Credential(token) => (12, token.0),
         Key::Address(address) => (13, address.0),
         Key::Type(number) => (14, u64::from(number)),
-        Key::AccountResearch(account) => (15, account.0),
+        Key::AccountResearch(account) => (10, account.0),
+        Key::Whole(account, group) => (15, account.0 << GroupNumber::BITS | u64::from(group)),
     };
     kind << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1)
 }
