@@ -4,6 +4,7 @@
 //! [`State::evolve`](super::state::State::evolve).
 
 mod access;
+mod again;
 mod authorize;
 mod conditions;
 mod consumer;
@@ -16,10 +17,13 @@ mod management;
 mod narrowing;
 mod once;
 mod report;
+mod rules;
 mod scope_map;
 mod tokens;
 mod totals;
 
+pub use access::understood;
+pub use again::{Again, AskedFor, CameFrom, PastUse, access_on};
 pub use authorize::{decide_question, is_within_reach};
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};

@@ -1,7 +1,7 @@
 //! Who may manage, and the way from a change to its rules.
 
-use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
+use super::rules::cause_of;
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, gateway, imports, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
