@@ -20,4 +20,6 @@ pub mod in_words;
 pub mod inspection;
 pub mod past;
 pub mod questions;
+pub mod said_access;
 pub mod verify;
+pub mod what_if;

@@ -2,6 +2,7 @@
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
 mod changes;
+mod what_if;
 
 use super::answer::Answer;
 use super::archive::{Archive, Range};
@@ -76,7 +77,7 @@ pub(crate) const FROM: Parameter = optional("from", Kind::Time, "Only what was a
 pub(crate) const TO: Parameter = optional("to", Kind::Time, "Only what was before this time");
 
 /// Every question.
-pub const QUESTIONS: &[Question] = &[changes::CHANGES];
+pub const QUESTIONS: &[Question] = &[changes::CHANGES, what_if::WHAT_IF];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static Question> {

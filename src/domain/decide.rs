@@ -23,7 +23,7 @@ mod tokens;
 mod totals;
 
 pub use access::understood;
-pub use again::{Again, AskedFor, CameFrom, PastUse, access_on};
+pub use again::{Again, AskedFor, CameFrom, PastUse, access_on, is_research};
 pub use authorize::{decide_question, is_within_reach};
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};

@@ -376,6 +376,16 @@ impl TextReader {
         Ok(text)
     }
 
+    /// The number of a text; none if it was never seen, or was erased.
+    pub fn number(&self, subject: Subject, kind: TextKind, text: &str) -> Result<Option<TextNumber>, LogError> {
+        let connection = self.connection.lock();
+        let mut statement = connection.prepare_cached(FIND)?;
+        let (subject_kind, subject) = subject_columns(subject);
+        let found: Option<i64> =
+            statement.query_row(params![subject_kind, subject, kind_column(kind), text], |row| row.get(0)).optional()?;
+        Ok(found.and_then(|number| u64::try_from(number).ok()).map(TextNumber))
+    }
+
     /// Reads a little of those of these texts that are cached, so that they are near when they are asked for one by
     /// one: read together, the processor waits for many at once. What it gives means nothing.
     pub fn touch(&self, numbers: impl Iterator<Item = TextNumber>) -> usize {

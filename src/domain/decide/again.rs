@@ -18,6 +18,8 @@ pub enum CameFrom {
     Known(Option<IpAddr>),
     /// From an address that was erased since.
     Erased,
+    /// From somewhere that was let in, and no other ranges are supposed.
+    Admitted,
 }
 
 /// What a past request asked for, as far as its record says.
@@ -81,8 +83,10 @@ impl PastUse {
         let asked = match (entered, refused.asked_account) {
             (true, _) => AskedFor::Inside(header.account, refused.scope),
             (false, AccountId::NONE) if is_identity(refused) => AskedFor::Identity,
-            // A route of a map that names no account is of the token's own.
-            (false, AccountId::NONE) => AskedFor::Unrecorded(header.account, refused.route),
+            // A route of a map that names no account is of the token's own; any other could not be read.
+            (false, AccountId::NONE) if matches!(refused.route, Route::Mapped(_) | Route::Asked(_)) => {
+                AskedFor::Unrecorded(header.account, refused.route)
+            }
             (false, account) => AskedFor::Unrecorded(account, refused.route),
         };
         let (token, secret, at) = (header.token, refused.secret, header.recorded_at);
@@ -106,10 +110,11 @@ impl PastUse {
         let secret = if self.secret == 0 { newest } else { self.secret };
         let known = match from {
             CameFrom::Known(address) => address,
-            CameFrom::Erased => None,
+            CameFrom::Erased | CameFrom::Admitted => None,
         };
         match rules::check_door(token, secret, self.at, known) {
             Err(Cause::AddressNotAllowed) if from == CameFrom::Erased => return Some(Again::HangsOnAddress),
+            Err(Cause::AddressNotAllowed) if from == CameFrom::Admitted => {}
             Err(cause) => return Some(Again::Refused(cause)),
             Ok(()) => {}
         }
@@ -142,8 +147,8 @@ impl PastUse {
         }
     }
 
-    /// The account that it draws from, if it passes.
-    fn drawn_from(&self) -> AccountId {
+    /// The account whose window it draws from, if it passes; none: the user's own.
+    pub fn drawn_from(&self) -> AccountId {
         match self.asked {
             AskedFor::Identity => self.pool,
             AskedFor::Inside(account, _) | AskedFor::Unrecorded(account, _) => account,
@@ -157,6 +162,11 @@ impl PastUse {
             _ => false,
         }
     }
+}
+
+/// Whether a scope is of Domain Research.
+pub fn is_research(scope: RequiredScope) -> bool {
+    rules::is_research(scope)
 }
 
 /// Whether a request that was refused before it entered an account asked for none.
