@@ -31,6 +31,8 @@ mod events;
 mod forward_auth;
 #[path = "http/gateway.rs"]
 mod gateway;
+#[path = "http/history_reads.rs"]
+mod history_reads;
 #[path = "http/house.rs"]
 mod house;
 #[path = "http/idempotency.rs"]

@@ -1,7 +1,7 @@
 //! The signed head: what was signed can neither be taken back nor contradicted without being noticed.
 
 use std::path::Path;
-use token_ledger::audit::verify::{Options, verify};
+use token_ledger::audit::verify::{Given, Options, verify};
 use token_ledger::clock::Clock;
 use token_ledger::domain::command::{Actor, Change, Command, Origin};
 use token_ledger::domain::ids::Position;
@@ -128,33 +128,39 @@ fn a_missing_or_short_key_is_named() {
 #[test]
 fn a_signed_head_whose_checkpoint_was_not_stored_is_signed_when_asked_again() {
     let (_base, dir, vkey) = new_ledger();
+    let signers = [vkey.to_string()];
     let log = LogReader::open(&dir).expect("readable");
     let size = log.head().expect("a head");
     let head = SignedHead { size, root: root_at(&log, size).expect("a root") };
     let older = Position(size.0 - 1);
     let older = SignedHead { size: older, root: root_at(&log, older).expect("a root") };
     let mut file = HeadFile::open(&dir, "ledger.example/log").expect("opened");
-    let before = file.sign(older).expect("signed");
-    let first = file.sign(head).expect("signed");
+    let before = file.sign(older, &signers).expect("signed");
+    let first = file.sign(head, &signers).expect("signed");
     // What a crash between the two steps leaves, with a checkpoint before it and without.
     let connection = rusqlite::Connection::open(dir.head()).expect("opened");
     for (gone, left) in [(head.size.0, Some(before)), (0, None)] {
         connection.execute("DELETE FROM checkpoints WHERE size >= ?1", [gone as i64]).expect("gone");
         assert_eq!(file.latest().expect("readable"), left);
-        assert_eq!(file.sign(head).expect("signed again"), first, "the same size is never signed with another text");
+        assert_eq!(
+            file.sign(head, &signers).expect("signed again"),
+            first,
+            "the same size is never signed with another text"
+        );
     }
     Checkpoint::verify(&first, &vkey).expect("it verifies");
 }
 
 #[test]
 fn the_signed_head_never_moves_back() {
-    let (_base, dir, _) = new_ledger();
+    let (_base, dir, vkey) = new_ledger();
+    let signers = [vkey.to_string()];
     let log = LogReader::open(&dir).expect("readable");
     let size = log.head().expect("a head");
     let at = |size: Position| SignedHead { size, root: root_at(&log, size).expect("a root") };
     let mut file = HeadFile::open(&dir, "ledger.example/log").expect("opened");
-    let newest = file.sign(at(size)).expect("signed");
-    assert_eq!(file.sign(at(Position(size.0 - 1))).expect("answered"), newest, "an older head is not signed");
+    let newest = file.sign(at(size), &signers).expect("signed");
+    assert_eq!(file.sign(at(Position(size.0 - 1)), &signers).expect("answered"), newest, "an older head is not signed");
     let connection = rusqlite::Connection::open(dir.head()).expect("opened");
     let back = connection.execute("UPDATE signed_head SET size = size - 1", []);
     assert!(back.is_err(), "the file itself refuses");
@@ -162,7 +168,8 @@ fn the_signed_head_never_moves_back() {
 
 /// What `verify` finds wrong, with a checkpoint that somebody kept.
 fn found(dir: &DataDir, checkpoint: Option<&str>) -> Vec<String> {
-    let options = Options { checkpoint: checkpoint.map(str::to_owned), ..Options::default() };
+    let given = checkpoint.map(|note| Given { from: "the kept one".to_owned(), note: note.to_owned() });
+    let options = Options { given: given.into_iter().collect(), ..Options::default() };
     let report = verify(dir, options, &mut |_, _| {}).expect("readable");
     report.findings.into_iter().map(|finding| finding.what).collect()
 }
@@ -181,7 +188,7 @@ async fn a_kept_checkpoint_shows_whether_the_log_grew_out_of_it() {
     let newest = run(&dir, 4).await;
     assert_eq!(found(&dir, Some(&kept)), Vec::<String>::new());
     assert_eq!(found(&dir, Some(&newest)), Vec::<String>::new());
-    assert_says(&found(&dir, Some("no note")), "is none");
+    assert_says(&found(&dir, Some("no note")), "holds no checkpoint");
     let Checkpoint { size, root, .. } = Checkpoint::verify(&kept, &vkey).expect("it verifies");
     let signed_as = |origin: &str, root| {
         let key = LogKey::from_seed(origin, &[9; 32]).expect("a key");

@@ -13,3 +13,10 @@ function request()
   at = at % #requests + 1
   return requests[at]
 end
+-- With $DELAYMS each connection waits so long between an answer and its next request.
+local milliseconds = tonumber(os.getenv("DELAYMS") or "0")
+if milliseconds > 0 then
+  function delay()
+    return milliseconds
+  end
+end

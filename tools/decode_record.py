@@ -165,7 +165,15 @@ group = u16
 principal = enum(
     "Principal", "Service", ("Account", account), ("User", user), ("Staff", token), ("Local", u32)
 )
-authority = enum("Authority", "Init", "Local", ("Operator", version), ("Membership", version), ("Gateway", version))
+authority = enum(
+    "Authority",
+    "Init",
+    "Local",
+    ("Operator", version),
+    ("Membership", version),
+    ("Gateway", version),
+    ("Auditor", version),
+)
 owner = enum("Owner", "Service", ("Account", account), ("User", user))
 subject = enum("Subject", "Service", ("Account", account), ("User", user))
 token_kind = enum("TokenKind", "Account", "User", "OAuth", "Gateway", "Operator", "Auditor", "Session")
@@ -260,6 +268,18 @@ operation = enum(
 )
 report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
+stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable")
+read_shape = struct(
+    ("question", string), ("account", account), ("token", token), ("user", user), ("resource", resource)
+)
+history_query = struct(
+    ("shape", read_shape),
+    ("from", option(timestamp)),
+    ("to", option(timestamp)),
+    ("after", u64),
+    ("through", u64),
+)
+counted_reads = struct(("reads", u64), ("first", timestamp), ("last", timestamp))
 map_rejection = enum("MapRejection", "Unreadable", "Faulty", "NotTaken")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report", "Revoke")
@@ -356,6 +376,10 @@ TYPES = {
             ("origin", string),
             ("log_vkey", string),
         ),
+    ),
+    (59, 1): (
+        "LogKeyRotated",
+        struct(("old_vkey", string), ("log_vkey", string), ("signs_until", timestamp), by),
     ),
     (9, 1): (
         "PersonalDataErased",
@@ -461,6 +485,12 @@ TYPES = {
     (50, 1): (
         "ScopeMapRejected",
         struct(("hash", option(raw(32))), ("cause", map_rejection), ("faults", u32), ("line", u32), ("kept", u32)),
+    ),
+    (51, 1): ("HistoryRead", struct(("asked", history_query), ("counted", option(counted_reads)), by)),
+    (52, 1): ("HistoryStreamOpened", struct(("asked", history_query), by)),
+    (53, 1): (
+        "HistoryStreamClosed",
+        struct(("opened", u64), ("through", u64), ("sent", u64), ("end", stream_end)),
     ),
 }
 

@@ -178,6 +178,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::RecordingResumed(_)
         | Event::ClockStepped(_)
         | Event::LogContinued(_)
+        | Event::LogKeyRotated(_)
         | Event::PlanChanged(_)
         | Event::HourlyLimitChanged(_)
         | Event::ResearchActivated(_)
@@ -190,7 +191,10 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::GatewayRightsChanged(_)
         | Event::TokenDeleted(_)
         | Event::QuotaRefusalsTotalled(_)
-        | Event::IdempotencyKeyKept(_) => Vec::new(),
+        | Event::IdempotencyKeyKept(_)
+        | Event::HistoryRead(_)
+        | Event::HistoryStreamOpened(_)
+        | Event::HistoryStreamClosed(_) => Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! seed gives the same commands for the same states.
 
 mod conditions;
+mod history_reads;
 mod reports;
 
 use crate::random::Random;
@@ -40,7 +41,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 47] = [
+pub const KINDS: [&str; 51] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -55,6 +56,7 @@ pub const KINDS: [&str; 47] = [
     "start recording",
     "stop recording",
     "continue log",
+    "rotate log key",
     "define scope map",
     "reject scope map",
     "resume recording",
@@ -81,6 +83,10 @@ pub const KINDS: [&str; 47] = [
     "erase user texts",
     "erase token texts",
     "erase again",
+    "read history",
+    "count reads",
+    "open stream",
+    "close stream",
     "look",
     "attempt",
     "authorize",
@@ -110,6 +116,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::StartRecording => "start recording",
             Change::StopRecording { .. } => "stop recording",
             Change::ContinueLog { .. } => "continue log",
+            Change::RotateLogKey { .. } => "rotate log key",
             Change::DefineScopeMap(_) => "define scope map",
             Change::RejectScopeMap(_) => "reject scope map",
             Change::ResumeRecording { .. } => "resume recording",
@@ -138,6 +145,10 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::EraseUserTexts { .. } => "erase user texts",
             Change::EraseTokenTexts { .. } => "erase token texts",
             Change::EraseAgain { .. } => "erase again",
+            Change::ReadHistory(_) => "read history",
+            Change::CountReads(_) => "count reads",
+            Change::OpenStream(_) => "open stream",
+            Change::CloseStream(_) => "close stream",
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
@@ -300,8 +311,14 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) if self.random.percent(60) => return Actor::Init,
+            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) | Change::CountReads(_) | Change::CloseStream(_)
+                if self.random.percent(60) =>
+            {
+                return Actor::Init;
+            }
             Change::Look(_)
+            | Change::ReadHistory(_)
+            | Change::OpenStream(_)
             | Change::Attempt(_)
             | Change::StartRecording
             | Change::StopRecording { .. }
@@ -516,6 +533,7 @@ impl Generator {
             4 => Change::Look(ManagementOperation::ReadEvents),
             5 => self.outage_or_step(),
             6 => self.continuation(state),
+            7 if self.random.percent(50) => self.key_rotation(state),
             7..8 => Change::Attempt(ManagementOperation::CreateToken),
             8..15 => Change::CreateUser { email: self.email(), name: self.name() },
             15..21 => self.new_account(),
@@ -536,6 +554,7 @@ impl Generator {
             74..78 => self.import(state),
             78..84 => Change::Gateway(self.gateway_change(state)),
             84..87 => self.erasure(state),
+            87..91 => self.history_read(state),
             _ => self.token_change(state),
         }
     }
@@ -553,7 +572,7 @@ impl Generator {
     fn continuation(&mut self, state: &State) -> Change {
         let name = match self.random.percent(70) {
             true => format!("ledger.example/{}", self.random.number()),
-            false => state.former_logs.first().map_or(&state.origin, |former| &former.origin).clone(),
+            false => state.log_keys.iter().next().map_or(&state.origin, |first| &first.origin).clone(),
         };
         Change::ContinueLog {
             last_checkpoint: String::new(),
@@ -561,6 +580,17 @@ impl Generator {
             log_vkey: format!("{name}+key"),
             origin: name,
         }
+    }
+
+    /// Under the log's name or another, with a key of its own or one that the log has, for as long as may be or longer.
+    fn key_rotation(&mut self, state: &State) -> Change {
+        let log_vkey = match self.random.below(5) {
+            0 => state.log_vkey.clone(),
+            1 => format!("another{}+key", state.origin),
+            _ => format!("{}+key{}", state.origin, self.random.number()),
+        };
+        let overlap_seconds = if self.random.percent(90) { self.random.below(7_200) } else { u64::MAX };
+        Change::RotateLogKey { log_vkey, overlap_seconds }
     }
 
     /// Rarely of a user, whose texts are many.

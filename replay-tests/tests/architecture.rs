@@ -62,7 +62,7 @@ const FORMATTED_SQL: [(&str, &str); 5] = [
     ),
     ("log/writer.rs", "PRAGMA page_size={PAGE_BYTES}; "),
     ("log/writer.rs", "BEGIN IMMEDIATE; {schema} PRAGMA application_id="),
-    ("projections/views.rs", "BEGIN IMMEDIATE; {} {} PRAGMA application_id="),
+    ("projections/views.rs", "BEGIN IMMEDIATE; {} {} {} PRAGMA application_id="),
 ];
 
 /// How a text begins that SQLite would take.

@@ -1,5 +1,7 @@
 //! Which events are about an account, a token, a person or a resource.
 
+use super::archive::{Archive, Range};
+use super::history::key_of_type;
 use crate::domain::access::{Access, Coverage, Target};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId};
@@ -7,7 +9,8 @@ use crate::domain::state::State;
 use crate::domain::text::Subject as TextSubject;
 use crate::domain::token::{Owner, Principal};
 use crate::log::LogError;
-use crate::log::reader::LogReader;
+use crate::projections::index::find::Wanted;
+use crate::projections::keys::Key;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -134,26 +137,50 @@ impl About {
         grants.iter().any(|grant| matches!(&grant.coverage, Coverage::Named(names) if names.contains(&self.name)))
     }
 
+    /// What the index can say of them: all of its events, and others.
+    fn wanted(&self) -> Wanted {
+        let mut keys = Vec::new();
+        match self.subject {
+            Subject::Account(id) => keys.extend([Key::AccountChanges(id), Key::AccountTraffic(id)]),
+            Subject::Token(id) => keys.extend(keys_of_token(id)),
+            Subject::User(id) => {
+                keys.extend([Key::User(id), Key::Principal(Principal::User(id))]);
+                keys.extend(self.tokens.iter().flat_map(|&token| keys_of_token(token)));
+                keys.extend(["QuotaRefusalsTotalled", "TextSeen"].into_iter().filter_map(key_of_type));
+            }
+            Subject::Resource(_) => {
+                keys.extend([Key::AccountChanges(self.account), Key::Name(self.name)]);
+                keys.extend(key_of_type("TextSeen"));
+            }
+        }
+        Wanted::any(&keys)
+    }
+
     /// Positions of its events after `after`, up to and with `through`, oldest first. `progress` is told the position
     /// now and then.
     pub fn positions(
         &self,
-        log: &LogReader,
-        after: Position,
-        through: Position,
+        archive: &Archive,
+        range: Range,
         progress: &mut dyn FnMut(Position),
     ) -> Result<Vec<Position>, LogError> {
         const TOLD_EVERY: u64 = 10_000;
         let mut positions = Vec::new();
-        log.replay(after, through, |position, header, event| {
-            if self.holds(&header, &event) {
+        let mut met = 0_u64;
+        archive.visit_wanted(&self.wanted(), range, &mut |position, header, event| {
+            if self.holds(header, event) {
                 positions.push(position);
             }
-            if position.0.is_multiple_of(TOLD_EVERY) {
+            met += 1;
+            if met.is_multiple_of(TOLD_EVERY) {
                 progress(position);
             }
             ControlFlow::Continue(())
         })?;
         Ok(positions)
     }
+}
+
+fn keys_of_token(token: TokenId) -> [Key; 3] {
+    [Key::TokenChanges(token), Key::TokenTraffic(token), Key::Credential(token)]
 }

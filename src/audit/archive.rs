@@ -2,6 +2,7 @@
 
 use super::describe::Words;
 use super::past::{self, Moment, PastError, Point};
+use super::walk::{self, Step};
 use crate::domain::access::ScopeGroup;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
@@ -12,31 +13,56 @@ use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::signed_head::root_at;
 use crate::log::{DataDir, LogError, codec};
+use crate::projections::index::find::{Finder, Wanted};
+use crate::projections::index::tail::Recent;
 use crate::projections::keys::{Key, keys_of};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A range of positions: after the first, up to and with the second.
 pub type Range = (Position, Position);
+
+/// Who is told of records, and may end it.
+pub type Visit<'a> = &'a mut dyn FnMut(Position, &Header, &Event) -> ControlFlow<()>;
 
 /// A log, up to the head that it had when this was opened.
 #[derive(Debug)]
 pub struct Archive {
     log: LogReader,
-    texts: TextReader,
+    finder: Finder,
+    texts: Arc<TextReader>,
     groups: Table<ScopeGroup>,
     head: Position,
     now: Timestamp,
 }
 
 impl Archive {
-    /// Opens a data directory or a backup. `now` judges what is over.
+    /// Opens a data directory or a backup. `now` judges what is over. What the index in it does not hold is looked
+    /// through; beside a running ledger [`Archives`](super::archives::Archives) is faster.
     pub fn open(dir: &DataDir, now: Timestamp) -> Result<Self, LogError> {
         let log = LogReader::open(dir)?;
-        let head = log.head()?;
-        let now = if head.is_none() { now } else { now.max(past::recorded_at(&log, head)?) };
-        let mut archive = Self { log, texts: LogReader::texts(dir)?, groups: Table::default(), head, now };
+        let finder = Finder::open(dir, &log, Recent::default());
+        let mut archive = Self::of(log, finder, Arc::new(LogReader::texts(dir)?), Table::default(), now)?;
         archive.groups = archive.read_groups()?;
         Ok(archive)
+    }
+
+    /// Of parts that are there.
+    pub(super) fn of(
+        log: LogReader,
+        finder: Finder,
+        texts: Arc<TextReader>,
+        groups: Table<ScopeGroup>,
+        now: Timestamp,
+    ) -> Result<Self, LogError> {
+        let head = log.head()?;
+        let now = if head.is_none() { now } else { now.max(past::recorded_at(&log, head)?) };
+        Ok(Self { log, finder, texts, groups, head, now })
+    }
+
+    /// The parts that are of use for another question.
+    pub(super) fn into_parts(self) -> (LogReader, Finder) {
+        (self.log, self.finder)
     }
 
     fn read_groups(&self) -> Result<Table<ScopeGroup>, LogError> {
@@ -110,47 +136,85 @@ impl Archive {
     }
 
     /// Visits the records that have any of the keys, oldest first, each once. Stops early if told to.
-    pub fn visit(
-        &self,
-        keys: &[Key],
-        (after, through): Range,
-        visit: &mut dyn FnMut(Position, &Header, &Event) -> ControlFlow<()>,
-    ) -> Result<(), LogError> {
-        self.log.replay(after, through.min(self.head), |position, header, event| {
-            if has_any(keys, &header, &event) { visit(position, &header, &event) } else { ControlFlow::Continue(()) }
-        })
+    pub fn visit(&self, keys: &[Key], range: Range, visit: Visit<'_>) -> Result<(), LogError> {
+        self.visit_wanted(&Wanted::any(keys), range, visit)
+    }
+
+    /// Visits the records that are wanted, oldest first, each once. Stops early if told to.
+    pub fn visit_wanted(&self, wanted: &Wanted, (after, through): Range, visit: Visit<'_>) -> Result<(), LogError> {
+        let mut judge = Judge::new(wanted, visit);
+        walk::forward(&self.log, &self.finder, wanted, (after, through.min(self.head)), &mut |step| judge.step(step))?;
+        judge.end()
+    }
+
+    /// Visits the records that are wanted, newest first, each once. Stops early if told to.
+    pub fn visit_back(&self, wanted: &Wanted, (after, through): Range, visit: Visit<'_>) -> Result<(), LogError> {
+        let mut judge = Judge::new(wanted, visit);
+        walk::backward(&self.log, &self.finder, wanted, (after, through.min(self.head)), &mut |step| judge.step(step))?;
+        judge.end()
     }
 
     /// The newest record that has any of the keys and is wanted, in a range.
     pub fn last(
         &self,
         keys: &[Key],
-        (after, through): Range,
+        range: Range,
         is_wanted: &mut dyn FnMut(&Header, &Event) -> bool,
     ) -> Result<Option<(Position, Header, Event)>, LogError> {
-        let (mut found, mut failure) = (None, None);
-        self.log.scan_back(through.min(self.head).next(), |position, record| {
-            if position <= after {
+        let mut found = None;
+        self.visit_back(&Wanted::any(keys), range, &mut |position, header, event| {
+            if is_wanted(header, event) {
+                found = Some((position, *header, event.clone()));
                 return ControlFlow::Break(());
             }
-            match codec::decode(record) {
-                Ok((header, event)) if has_any(keys, &header, &event) && is_wanted(&header, &event) => {
-                    found = Some((position, header, event));
-                    ControlFlow::Break(())
-                }
-                Ok(_) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failure = Some(LogError::undecodable(position, &error));
-                    ControlFlow::Break(())
-                }
-            }
+            ControlFlow::Continue(())
         })?;
-        failure.map_or(Ok(found), Err)
+        Ok(found)
+    }
+
+    /// The way through the log, as `walk.rs` has it: for who wants records as they are stored.
+    pub(super) fn walk(
+        &self,
+        wanted: &Wanted,
+        range: Range,
+        is_descending: bool,
+        visit: walk::Visit<'_>,
+    ) -> Result<(), LogError> {
+        let way = if is_descending { walk::backward } else { walk::forward };
+        way(&self.log, &self.finder, wanted, range, visit)
     }
 }
 
-fn has_any(keys: &[Key], header: &Header, event: &Event) -> bool {
-    let mut has = false;
-    keys_of(header, event, &mut |key| has |= keys.contains(&key));
-    has
+/// Holds what is met against the keys again: the index is a hint, and what it does not know is met too.
+struct Judge<'a> {
+    wanted: &'a Wanted,
+    visit: Visit<'a>,
+    keys: Vec<Key>,
+    failure: Option<LogError>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(wanted: &'a Wanted, visit: Visit<'a>) -> Self {
+        Self { wanted, visit, keys: Vec::new(), failure: None }
+    }
+
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        let Step::Record(position, record) = step else { return ControlFlow::Continue(()) };
+        match codec::decode(record) {
+            Ok((header, event)) => {
+                self.keys.clear();
+                keys_of(&header, &event, &mut |key| self.keys.push(key));
+                let is_wanted = self.wanted.is_met_by(&self.keys);
+                if is_wanted { (self.visit)(position, &header, &event) } else { ControlFlow::Continue(()) }
+            }
+            Err(error) => {
+                self.failure = Some(LogError::undecodable(position, &error));
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn end(self) -> Result<(), LogError> {
+        self.failure.map_or(Ok(()), Err)
+    }
 }

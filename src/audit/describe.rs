@@ -5,6 +5,7 @@ use crate::domain::access::{Access, Coverage, GroupNumber, RequiredScope, ScopeG
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{AccessSource, By, Event, Header, Route};
 use crate::domain::gateway::GatewayReach;
+use crate::domain::history_read::HistoryQuery;
 use crate::domain::idempotency::AnswerSubject;
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
@@ -14,7 +15,7 @@ use crate::domain::token::{Authority, Owner, Principal, Secret};
 use crate::log::personal::TextReader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What it takes to put events into words.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,7 @@ fn authority(authority: Authority) -> Value {
         Authority::Operator(version) => json!({ "kind": "operator", "version": version.0 }),
         Authority::Membership(version) => json!({ "kind": "membership", "version": version.0 }),
         Authority::Gateway(version) => json!({ "kind": "gateway", "version": version.0 }),
+        Authority::Auditor(version) => json!({ "kind": "auditor", "version": version.0 }),
     }
 }
 
@@ -82,6 +84,27 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
         AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
     }
+}
+
+/// What was asked of history: what it did not name is left out.
+fn history_query(asked: &HistoryQuery) -> Value {
+    let HistoryQuery { shape, from, to, after, through } = asked;
+    let mut members = Map::new();
+    members.insert("question".to_owned(), shape.question.clone().into());
+    let numbers = [
+        ("account_id", shape.account.0),
+        ("token_id", shape.token.0),
+        ("user_id", shape.user.0),
+        ("resource_id", shape.resource.0),
+        ("after", after.0),
+        ("through", through.0),
+    ];
+    members.extend(
+        numbers.iter().filter(|(_, number)| *number > 0).map(|&(name, number)| (name.to_owned(), number.into())),
+    );
+    let times = [("from", *from), ("to", *to)];
+    members.extend(times.into_iter().filter_map(|(name, at)| Some((name.to_owned(), at?.to_micros_text().into()))));
+    Value::Object(members)
 }
 
 fn time_or_null(at: Option<Timestamp>) -> Option<String> {
@@ -213,6 +236,17 @@ impl Words<'_> {
                 "status": (e.status != 0).then_some(e.status), "address": self.text(e.address),
                 "flags": e.flags.iter().map(|flag| flag.name()).collect::<Vec<_>>(), "by": self.by(&e.by),
             }),
+            Event::HistoryRead(e) => json!({
+                "asked": history_query(&e.asked), "by": self.by(&e.by),
+                "counted": e.counted.map(|counted| json!({
+                    "reads": counted.reads, "first": counted.first.to_micros_text(),
+                    "last": counted.last.to_micros_text(),
+                })),
+            }),
+            Event::HistoryStreamOpened(e) => json!({ "asked": history_query(&e.asked), "by": self.by(&e.by) }),
+            Event::HistoryStreamClosed(e) => json!({
+                "opened": e.opened.0, "through": e.through.0, "sent": e.sent, "end": e.end.name(),
+            }),
             Event::IdempotencyKeyKept(e) => json!({
                 "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),
                 "status": e.status, "subject": answer_subject(e.subject),
@@ -226,7 +260,8 @@ impl Words<'_> {
             | Event::RecordingStopped(_)
             | Event::RecordingResumed(_)
             | Event::ClockStepped(_)
-            | Event::LogContinued(_) => self.service_data(event),
+            | Event::LogContinued(_)
+            | Event::LogKeyRotated(_) => self.service_data(event),
             Event::TokenCreated(_)
             | Event::TokenRenamed(_)
             | Event::TokenAccessChanged(_)
@@ -267,6 +302,10 @@ impl Words<'_> {
                 "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),
                 "wall": e.wall.to_micros_text(), "step_microseconds": e.wall.micros_since(e.kept),
                 "followed": e.followed, "by": e.by.as_ref().map(|by| self.by(by)),
+            }),
+            Event::LogKeyRotated(e) => json!({
+                "old_vkey": e.old_vkey, "log_vkey": e.log_vkey, "signs_until": e.signs_until.to_micros_text(),
+                "by": self.by(&e.by),
             }),
             Event::LogContinued(e) => json!({
                 "old_origin": e.old_origin, "old_vkey": e.old_vkey, "last_checkpoint": e.last_checkpoint,

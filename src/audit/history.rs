@@ -1,6 +1,10 @@
 //! Pages of the log's events, filtered.
 
+mod wanted;
+
+use super::archive::Archive;
 use super::describe::{Words, header_members};
+use super::walk::Step;
 use crate::domain::access::Target;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId};
@@ -8,14 +12,16 @@ use crate::domain::time::Timestamp;
 use crate::log::codec;
 use crate::log::merkle;
 use crate::log::reader::LogReader;
-use crate::log::signed_head::root_at;
 use crate::log::{LogError, merkle::Hash};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
-/// Records looked at for one page; a rare filter then answers with an empty page and where to go on.
+pub use wanted::key_of_type;
+
+/// Records looked at for one page: those that the index finds, and all where it does not know. A filter that few of
+/// them pass then answers with an empty page and where to go on.
 pub const SCAN_BUDGET: u64 = 100_000;
 /// Most events of a page.
 pub const PAGE_MAX: usize = 1_000;
@@ -59,7 +65,7 @@ pub struct Page {
 pub struct Events {
     /// The events in words.
     pub events: Vec<Value>,
-    /// The last position looked at, to go on from; none at the log's end.
+    /// Where to go on from: all up to there, or down to there, was looked at. None where nothing is left.
     pub next: Option<Position>,
     /// The head the page was read at.
     pub head: Position,
@@ -106,24 +112,20 @@ fn resource_of(event: &Event, words: &Words<'_>) -> Option<String> {
 }
 
 /// Reads a page. Nothing of it is ever served beyond the head it names.
-pub fn page(log: &LogReader, words: &Words<'_>, filter: &Filter, page: &Page) -> Result<Events, LogError> {
-    let head = log.head()?;
-    let (after, before) = (page.after, page.before.unwrap_or(head.next()).min(head.next()));
+pub fn page(archive: &Archive, filter: &Filter, page: &Page) -> Result<Events, LogError> {
+    let head = archive.head();
+    let (from, to) = archive.range(filter.from, filter.to)?;
+    let before = page.before.unwrap_or(head.next()).min(head.next());
+    let (after, through) = (page.after.max(from), Position(before.0.saturating_sub(1)).min(to));
+    let words = archive.words();
+    let last = if page.descending { through.next() } else { after };
     let mut collecting =
-        Collecting { words, filter, limit: page.limit, scanned: 0, last: after, events: vec![], failure: None };
-    if page.descending {
-        collecting.last = before;
-        log.scan_back(before, |position, record| {
-            if position > after { collecting.visit(position, record) } else { ControlFlow::Break(()) }
-        })?;
-        let next = (collecting.last.0.saturating_sub(1) > after.0).then_some(collecting.last);
-        collecting.finish(next, head, log)
-    } else {
-        let through = Position(before.0.saturating_sub(1));
-        log.scan(after, through, |position, record| collecting.visit(position, record))?;
-        let next = (collecting.last < through).then_some(collecting.last);
-        collecting.finish(next, head, log)
-    }
+        Collecting { words: &words, filter, limit: page.limit, scanned: 0, last, events: vec![], failure: None };
+    let wanted = wanted::of(filter, archive)?;
+    archive.walk(&wanted, (after, through), page.descending, &mut |step| collecting.step(step))?;
+    let last = collecting.last;
+    let is_left = if page.descending { last.0.saturating_sub(1) > after.0 } else { last < through };
+    collecting.finish(is_left.then_some(last), archive)
 }
 
 struct Collecting<'a> {
@@ -137,6 +139,16 @@ struct Collecting<'a> {
 }
 
 impl Collecting<'_> {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        match step {
+            Step::Record(position, record) => self.visit(position, record),
+            Step::Passed(position) => {
+                self.last = position;
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
     fn visit(&mut self, position: Position, record: &[u8]) -> ControlFlow<()> {
         if self.events.len() >= self.limit || self.scanned >= SCAN_BUDGET {
             return ControlFlow::Break(());
@@ -156,10 +168,11 @@ impl Collecting<'_> {
         ControlFlow::Continue(())
     }
 
-    fn finish(self, next: Option<Position>, head: Position, log: &LogReader) -> Result<Events, LogError> {
+    fn finish(self, next: Option<Position>, archive: &Archive) -> Result<Events, LogError> {
+        let head = archive.head();
         match self.failure {
             Some(failure) => Err(failure),
-            None => Ok(Events { events: self.events, next, head, root: root_at(log, head)? }),
+            None => Ok(Events { events: self.events, next, head, root: archive.root_at(head)? }),
         }
     }
 }

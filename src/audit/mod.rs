@@ -1,25 +1,31 @@
 //! Questions over the log and its projections: what happened, is the file what it was, and do the read models say
 //! what the log says.
 //!
-//! Owns: the questions of the audit ([`questions`] over an [`archive`], each giving an [`answer`]), events in words, pages of history, why a request was refused, the state at a point of the past, exports, `verify`, `doctor`, and the
+//! Owns: the questions of the audit ([`questions`] over an [`archive`], each giving an [`answer`]), events in words, pages of history, why a request was refused, receipts, the state at a point of the past, exports, `verify`, `doctor`, and the
 //! comparison of live projections with a replay. Refuses to know: SQL, HTTP, who asks, how records are written; nothing
 //! in here ever changes a file of the ledger.
 
 pub mod about;
 pub mod answer;
 pub mod archive;
+pub mod archives;
 pub mod biography;
 pub mod compare;
 pub mod describe;
 pub mod doctor;
 pub mod explanation;
 pub mod export;
+pub mod export_tiles;
 pub mod history;
 pub mod history_tables;
 pub mod in_words;
 pub mod inspection;
+pub mod own_looks;
 pub mod past;
 pub mod questions;
+pub mod receipts;
 pub mod said_access;
+pub mod tiles;
 pub mod verify;
+mod walk;
 pub mod what_if;

@@ -91,13 +91,22 @@ impl fmt::Display for Finding {
 pub struct Options {
     /// Whether snapshots are compared with the replay.
     pub snapshots: bool,
-    /// A checkpoint that somebody kept (a C2SP signed note): the log must have grown out of it.
-    pub checkpoint: Option<String>,
+    /// Checkpoints that somebody kept: the log must have grown out of each.
+    pub given: Vec<Given>,
+}
+
+/// A checkpoint kept outside the directory: an anchor, an auditor's copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// Where it is from, for findings, such as `the anchor /mnt/anchor`.
+    pub from: String,
+    /// Its text (a C2SP signed note).
+    pub note: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { snapshots: true, checkpoint: None }
+        Self { snapshots: true, given: Vec::new() }
     }
 }
 
@@ -112,6 +121,8 @@ pub struct Report {
     pub origin: String,
     /// Verifier key of the log, by its records.
     pub log_vkey: String,
+    /// All verifier keys that it had under its name of today, newest first.
+    pub log_vkeys: Vec<String>,
     /// Checkpoints whose signature and root were checked.
     pub checkpoints_checked: u64,
     /// Root of the tree over all records up to the head; none where records are missing.
@@ -224,7 +235,7 @@ pub fn verify(
             None
         }
     };
-    let checkpoints = checkpoints::list(dir, options.checkpoint, &mut findings)?;
+    let checkpoints = checkpoints::list(dir, options.given, &mut findings)?;
     let scope = Scope { last_text: log.last_text_number()?, head: log.head()?, signed, checkpoints };
     checkpoints::look_for_head(dir, &scope, &mut findings);
     drop(log);
@@ -302,6 +313,7 @@ fn report(
         signed: scope.signed.map(|signed| signed.size),
         origin: records.origin,
         log_vkey: records.log_vkey,
+        log_vkeys: records.log_vkeys,
         checkpoints_checked: scope.checkpoints.len() as u64,
         root: tree.root,
         tiles_checked: tree.tiles,

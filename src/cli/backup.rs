@@ -6,7 +6,7 @@ use crate::audit::verify::{Options, Report};
 use crate::clock::Clock;
 use crate::ledger::DataDir;
 use crate::log::backup::{Contents, Manifest, copy_key, copy_ledger};
-use crate::log::signed_head::{check_key, read_key};
+use crate::log::key_file::KeyFile;
 use crate::log::unfinished::Unfinished;
 use clap::Args;
 use serde_json::json;
@@ -49,7 +49,7 @@ fn write(dir: &DataDir, copy: &DataDir, with_key: bool) -> Result<Manifest, Fail
     copied?;
     let verified = verify_copy(copy)?;
     if with_key {
-        check_key(&dir.key(), &read_key(&dir.key(), &verified.origin)?, &verified.log_vkey)?;
+        KeyFile::read(&dir.key())?.check(&verified.origin, &verified.log_vkey)?;
         copy_key(dir, copy)?;
     }
     let Some(root) = verified.root else { return Err(Failure::Finding("the copy has no root".to_owned())) };

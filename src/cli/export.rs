@@ -33,17 +33,26 @@ pub struct ExportArguments {
     /// Write to this new file (0600), whole or not at all; standard output if absent.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Directory for `--format tiles`; a further run writes what is new into it.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["after", "until", "out"])]
+    output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// One JSON object a line, as `/v1/events` shows them.
     Ndjson,
+    /// The signed log up to its last checkpoint, as a directory in the C2SP tlog-tiles layout.
+    Tiles,
 }
 
 pub(super) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
-    let Format::Ndjson = arguments.format;
     let dir = arguments.data.dir();
+    match (arguments.format, &arguments.output) {
+        (Format::Tiles, into) => return super::export_tiles::run(&dir, into.as_deref()),
+        (_, Some(_)) => return Err(Failure::Finding("--output is for --format tiles".to_owned())),
+        (Format::Ndjson, None) => {}
+    }
     let log = LogReader::open(&dir)?;
     let now = Clock::system().now();
     let head = past::find(&log, Point::Head, now)?;

@@ -3,6 +3,7 @@
 use super::output::{out, write_table};
 use super::{DataArgument, Failure, progress, state};
 use crate::audit::about::{About, Subject};
+use crate::audit::archive::Archive;
 use crate::audit::describe::Words;
 use crate::audit::in_words::in_words;
 use crate::audit::{history, past};
@@ -70,22 +71,22 @@ fn time(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
-    let log = LogReader::open(&dir)?;
-    let moment = past::find(&log, past::Point::Head, Clock::system().now())?;
+    let archive = Archive::open(&dir, Clock::system().now())?;
+    let moment = archive.moment(past::Point::Head)?;
     let state = state::load(&dir, moment)?.state;
     let subject = arguments.of.subject().ok_or_else(|| Failure::Finding("nothing was asked for".to_owned()))?;
     let missing = || Failure::Finding(format!("there never was a {} {}", subject.kind(), subject.number()));
     let about = About::new(&state, subject).ok_or_else(missing)?;
-    let (after, through) = range(&log, arguments, moment.head)?;
+    let (after, through) = archive.range(arguments.from, arguments.to)?;
     let bar = progress::bar("looking through", through.0.saturating_sub(after.0));
-    let positions =
-        about.positions(&log, after, through, &mut |position| bar.set_position(position.0.saturating_sub(after.0)));
+    let told = &mut |position: Position| bar.set_position(position.0.saturating_sub(after.0));
+    let positions = about.positions(&archive, (after, through), told);
     bar.finish_and_clear();
     let positions = positions?;
-    let texts = LogReader::texts(&dir)?;
-    let words = Words { texts: &texts, groups: &state.groups };
+    let words = archive.words();
     let shown = &positions[positions.len().saturating_sub(arguments.limit.unwrap_or(usize::MAX))..];
-    let found = Found { log: &log, words: &words, subject, head: moment.head, total: positions.len(), shown };
+    let found =
+        Found { log: archive.log(), words: &words, subject, head: archive.head(), total: positions.len(), shown };
     let mut out = out();
     if arguments.json {
         found.write_json(&mut out)?
@@ -93,16 +94,6 @@ pub(super) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
         found.write_tables(&mut out)?
     }
     Ok(out.flush()?)
-}
-
-/// Positions to look at: `from` is inclusive, `to` exclusive.
-fn range(log: &LogReader, arguments: &HistoryArguments, head: Position) -> Result<(Position, Position), LogError> {
-    let before = |at: Option<Timestamp>, otherwise: Position| match at {
-        Some(Timestamp(0)) => Ok(Position::NONE),
-        Some(Timestamp(at)) => past::last_until(log, Timestamp(at - 1), head),
-        None => Ok(otherwise),
-    };
-    Ok((before(arguments.from, Position::NONE)?, before(arguments.to, head)?))
 }
 
 struct Found<'a> {

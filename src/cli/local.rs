@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
+use crate::ledger::rotation::{Rotated, RotationError};
 use crate::ledger::{DataDir, Ledger, OpenLedger, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,6 +35,11 @@ pub(super) enum LocalChange {
         digest: String,
         /// Its last four characters.
         hint: String,
+    },
+    /// The log is signed with another key. Whoever carries it out makes the key.
+    RotateKey {
+        /// How long the key before goes on signing.
+        overlap_seconds: u64,
     },
     /// A user's personal texts are erased.
     EraseUser {
@@ -78,6 +84,8 @@ impl LocalChange {
                     secret: secret_of(digest, hint).ok_or("the secret's digest or hint cannot be read")?,
                 })
             }
+            // It is no change by itself: see `rotate`.
+            Self::RotateKey { .. } => Err("the key is not made by whoever asks".to_owned()),
             Self::EraseUser { user } => Ok(Change::EraseUserTexts { user: UserId(*user) }),
             Self::EraseToken { token } => Ok(Change::EraseTokenTexts { owner: None, token: TokenId(*token) }),
         }
@@ -90,21 +98,33 @@ fn secret_of(digest: &str, hint: &str) -> Option<NewSecret> {
 
 /// Carries a change out, by the running server if there is one.
 pub(super) fn carry_out(dir: &DataDir, change: &LocalChange) -> Result<Carried, Failure> {
+    carry_out_with(dir, change).map(|(carried, _)| carried)
+}
+
+/// The same, with whatever else there is to say of it.
+pub(super) fn carry_out_with(dir: &DataDir, change: &LocalChange) -> Result<(Carried, Value), Failure> {
     let answer = match control::ask_change(dir, change)? {
         Some(answer) => answer,
         None => carry_out_alone(dir, change)?,
     };
     match (answer["refused"].as_str(), serde_json::from_value(answer["done"].clone())) {
         (Some(reason), _) => Err(Failure::Finding(format!("refused: {reason}"))),
-        (None, Ok(carried)) => Ok(carried),
+        (None, Ok(carried)) => Ok((carried, answer["told"].clone())),
         (None, Err(_)) => Err(control::not_understood(&answer)),
     }
 }
 
 fn carry_out_alone(dir: &DataDir, change: &LocalChange) -> Result<Value, Failure> {
+    let uid = rustix::process::getuid().as_raw();
+    if let LocalChange::RotateKey { overlap_seconds } = change {
+        let ledger = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
+        return ledger.rotate_key(uid, *overlap_seconds, Entropy::system()).map(rotated).map_err(|error| match error {
+            RotationError::Key(error) => Failure::Log(error),
+            unrecorded => Failure::Storage(unrecorded.to_string()),
+        });
+    }
     let change = change.read().map_err(Failure::Finding)?;
     let ledger = OpenLedger::open(dir, Clock::system(), Entropy::system())?;
-    let uid = rustix::process::getuid().as_raw();
     let command = Command::Manage(Actor::Local(uid), Box::new(change));
     let reply = ledger.execute(command, Origin::default()).map_err(|error| Failure::Storage(error.to_string()))?;
     Ok(told(&reply))
@@ -114,6 +134,10 @@ fn carry_out_alone(dir: &DataDir, change: &LocalChange) -> Result<Value, Failure
 pub(super) async fn carry_out_for(ledger: &Ledger, uid: u32, change: &Value) -> Value {
     let refused = |what: String| json!({ "refused": what });
     let change = serde_json::from_value::<LocalChange>(change.clone()).map_err(|error| error.to_string());
+    if let Ok(LocalChange::RotateKey { overlap_seconds }) = change {
+        let done = ledger.rotate_key(uid, overlap_seconds, Entropy::system()).await;
+        return done.map_or_else(|error| refused(error.to_string()), rotated);
+    }
     let change = match change.and_then(|change| change.read()) {
         Ok(change) => change,
         Err(what) => return refused(what),
@@ -122,6 +146,12 @@ pub(super) async fn carry_out_for(ledger: &Ledger, uid: u32, change: &Value) -> 
         Ok(reply) => told(&reply),
         Err(unavailable) => refused(unavailable.to_string()),
     }
+}
+
+fn rotated(Rotated { reply, log_vkey, signs_until }: Rotated) -> Value {
+    let mut answer = told(&reply);
+    answer["told"] = json!({ "log_vkey": log_vkey, "signs_until": signs_until.map(|at| at.to_seconds_text()) });
+    answer
 }
 
 fn told(reply: &Reply) -> Value {

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod erase;
 mod export;
+mod export_tiles;
 mod furnish;
 mod help;
 mod history;
@@ -18,9 +19,11 @@ mod init;
 mod local;
 mod output;
 mod progress;
+mod proof;
 pub mod remote;
 mod replay;
 mod restore;
+mod rotate_key;
 mod routes;
 mod scope_map;
 mod serve;
@@ -121,6 +124,17 @@ enum Command {
     ///
     /// Example: token-ledger audit changes --account 1 --from 2026-03-01T00:00:00Z
     Audit(audit::AuditArguments),
+    /// Prove that a record is in the signed log, or that the log grew out of an older one; check such a proof.
+    ///
+    /// Example: token-ledger proof inclusion --data ./ledger --position 56
+    Proof(proof::ProofArguments),
+    /// Sign the log with another key from here on: through the running server, or while none runs.
+    ///
+    /// The log itself says so, and names the new verifier key before it is used. The key before signs beside it for a
+    /// while, and what it signed stays signed: `/vkeys` lists every key that the log had.
+    ///
+    /// Example: token-ledger rotate-key --data ./ledger --overlap-days 90
+    RotateKey(rotate_key::RotateKeyArguments),
     /// Look at a scope map: which scope a method and path need.
     ///
     /// Example: token-ledger routes explain GET /v2/7/zones/example.com
@@ -235,6 +249,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::StaffToken(arguments) => staff_token::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Proof(arguments) => proof::run(&arguments),
+        Command::RotateKey(arguments) => rotate_key::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
         Command::Remote(command) => remote::run(&command),
     };

@@ -10,6 +10,7 @@ use crate::domain::ids::Position;
 use crate::ledger::{DataDir, LogError, LogReader};
 use crate::log::codec::CodecError;
 use crate::projections::digest::{ProjectionName, entry_digests};
+use crate::projections::index::{self, build::Built};
 use crate::projections::{Projections, rebuild};
 use clap::Args;
 use serde_json::json;
@@ -32,6 +33,10 @@ pub struct ReplayArguments {
     /// Write the read models there, a new directory (0700) that `state --data DIR` looks into.
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// Make what is missing of the index by which questions about the past find records. A server that runs makes its
+    /// own; without an index questions look through the log.
+    #[arg(long, conflicts_with_all = ["until", "into", "compare"])]
+    index: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -42,6 +47,9 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     if arguments.compare {
         let live = Live::find(&dir)?;
         return compare(&dir, &live, arguments.json);
+    }
+    if arguments.index {
+        return make_index(&dir, arguments.json);
     }
     let log = LogReader::open(&dir)?;
     if let Some(into) = &arguments.into {
@@ -58,6 +66,21 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         Some(into) => inspect(&dir, moment, projections, into, arguments.json),
         None => tell(&projections, arguments.json),
     }
+}
+
+fn make_index(dir: &DataDir, as_json: bool) -> Result<(), Failure> {
+    let head = LogReader::open(dir)?.head()?;
+    let bar = progress::bar("indexing", head.0);
+    let built = index::build::build(dir, &mut |position| bar.set_position(position.0));
+    bar.finish_and_clear();
+    let Built { indexed, made } = built?;
+    if as_json {
+        println!("{}", json!({ "indexed": indexed.0, "segments_made": made, "head": head.0 }));
+    } else {
+        println!("{made} segments made: the index holds positions 1 to {indexed} of {head}.");
+        println!("The rest is looked through, which takes a moment only.");
+    }
+    Ok(())
 }
 
 /// Puts what was replayed into a directory of its own.

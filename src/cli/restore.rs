@@ -10,8 +10,9 @@ use crate::ledger::continuation::{Continued, LastKnown, continue_log};
 use crate::ledger::{DataDir, LogError, LogReader};
 use crate::log::backup::{Manifest, copy_erasures, make_servable};
 use crate::log::erasures::texts_to_erase_again;
+use crate::log::key_file::KeyFile;
 use crate::log::note::Vkey;
-use crate::log::signed_head::{check_key, read_checkpoints, read_key};
+use crate::log::signed_head::read_checkpoints;
 use crate::log::unfinished::Unfinished;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -77,7 +78,7 @@ fn fill(arguments: &RestoreArguments, manifest: Manifest, copy: &DataDir) -> Res
     compare(&arguments.from, &manifest, &verified)?;
     let has_key = copy.key().exists();
     if has_key {
-        check_key(&copy.key(), &read_key(&copy.key(), &verified.origin)?, &verified.log_vkey)?;
+        KeyFile::read(&copy.key())?.check(&verified.origin, &verified.log_vkey)?;
     }
     let last_known = last_known(arguments.last_checkpoint.as_deref(), &verified, copy)?;
     if let (Some(known), false) = (&last_known, arguments.new_log)
@@ -128,7 +129,7 @@ fn remove_key(copy: &DataDir) -> Result<(), LogError> {
 
 /// A key of another log is refused before it is copied.
 fn take_key(path: &Path, manifest: &Manifest, copy: &DataDir) -> Result<(), LogError> {
-    check_key(path, &read_key(path, &manifest.origin)?, &manifest.log_vkey)?;
+    KeyFile::read(path)?.check(&manifest.origin, &manifest.log_vkey)?;
     let seed = std::fs::read(path).map_err(|source| LogError::Io { path: path.to_owned(), source })?;
     copy.write_secret_file(&copy.key(), &seed)
 }
@@ -152,20 +153,20 @@ fn compare(from: &Path, manifest: &Manifest, verified: &Report) -> Result<(), Lo
 /// The last checkpoint: the one that was given, else the last in the backup. One of the same log and length that says
 /// other records is refused, whatever was asked for: then this is not the log that was signed.
 fn last_known(given: Option<&Path>, verified: &Report, copy: &DataDir) -> Result<Option<LastKnown>, Failure> {
-    let vkey = match (verified.log_vkey.parse::<Vkey>(), given) {
-        (Ok(vkey), _) => vkey,
-        (Err(_), None) => return Ok(None),
-        (Err(error), Some(_)) => {
-            return Err(Failure::Finding(format!("the log names no key to check it with: {error}")));
-        }
-    };
+    let vkeys: Vec<Vkey> = verified.log_vkeys.iter().filter_map(|vkey| vkey.parse().ok()).collect();
+    if vkeys.is_empty() {
+        return match given {
+            None => Ok(None),
+            Some(_) => Err(Failure::Finding("the log names no key to check it with".to_owned())),
+        };
+    }
     let Some(path) = given else {
         // Of an earlier name of a log that was continued once already, and not signed since, there may be one, too.
         let stored = read_checkpoints(copy)?.pop();
-        return Ok(stored.and_then(|(_, note)| LastKnown::read(&note, &vkey).ok()));
+        return Ok(stored.and_then(|(_, note)| LastKnown::read(&note, &vkeys).ok()));
     };
     let named = path.display();
-    let known = LastKnown::read(&read_text(path)?, &vkey)
+    let known = LastKnown::read(&read_text(path)?, &vkeys)
         .map_err(|error| Failure::Finding(format!("{named} is no checkpoint of {}: {error}", verified.origin)))?;
     if known.is_of(&LogReader::open(copy)?)? == Some(false) {
         let size = known.position();

@@ -7,7 +7,10 @@ use crate::entropy::Entropy;
 use crate::http::gateway::map_in_force::Gateway;
 use crate::http::server::{DrainReport, ServerLimits, serve};
 use crate::http::{App, entry};
-use crate::ledger::{BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, Settings};
+use crate::ledger::{
+    BALLAST_BYTES, DataDir, Health, LOW_WATER_BYTES, Ledger, LogError, OpenLedger, SEGMENT_EVENTS,
+    SEGMENT_EVENTS_ALLOWED, Settings,
+};
 use crate::log::signed_head;
 use clap::Args;
 use ipnet::IpNet;
@@ -52,6 +55,9 @@ pub struct ServeOptions {
     /// Address or network of a gateway that may ask for others; can be given more than once.
     #[arg(long = "gateway", value_name = "NETWORK", default_values = ["127.0.0.0/8", "::1/128"], value_parser = network)]
     pub gateways: Vec<IpNet>,
+    /// Give hash tiles and proofs to everybody; records stay for auditors and operators.
+    #[arg(long)]
+    pub public_tiles: bool,
     /// Commands that may wait for the writer before further ones get 503.
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     pub queue_max: usize,
@@ -65,6 +71,10 @@ pub struct ServeOptions {
     /// MiB of the file `ballast`, kept to be given up so that deletions can be recorded on a full disk; 0: none.
     #[arg(long, value_name = "MIB", default_value_t = BALLAST_BYTES >> 20)]
     pub ballast_mib: u64,
+    /// Positions of a segment of the index, a power of two; another size than before makes it anew. 0: no index is made,
+    /// and questions about the past look through the log.
+    #[arg(long, value_name = "N", default_value_t = SEGMENT_EVENTS, value_parser = segment_events)]
+    pub index_segment_events: u64,
     /// Make a lost head.db anew from the log as it is: once, after the last known checkpoint was held against it.
     #[arg(long)]
     pub accept_missing_head: bool,
@@ -74,6 +84,12 @@ pub struct ServeOptions {
 fn network(text: &str) -> Result<IpNet, String> {
     let one = |_| text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(one).map_err(|_| "is neither an address nor a network such as 10.0.0.0/8".to_owned())
+}
+
+fn segment_events(text: &str) -> Result<u64, String> {
+    let is_good = |events: &u64| *events == 0 || SEGMENT_EVENTS_ALLOWED.contains(events) && events.is_power_of_two();
+    let wanted = || format!("is not 0 or a power of two from {} on", SEGMENT_EVENTS_ALLOWED.start());
+    text.parse::<u64>().ok().filter(is_good).ok_or_else(wanted)
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
@@ -154,6 +170,7 @@ async fn serve_until_stopped(
         wake_at: serving.wake_at,
         low_water_bytes: options.low_water_mib.saturating_mul(1 << 20),
         ballast_bytes: options.ballast_mib.saturating_mul(1 << 20),
+        index_segment_events: options.index_segment_events,
     };
     // What can fail for reasons outside the ledger comes first: a start that fails leaves no trace in the log.
     let source = MapSource::of(options.scope_map.as_deref());
@@ -184,7 +201,9 @@ async fn serve_until_stopped(
     }
     let control = control::answer(socket, ledger.clone());
     listening(listener.local_addr().map_err(|source| io(dir, source))?);
-    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour).with_gateway(gateway);
+    let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour)
+        .with_gateway(gateway)
+        .with_public_tiles(options.public_tiles);
     let limits = ServerLimits::default();
     let report = serve(listener, entry::routes(app), limits, stop_asked(ledger.clone(), signals)).await;
     control.abort();

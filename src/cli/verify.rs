@@ -1,7 +1,7 @@
 //! `verify`: everything that can be checked of a ledger, with nothing changed.
 
 use super::{DataArgument, Failure, progress};
-use crate::audit::verify::{self, Options, Report};
+use crate::audit::verify::{self, Given, Options, Report};
 use crate::ledger::{DataDir, LogError, LogReader};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,10 @@ pub struct VerifyArguments {
     data: DataArgument,
     /// A checkpoint that somebody kept (as `/checkpoint` gave it): the log must have grown out of it.
     #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+    checkpoint: Vec<PathBuf>,
+    /// A file that `serve --anchor` keeps, or any checkpoint: the log must have grown out of what it says.
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -24,8 +27,10 @@ pub struct VerifyArguments {
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
-    let checkpoint = arguments.checkpoint.as_deref().map(read_text).transpose()?;
-    let report = verify_with_bar(&dir, Options { checkpoint, ..Options::default() })?;
+    let anchors = arguments.anchor.iter().map(|path| given("anchor", path));
+    let checkpoints = arguments.checkpoint.iter().map(|path| given("checkpoint", path));
+    let given = anchors.chain(checkpoints).collect::<Result<_, _>>()?;
+    let report = verify_with_bar(&dir, Options { given, ..Options::default() })?;
     if arguments.json {
         println!("{}", to_json(&report));
     } else {
@@ -35,6 +40,10 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
         0 => Ok(()),
         one_or_more => Err(Failure::Finding(format!("{one_or_more} findings"))),
     }
+}
+
+fn given(what: &str, path: &Path) -> Result<Given, Failure> {
+    Ok(Given { from: format!("the {what} {}", path.display()), note: read_text(path)? })
 }
 
 /// A small text file, such as a checkpoint.

@@ -5,6 +5,7 @@ use super::conditions::{Conditions, ConditionsEdit};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
 use super::gateway::{GatewayReach, GatewayRight};
+use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::RequestDigest;
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::rejection::FieldFault;
@@ -253,6 +254,32 @@ pub enum ResourceRequest {
     Certificate(CertificateFacts, CertificateTexts),
 }
 
+/// Looks of one token at history that went unrecorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnrecordedReads {
+    /// The token of staff that looked; none where it is not known any more.
+    pub token: TokenId,
+    /// What the first of them asked.
+    pub asked: HistoryQuery,
+    /// How many they are.
+    pub counted: CountedReads,
+}
+
+/// A stream of events that has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClosedStream {
+    /// The token of staff that opened it.
+    pub token: TokenId,
+    /// Position of the record that says so.
+    pub opened: Position,
+    /// The last position looked at for it.
+    pub through: Position,
+    /// Events sent.
+    pub sent: u64,
+    /// Why it ended.
+    pub end: StreamEnd,
+}
+
 /// What a management command wants.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -273,6 +300,13 @@ pub enum Change {
         origin: String,
         /// Verifier key from here on.
         log_vkey: String,
+    },
+    /// Sign with another key from here on, beside the one before for a while. Only from the machine itself.
+    RotateLogKey {
+        /// Verifier key from here on, under the log's name.
+        log_vkey: String,
+        /// How long the key before goes on signing.
+        overlap_seconds: u64,
     },
     /// Recording begins.
     StartRecording,
@@ -475,6 +509,14 @@ pub enum Change {
         /// The change.
         change: Box<Change>,
     },
+    /// Look at history: recorded, once a minute and shape, before it is answered.
+    ReadHistory(Box<HistoryQuery>),
+    /// Looks that went unrecorded. Only the service itself says so.
+    CountReads(Vec<UnrecordedReads>),
+    /// Follow the log from here on.
+    OpenStream(Box<HistoryQuery>),
+    /// Somebody no longer follows the log. Only the service itself says so.
+    CloseStream(ClosedStream),
     /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
     Look(ManagementOperation),
     /// A change that the sender may not make, sent without its content so that the refusal is recorded.
@@ -488,6 +530,7 @@ impl Change {
         match self {
             Self::Initialize { .. }
             | Self::ContinueLog { .. }
+            | Self::RotateLogKey { .. }
             | Self::StartRecording
             | Self::StopRecording { .. }
             | Self::ResumeRecording { .. }
@@ -512,6 +555,7 @@ impl Change {
                 Op::ErasePersonalTexts
             }
             Self::Once { change, .. } => change.operation(),
+            Self::ReadHistory(_) | Self::CountReads(_) | Self::OpenStream(_) | Self::CloseStream(_) => Op::ReadEvents,
             Self::Look(operation) | Self::Attempt(operation) => *operation,
         }
     }

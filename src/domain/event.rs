@@ -9,6 +9,7 @@ use super::access::{Access, GroupNumber, RequiredScope};
 use super::conditions::Conditions;
 use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
+use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::report::ReportFlag;
@@ -82,6 +83,10 @@ macro_rules! with_event_types {
             46, 1, ScopeMapDefined;
             48, 1, UseReported;
             50, 1, ScopeMapRejected;
+            51, 1, HistoryRead;
+            52, 1, HistoryStreamOpened;
+            53, 1, HistoryStreamClosed;
+            59, 1, LogKeyRotated;
         }
     };
 }
@@ -251,6 +256,19 @@ payload! {
         origin: String,
         /// Verifier key from here on.
         log_vkey: String,
+    }
+
+    /// The log is signed with another key from here on, this record included. The one before goes on signing beside it
+    /// for a while, so that whoever has only that one misses nothing.
+    LogKeyRotated {
+        /// Verifier key before.
+        old_vkey: String,
+        /// Verifier key from here on, under the same name.
+        log_vkey: String,
+        /// Checkpoints whose last record is of before this time are signed with the key before, too.
+        signs_until: Timestamp,
+        /// By what right, and from where.
+        by: By,
     }
 
     /// Personal texts were erased: their rows of the `personal` table are gone with this record.
@@ -600,9 +618,40 @@ payload! {
         /// What the answer showed.
         subject: AnswerSubject,
     }
+
+    /// Staff looked at history. The first look of its shape in a minute; or looks that went unrecorded, counted.
+    HistoryRead {
+        /// What was asked.
+        asked: HistoryQuery,
+        /// None of a look that is recorded before it was answered; of those told afterwards how many, and when.
+        counted: Option<CountedReads>,
+        /// By what right, and from where; of looks told afterwards only the right.
+        by: By,
+    }
+
+    /// Staff began to follow the log.
+    HistoryStreamOpened {
+        /// What was asked.
+        asked: HistoryQuery,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// Staff no longer follow the log.
+    HistoryStreamClosed {
+        /// Position of the record that says it was opened.
+        opened: Position,
+        /// The last position that was looked at for it.
+        through: Position,
+        /// How many events were sent.
+        sent: u64,
+        /// Why it ended.
+        end: StreamEnd,
+    }
 }
 
-/// By what right a change was made, with which secret, and from where: what a leaked token did is known by it.
+/// By what right a change was made, or history looked at, with which secret, and from where: what a leaked token did is
+/// known by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct By {
     /// By what right.
@@ -727,6 +776,9 @@ pub enum Outcome {
     /// A gateway asked; what its upstream answered is not known.
     UnknownUpstream,
 }
+
+/// Every outcome.
+pub const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::NotFound, Outcome::Invalid, Outcome::UnknownUpstream];
 
 impl Outcome {
     /// Spelling in answers.

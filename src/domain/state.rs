@@ -8,8 +8,10 @@ mod touch;
 use super::access::ScopeGroup;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenUsed};
+use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::log_keys::LogKeys;
 use super::reported_keys::Reports;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
@@ -22,15 +24,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Which secret a digest is.
 pub type Digests = HashMap<TokenDigest, (TokenId, u32), foldhash::fast::RandomState>;
 
-/// What a restored copy was called before it went on under another name.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct FormerLog {
-    /// Name.
-    pub origin: String,
-    /// Verifier key.
-    pub log_vkey: String,
-}
-
 /// Everything that decisions depend on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
@@ -38,8 +31,8 @@ pub struct State {
     pub origin: String,
     /// Its verifier key.
     pub log_vkey: String,
-    /// Names and verifier keys that it had before, oldest first: what was signed with them stays signed.
-    pub former_logs: Vec<FormerLog>,
+    /// All names and verifier keys that it had, those of today included.
+    pub log_keys: LogKeys,
     /// Scope groups by number.
     pub groups: Table<ScopeGroup>,
     /// Accounts by number.
@@ -66,6 +59,8 @@ pub struct State {
     pub kept_keys: Shared<KeptKeys>,
     /// Keys of lines that gateways reported.
     pub reports: Shared<Reports>,
+    /// Looks at history that are recorded in the running minute.
+    pub history_reads: Shared<HistoryReads>,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -91,6 +86,12 @@ impl State {
     /// A token by its number.
     pub fn token(&self, id: TokenId) -> Option<&Token> {
         self.tokens.get(id.0)
+    }
+
+    /// Verifier keys that sign the log's head, the newest first.
+    pub fn log_signers(&self) -> Vec<String> {
+        let signers = self.log_keys.signers(self.head, self.last_recorded_at);
+        signers.into_iter().map(|span| span.log_vkey.clone()).collect()
     }
 
     /// A scope group by its name.
@@ -136,7 +137,8 @@ impl State {
             | Event::ScopeMapDefined(_)
             | Event::RecordingStarted(_)
             | Event::RecordingStopped(_)
-            | Event::LogContinued(_) => self.evolve_service(event),
+            | Event::LogContinued(_)
+            | Event::LogKeyRotated(_) => self.evolve_service(event),
             Event::RecordingResumed(_) | Event::ClockStepped(_) | Event::ScopeMapRejected(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
@@ -153,6 +155,10 @@ impl State {
                 self.kept_keys.keep(header.principal, header.recorded_at, self.head, kept);
             }
             Event::UseReported(line) => self.reports.keep(header.credential, line, self.head),
+            Event::HistoryRead(read) if read.counted.is_none() => {
+                self.history_reads.keep(header.principal, header.recorded_at, &read.asked.shape);
+            }
+            Event::HistoryRead(_) | Event::HistoryStreamOpened(_) | Event::HistoryStreamClosed(_) => {}
             _ => self.evolve_account(header, event),
         }
     }
@@ -199,6 +205,7 @@ impl State {
     }
 
     fn evolve_service(&mut self, event: &Event) {
+        self.log_keys.take(self.head, event);
         match event {
             Event::LedgerInitialized(initialized) => {
                 self.origin.clone_from(&initialized.origin);
@@ -220,9 +227,8 @@ impl State {
             }
             Event::RecordingStarted(_) => self.stopped_cleanly = false,
             Event::RecordingStopped(_) => self.stopped_cleanly = true,
+            Event::LogKeyRotated(rotated) => self.log_vkey.clone_from(&rotated.log_vkey),
             Event::LogContinued(continued) => {
-                self.former_logs
-                    .push(FormerLog { origin: continued.old_origin.clone(), log_vkey: continued.old_vkey.clone() });
                 self.origin.clone_from(&continued.origin);
                 self.log_vkey.clone_from(&continued.log_vkey);
             }
@@ -370,12 +376,13 @@ impl State {
     }
 }
 
-/// The right under which a change was made; none for events that are no changes.
+/// The right under which a change was made, or history looked at; none for events that are neither.
 pub fn authority_of(event: &Event) -> Option<Authority> {
     by_of(event).map(|by| by.authority)
 }
 
-/// By what right, with which secret and from where a change was made; none for events that are no changes.
+/// By what right, with which secret and from where a change was made, or history looked at; none for events that are
+/// neither.
 pub fn by_of(event: &Event) -> Option<&By> {
     Some(match event {
         Event::PersonalDataErased(e) => &e.by,
@@ -401,6 +408,8 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::GatewayRightsChanged(e) => &e.by,
         Event::TokenConditionsChanged(e) => &e.by,
         Event::UseReported(e) => &e.by,
+        Event::HistoryRead(e) => &e.by,
+        Event::HistoryStreamOpened(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

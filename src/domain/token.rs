@@ -99,7 +99,7 @@ pub enum Principal {
     Local(u32),
 }
 
-/// By what right a change was made. Numbers are part of the record format: append only.
+/// By what right a change was made, or history looked at. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Authority {
     /// The ledger's own: `init`, and erasing again what an older copy of the file brought back.
@@ -112,6 +112,8 @@ pub enum Authority {
     Membership(Version),
     /// A gateway token of this version, with the right to do so and the token's account in its reach.
     Gateway(Version),
+    /// An auditor token of this version, which looks and changes nothing.
+    Auditor(Version),
 }
 
 /// One secret of a token: its digest, never its text.

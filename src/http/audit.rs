@@ -6,10 +6,13 @@ use super::manage::{Answered, authorize_read};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
-use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::{self, AuditError, Question};
 use crate::domain::event::ManagementOperation;
+use crate::domain::history_read::HistoryQuery;
+use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::time::Timestamp;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use warp::http::StatusCode;
@@ -39,29 +42,34 @@ impl Default for Desk {
 
 /// Answers a question.
 pub async fn answer(app: &App, asked: &Asked, name: &str) -> Answered {
-    authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
     let question = questions::question(name).ok_or_else(|| Box::new(Problem::not_found("no such question")))?;
     let (form, said) = read_query(asked.query()?)?;
     let answer = ask(app, question, said).await?;
+    app.read_history(asked, &reader, look(&answer)).await?;
     match form {
         Form::Json => Ok(answer::json(StatusCode::OK, &answer.to_json())),
         Form::Csv(table) => csv(&answer, table.as_deref()),
     }
 }
 
+/// What is recorded of a question that was asked.
+pub(super) fn look(answer: &Answer) -> HistoryQuery {
+    let number = |name: &str| answer.asked.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let time = |name: &str| answer.asked.get(name).and_then(Value::as_str).and_then(Timestamp::parse);
+    HistoryQuery::of(answer.question, answer.basis.position)
+        .about_account(AccountId(number("account")))
+        .about_token(TokenId(number("token")))
+        .about_user(UserId(number("user")))
+        .between(time("from"), time("to"))
+}
+
 /// Asks on a thread of its own, once there is room.
 pub async fn ask(app: &App, question: &'static Question, said: Vec<(String, String)>) -> Result<Answer, Box<Problem>> {
     let asked = questions::Asked::read(question, &said).map_err(|error| refused(&error))?;
     let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
-    let (dir, now) = (app.ledger.dir().clone(), app.ledger.clock().now());
-    let work = move || {
-        let archive = Archive::open(&dir, now)?;
-        questions::ask(&archive, question, &asked)
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(answered) => answered.map_err(|error| refused(&error)),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    let answered = app.with_archive(move |archive| questions::ask(archive, question, &asked)).await;
+    answered.map_err(|error: AuditError| refused(&error))
 }
 
 fn busy() -> Problem {

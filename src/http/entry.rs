@@ -4,7 +4,7 @@ use super::answer::{self, Reply};
 use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
-use super::{App, audit, bearer, consumer, events, gateway, gateway_api, manage, ops, path, tlog};
+use super::{App, audit, bearer, consumer, events, gateway, gateway_api, manage, ops, path, proofs, tlog};
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
 use crate::domain::text::PersonalText;
@@ -195,6 +195,9 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
             Box::pin(gateway::answer(app, asked)).await
         }
         Op::Checkpoint => into_reply(tlog::checkpoint(app)),
+        Op::HashTile => into_reply(Box::pin(tlog::hash_tile(app, asked)).await),
+        Op::EntryBundle => into_reply(Box::pin(tlog::entries(app, asked)).await),
+        Op::InclusionProof | Op::ConsistencyProof => into_reply(Box::pin(proofs::answer(app, asked, operation)).await),
         Op::ProblemPage => into_reply(problem::page(variables.first().copied().unwrap_or_default())),
         Op::VerifierKeys => Box::pin(tlog::verifier_keys(app)).await,
         Op::Whoami

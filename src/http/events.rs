@@ -2,18 +2,22 @@
 
 use super::answer;
 use super::entry::{Asked, Query};
+use super::history_reads::Reader;
 use super::manage::{Answered, authorize_read};
 use super::operations::Operation;
 use super::problem::Problem;
 use super::{App, path, refusal};
+use crate::audit::archive::Archive;
 use crate::audit::describe::Words;
 use crate::audit::explanation::Audience;
-use crate::audit::history::{self, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
+use crate::audit::history::{self, Events, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
+use crate::audit::own_looks::holds_only_looks_of;
 use crate::domain::event::{EVENT_TYPES, ManagementOperation};
+use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::time::Timestamp;
-use crate::ledger::{LogError, LogReader};
+use crate::ledger::LogError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -21,21 +25,23 @@ use warp::http::StatusCode;
 
 /// Answers an operation on events.
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
-    authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
     match operation {
-        Operation::GetEvent => one(app, variables).await,
-        _ => list(app, asked.query()?).await,
+        Operation::GetEvent => one(app, asked, &reader, variables).await,
+        _ => list(app, asked, &reader).await,
     }
 }
 
-async fn one(app: &App, variables: &[&str]) -> Answered {
+async fn one(app: &App, asked: &Asked, reader: &Reader, variables: &[&str]) -> Answered {
     let raw = variables.first().copied().unwrap_or_default();
     let position = path::number(raw).map_err(|_| Box::new(Problem::malformed("the position is not a number")))?;
     let position = Position(position);
-    let event = read(app, move |log, words| history::event(log, words, position)).await?;
+    let event = read(app, move |archive| history::event(archive.log(), &archive.words(), position)).await?;
     match event {
         Some(mut event) => {
             explain(app, position, &mut event).await?;
+            let query = HistoryQuery::of("event", position).after(Position(position.0 - 1));
+            note(app, asked, reader, query).await?;
             Ok(answer::json(StatusCode::OK, &json!({ "data": event })))
         }
         None => Err(Box::new(Problem::not_found(format!("there is no event at position {position}")))),
@@ -53,9 +59,32 @@ async fn explain(app: &App, position: Position, event: &mut Value) -> Result<(),
     Ok(())
 }
 
-async fn list(app: &App, query: &Query) -> Answered {
-    let (filter, page) = read_query(query)?;
-    let events = read(app, move |log, words| history::page(log, words, &filter, &page)).await?;
+/// Records the look, unless there was nothing to see but the reader's own looks.
+async fn note(app: &App, asked: &Asked, reader: &Reader, query: HistoryQuery) -> Result<(), Box<Problem>> {
+    let (token, after, through) = (reader.token, query.after, query.through);
+    let own = app.ledger.read_log(move |log| holds_only_looks_of(log, token, after, through)).await;
+    if own.map_err(|error| unreadable(&error))? { Ok(()) } else { app.read_history(asked, reader, query).await }
+}
+
+/// The part of the log that a page shows: after the first position, up to and with the second.
+fn part_of(page: &Page, events: &Events) -> (Position, Position) {
+    let last = page.before.unwrap_or(events.head.next()).min(events.head.next()).0.saturating_sub(1);
+    match events.next {
+        Some(next) if page.descending => (Position(next.0.saturating_sub(1)), Position(last)),
+        Some(next) => (page.after, next),
+        None => (page.after, Position(last)),
+    }
+}
+
+async fn list(app: &App, asked: &Asked, reader: &Reader) -> Answered {
+    let (filter, page) = read_query(asked.query()?)?;
+    let query = HistoryQuery::of("events", Position::NONE)
+        .about_account(filter.account.unwrap_or_default())
+        .about_token(filter.token.unwrap_or_default())
+        .between(filter.from, filter.to);
+    let events = read(app, move |archive| history::page(archive, &filter, &page)).await?;
+    let (after, through) = part_of(&page, &events);
+    note(app, asked, reader, HistoryQuery { after, through, ..query }).await?;
     let body = json!({
         "data": events.events,
         "next": events.next.map(|position| position.0),
@@ -66,12 +95,9 @@ async fn list(app: &App, query: &Query) -> Answered {
 
 async fn read<T: Send + 'static>(
     app: &App,
-    read: impl FnOnce(&LogReader, &Words<'_>) -> Result<T, LogError> + Send + 'static,
+    read: impl FnOnce(&Archive) -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, Box<Problem>> {
-    let groups = app.ledger.view(|view| view.projections.state.groups.clone()).await;
-    let ledger = app.ledger.clone();
-    let result = app.ledger.read_log(move |log| read(log, &Words { texts: ledger.texts(), groups: &groups })).await;
-    result.map_err(|error| unreadable(&error))
+    app.with_archive(read).await.map_err(|error| unreadable(&error))
 }
 
 pub(super) fn unreadable(error: &LogError) -> Box<Problem> {

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
-//! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] (checkpoints), [`ops`] (health and
+//! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] and [`proofs`] (tiles,
+//! checkpoints, receipts), [`ops`] (health and
 //! metrics). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
@@ -16,11 +17,13 @@ pub mod events;
 pub mod fields;
 pub mod gateway;
 pub mod gateway_api;
+pub mod history_reads;
 pub mod manage;
 pub mod operations;
 pub mod ops;
 pub mod path;
 pub mod problem;
+pub mod proofs;
 pub mod refusal;
 pub mod scopes;
 pub mod server;
@@ -28,9 +31,11 @@ pub mod shapes;
 pub mod strict_json;
 pub mod tlog;
 
+use crate::audit::archive::Archive;
+use crate::audit::archives::Archives;
 use crate::domain::ids::RequestId;
 use crate::entropy::Entropy;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LogError};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -44,8 +49,11 @@ pub struct App {
     metrics: Arc<ops::Metrics>,
     /// Where questions about the past are answered.
     desk: audit::Desk,
+    archives: Archives,
     /// What the gateway check needs.
     pub gateway: Arc<gateway::map_in_force::Gateway>,
+    /// Whether hash tiles and proofs are for everybody.
+    public_tiles: bool,
 }
 
 impl App {
@@ -58,14 +66,34 @@ impl App {
             failures: Arc::new(bearer::FailureLimiter::new(auth_failures_per_hour)),
             metrics: Arc::new(ops::Metrics::default()),
             desk: audit::Desk::default(),
+            archives: Archives::default(),
             gateway: Arc::default(),
+            public_tiles: false,
         }
+    }
+
+    /// Gives hash tiles and proofs to everybody, or not.
+    #[must_use]
+    pub fn with_public_tiles(self, public_tiles: bool) -> Self {
+        Self { public_tiles, ..self }
     }
 
     /// Answers gateways as well.
     #[must_use]
     pub fn with_gateway(self, gateway: Arc<gateway::map_in_force::Gateway>) -> Self {
         Self { gateway, ..self }
+    }
+
+    /// Asks about the past on a thread of its own: everything that was committed when this was called.
+    async fn with_archive<T: Send + 'static, E: From<LogError> + Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Archive) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (archives, sources) = (self.archives.clone(), self.ledger.sources().await);
+        match tokio::task::spawn_blocking(move || archives.with(sources, ask)).await {
+            Ok(asked) => asked,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 
     /// The client's request id when it is a UUID, else one of our own.

@@ -77,6 +77,10 @@ pub enum Operation {
     Document,
     AcceptClock,
     Checkpoint,
+    HashTile,
+    EntryBundle,
+    InclusionProof,
+    ConsistencyProof,
     VerifierKeys,
     ProblemPage,
 }
@@ -160,6 +164,10 @@ pub const OPERATIONS: &[Row] = {
         ("/metrics", "GET", Metrics),
         ("/openapi.yaml", "GET", Document),
         ("/checkpoint", "GET", Checkpoint),
+        ("/tile/entries/{bundle}", "GET", EntryBundle),
+        ("/tile/{level}/{tile}", "GET", HashTile),
+        ("/proof/inclusion", "GET", InclusionProof),
+        ("/proof/consistency", "GET", ConsistencyProof),
         ("/vkeys", "GET", VerifierKeys),
         ("/problems/{slug}", "GET", ProblemPage),
     ]
@@ -193,12 +201,16 @@ pub fn find<'a>(path: &'a str, method: &str) -> Found<'a> {
     if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods) }
 }
 
+/// Variables that stand for the rest of a path: its index is written in groups of digits (C2SP tlog-tiles).
+const REST: [&str; 2] = ["{bundle}", "{tile}"];
+
 fn has_shape(template: &str, path: &str) -> bool {
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return true,
             (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(wanted), Some(given)) if REST.contains(&wanted) => return !given.is_empty(),
             (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {}
             _ => return false,
         }
@@ -224,6 +236,22 @@ mod tests {
         assert_eq!(find("/v2/7/zones/a%2Eb", "GET"), Found::Operation(Operation::GetZone, vec!["7", "a%2Eb"]));
         let research = find("/v2/7/domains/research/status", "GET");
         assert_eq!(research, Found::Operation(Operation::ResearchStatus, vec!["7"]));
+    }
+
+    #[test]
+    fn the_index_of_a_tile_has_as_many_segments_as_it_needs() {
+        for (path, operation) in [
+            ("/tile/0/000", Operation::HashTile),
+            ("/tile/1/x001/x234/067.p/8", Operation::HashTile),
+            ("/tile/entries/x001/234", Operation::EntryBundle),
+            ("/tile/entries/000.p/8", Operation::EntryBundle),
+        ] {
+            assert!(matches!(find(path, "GET"), Found::Operation(found, _) if found == operation), "{path}");
+            assert_eq!(find(path, "HEAD"), Found::OtherMethods(vec!["GET"]));
+        }
+        for path in ["/tile", "/tile/", "/tile/0", "/tile/0/", "/tile/entries", "/tile/entries/"] {
+            assert_eq!(find(path, "GET"), Found::Nothing, "{path}");
+        }
     }
 
     #[test]

@@ -23,8 +23,11 @@ pub struct LastKnown {
 }
 
 impl LastKnown {
-    /// Reads a checkpoint that somebody kept. Only what the log's own key signed is taken over.
-    pub fn read(note: &str, vkey: &Vkey) -> Result<Self, NoteError> {
+    /// Reads a checkpoint that somebody kept. Only what one of the log's own keys signed, the newest that did, is taken
+    /// over.
+    pub fn read(note: &str, vkeys: &[Vkey]) -> Result<Self, NoteError> {
+        let has_signed = |vkey: &&Vkey| Checkpoint::verify(note, vkey) != Err(NoteError::NotSigned);
+        let vkey = vkeys.iter().find(has_signed).ok_or(NoteError::NotSigned)?;
         Ok(Self { note: signed_by_only(note, vkey)?, checkpoint: Checkpoint::verify(note, vkey)? })
     }
 
@@ -89,6 +92,6 @@ pub fn continue_log(
     core.settle_erasures()?;
     let root = core.log().root();
     let mut head_file = HeadFile::open(dir, &origin)?;
-    head_file.sign(SignedHead { size: core.head(), root })?;
+    head_file.sign(SignedHead { size: core.head(), root }, &core.state().log_signers())?;
     Ok(Continued { origin, log_vkey, position, lost: lost_through.map(|through| (kept.next(), through)), root })
 }

@@ -4,6 +4,7 @@
 mod questions;
 
 use super::Reply;
+use super::known::KnownDigests;
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::decide::{
@@ -14,7 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{Position, RequestId, TokenId};
 use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
-use crate::domain::text::{Subject, Texts};
+use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::entropy::Entropy;
 use crate::log::codec::RECORD_BYTES_MAX;
@@ -33,6 +34,9 @@ mod reports;
 /// while it decides; a digest found here is only a reason to ask the writer.
 pub type SharedDigests = Arc<RwLock<Digests>>;
 
+/// A filter before them, shared in the same way.
+pub type SharedKnown = Arc<RwLock<KnownDigests>>;
+
 /// How long an erasure waits for whoever reads an older part of the write-ahead log. Nothing is recorded meanwhile.
 const ERASURE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -47,6 +51,7 @@ pub struct Core {
     log: LogWriter,
     state: State,
     digests: SharedDigests,
+    known: SharedKnown,
     texts: TextNumbers,
     /// For request ids of what comes from no request.
     entropy: Entropy,
@@ -122,12 +127,15 @@ impl Core {
     }
 
     fn with_state(dir: &DataDir, log: LogWriter, state: State, clock: Clock, entropy: Entropy) -> Self {
-        let digests = Arc::new(RwLock::new(state.digests()));
+        let digests = state.digests();
+        let known = Arc::new(RwLock::new(KnownDigests::of(&digests)));
+        let digests = Arc::new(RwLock::new(digests));
         Self {
             dir: dir.clone(),
             log,
             state,
             digests,
+            known,
             texts: TextNumbers::new(entropy.split()),
             entropy,
             tally: Tally::default(),
@@ -146,6 +154,11 @@ impl Core {
     /// The shared digests.
     pub fn digests(&self) -> SharedDigests {
         Arc::clone(&self.digests)
+    }
+
+    /// The shared filter before them.
+    pub fn known(&self) -> SharedKnown {
+        Arc::clone(&self.known)
     }
 
     /// The last durable position.
@@ -220,18 +233,30 @@ impl Core {
     }
 
     /// Has the rows of a batch's uses fetched, all at once (see `domain/state/touch.rs`).
-    fn touch<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) {
+    fn touch<'a>(&mut self, jobs: impl Iterator<Item = &'a Job> + Clone) {
         self.near.clear();
         {
             let digests = self.digests.read();
-            self.near.extend(jobs.filter_map(|(command, _)| match command {
+            let token = |command: &Command| match command {
                 Command::Use(asked) => digests.get(&asked.digest).map(|&(token, _)| token),
                 _ => None,
-            }));
+            };
+            self.near.extend(jobs.clone().map(|(command, _)| token(command).unwrap_or(TokenId::NONE)));
         }
         let tokens = self.near.iter().fold(0, |seen, &token| seen ^ self.state.touch_token(token));
         let accounts = self.near.iter().fold(0, |seen, &token| seen ^ self.state.touch_account_of(token));
-        std::hint::black_box((tokens, accounts));
+        let texts =
+            self.near.iter().zip(jobs).fold(0, |seen, (&token, (_, origin))| seen ^ self.touch_texts(token, origin));
+        std::hint::black_box((tokens, accounts, texts));
+    }
+
+    fn touch_texts(&self, token: TokenId, origin: &Origin) -> u64 {
+        let Some(token) = self.state.token(token) else { return 0 };
+        let subject = Subject::from(token.owner);
+        let touch = |kind: TextKind, text: &Option<PersonalText>| {
+            text.as_ref().map_or(0, |text| self.texts.touch(subject, kind, text.as_str()))
+        };
+        touch(TextKind::Address, &origin.address) ^ touch(TextKind::Agent, &origin.agent)
     }
 
     /// Never before the last record's time.
@@ -321,6 +346,12 @@ impl Core {
             _ => return,
         };
         self.digests.write().insert(secret.digest, (header.token, secret.number));
+        let mut known = self.known.write();
+        if known.is_full() {
+            *known = KnownDigests::of(&self.digests.read());
+        } else {
+            known.add(&secret.digest);
+        }
     }
 
     fn record_due_sums(&mut self, now: Timestamp, everything: bool, progress: &mut Progress) -> Result<(), LogError> {
@@ -463,7 +494,9 @@ impl Core {
         match rebuild::load(&self.dir) {
             Ok(loaded) => {
                 self.state = loaded.projections.state;
-                *self.digests.write() = self.state.digests();
+                let digests = self.state.digests();
+                *self.known.write() = KnownDigests::of(&digests);
+                *self.digests.write() = digests;
                 AppendError::RolledBack(cause)
             }
             Err(_) => AppendError::Unknown(cause),

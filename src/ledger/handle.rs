@@ -3,11 +3,13 @@
 use super::Reply;
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
-use super::core::{Core, SharedDigests};
+use super::core::{Core, SharedDigests, SharedKnown};
 use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
+use super::rotation;
 use super::signer::{self, Unsigned};
+use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
@@ -16,14 +18,17 @@ use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
+use crate::log::key_file::KeyFile;
 use crate::log::personal::TextReader;
 use crate::log::reader::LogReader;
 use crate::log::request_digest::RequestDigests;
-use crate::log::signed_head::{HeadFile, SignedHead, check_before_start, check_key, read_key};
+use crate::log::signed_head::{HeadFile, SignedHead, check_before_start};
 use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
+use crate::projections::index::SEGMENT_EVENTS;
+use crate::projections::index::tail::Tail;
 use crate::projections::rebuild::{self, Loaded};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -46,6 +51,8 @@ pub struct Settings {
     pub low_water_bytes: u64,
     /// Bytes of the ballast that is kept for deletions on a full disk; 0: none. `serve` sets it.
     pub ballast_bytes: u64,
+    /// Positions of a segment of the index: a power of two. Segments of another size are made anew. 0: none is made.
+    pub index_segment_events: u64,
 }
 
 impl Default for Settings {
@@ -56,6 +63,7 @@ impl Default for Settings {
             wake_at: 1,
             low_water_bytes: LOW_WATER_BYTES,
             ballast_bytes: 0,
+            index_segment_events: SEGMENT_EVENTS,
         }
     }
 }
@@ -73,11 +81,13 @@ pub(super) struct Shared {
     /// The last signed checkpoint.
     pub checkpoint: RwLock<Option<Arc<str>>>,
     pub space: Space,
+    pub unrecorded: Unrecorded,
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
+    known: SharedKnown,
     head: AtomicU64,
     folded: watch::Sender<u64>,
     /// The last wish to move history that was answered, see [`Feed::want_history`].
@@ -95,7 +105,7 @@ impl Shared {
 
     /// Offers the durable head to the signer, at most once a period unless it is the last.
     pub fn offer_head(&self, core: &Core, is_last: bool) {
-        self.unsigned.offer(core.head(), is_last, || core.log().root());
+        self.unsigned.offer(core.head(), is_last, || (core.log().root(), core.state().log_signers()));
     }
 
     pub fn set_head(&self, head: Position) {
@@ -171,12 +181,14 @@ impl Shared {
 /// A running ledger. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     requests: Arc<RequestDigests>,
     readers: Arc<Mutex<Vec<LogReader>>>,
     dir: DataDir,
-    clock: Clock,
+    pub(super) clock: Clock,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Held while the signing key is changed.
+    rotation: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Read state at one position, together with the texts it names.
@@ -216,12 +228,23 @@ impl OpenLedger {
             tracing::warn!(reason, "the views file cannot be read; everything was replayed from the log");
         }
         let head_file = HeadFile::open(dir, &core.state().origin)?;
-        head_file.check_key(dir, &core.state().log_vkey)?;
+        head_file.check_signers(&core.state().log_signers())?;
         head_file.check(&LogReader::open(dir)?)?;
         let requests = RequestDigests::open(dir)?;
         core.settle_erasures().map_err(AppendError::into_cause)?;
         rebuild::replay_into(dir, &mut loaded.projections, core.head(), &mut |_| {})?;
+        rotation::drop_ended_keys(dir, core.state())?;
         Ok(Self { core, loaded, head_file, requests, dir: dir.clone(), clock })
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// The name of its log.
+    pub fn origin(&self) -> &str {
+        &self.core.state().origin
     }
 
     /// Carries out one command by itself, where no server runs, and signs the head that it leaves. A crash after the
@@ -229,7 +252,7 @@ impl OpenLedger {
     pub fn execute(mut self, command: Command, origin: Origin) -> Result<Reply, AppendError> {
         let (reply, _) = self.core.execute(command, origin)?;
         let signed = SignedHead { size: self.core.head(), root: self.core.log().root() };
-        if let Err(error) = self.head_file.sign(signed) {
+        if let Err(error) = self.head_file.sign(signed, &self.core.state().log_signers()) {
             tracing::warn!(%error, "the change is durable, its head is signed at the next start");
         }
         self.core.log().checkpoint_wal().map_err(AppendError::Unknown)?;
@@ -241,9 +264,11 @@ impl OpenLedger {
     pub fn start(self, settings: Settings) -> Result<Ledger, LogError> {
         let Self { core, mut loaded, mut head_file, requests, dir, clock } = self;
         fill_history(&dir, &mut loaded);
+        let (folded, events) = (loaded.projections.position, settings.index_segment_events);
+        loaded.projections.index = (events > 0).then(|| Tail::after(folded, events));
         // What is there already is signed before anything is served, so that there always is a checkpoint.
         let signed = SignedHead { size: core.head(), root: core.log().root() };
-        let (checkpoint, signed_size) = match head_file.sign(signed) {
+        let (checkpoint, signed_size) = match head_file.sign(signed, &core.state().log_signers()) {
             Ok(checkpoint) => (Some(checkpoint), signed.size),
             // It is signed when there is room again. The first head of a log is not put off: once something is recorded, a
             // log without a signed head would be taken for one that lost it.
@@ -263,10 +288,12 @@ impl OpenLedger {
             unsigned: Unsigned::after(signed_size),
             checkpoint: RwLock::new(checkpoint.map(Into::into)),
             space: Space::new(&dir, settings.low_water_bytes, settings.ballast_bytes),
+            unrecorded: Unrecorded::default(),
             closing: Closing::default(),
             clock_state: Mutex::default(),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
+            known: core.known(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
             history_moved: watch::Sender::new(0),
@@ -280,7 +307,7 @@ impl OpenLedger {
         tokio::spawn(callers::wake(receiver, Arc::clone(&shared.texts)));
         let threads = Arc::new(Mutex::new(spawn_threads(&dir, core, head_file, &shared)?));
         let requests = Arc::new(requests);
-        Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads })
+        Ok(Ledger { shared, requests, readers: Arc::default(), dir, clock, threads, rotation: Arc::default() })
     }
 }
 
@@ -291,7 +318,7 @@ fn deeper_cause(dir: &DataDir, error: LogError) -> LogError {
         Ok(loaded) => loaded.projections.state,
         Err(cause) => return cause,
     };
-    match read_key(&dir.key(), &state.origin).map(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+    match KeyFile::read(&dir.key()).map(|file| file.check(&state.origin, &state.log_vkey)) {
         Ok(Err(cause)) => cause,
         _ => error,
     }
@@ -324,6 +351,11 @@ impl Ledger {
     /// Whether a digest is a token's, of any kind and state. Asks nobody.
     pub fn knows(&self, digest: &TokenDigest) -> bool {
         self.shared.digests.read().contains_key(digest)
+    }
+
+    /// Whether a digest may be a token's: false is certain. For whoever asks the writer next, who knows. Asks nobody.
+    pub fn may_know(&self, digest: &TokenDigest) -> bool {
+        self.shared.known.read().may_have(digest)
     }
 
     /// Looks at the read models as of a position at or after the head committed when this was called.
@@ -401,6 +433,10 @@ impl Ledger {
         &self.shared.texts
     }
 
+    pub(super) fn shared_texts(&self) -> Arc<TextReader> {
+        Arc::clone(&self.shared.texts)
+    }
+
     /// Digest of what was sent under an idempotency key: its method, its path and query, its body.
     pub fn digest_request(&self, method: &str, target: &str, body: &[u8]) -> RequestDigest {
         self.requests.of(&[method.as_bytes(), target.as_bytes(), body])
@@ -457,6 +493,10 @@ impl Ledger {
     /// Its directory.
     pub fn dir(&self) -> &DataDir {
         &self.dir
+    }
+
+    pub(super) fn rotation(&self) -> &tokio::sync::Mutex<()> {
+        &self.rotation
     }
 
     /// The clock it judges by.

@@ -14,17 +14,24 @@ pub mod continuation;
 pub mod core;
 mod handle;
 mod history;
+mod index_store;
 pub mod initialize;
 mod keeper;
+mod known;
 mod outage;
 mod projector;
 mod queue;
+pub mod rotation;
 mod signer;
+mod sources;
+mod unrecorded_reads;
 mod views_store;
 mod writer;
 
 pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
 pub use handle::{Ledger, OpenLedger, Settings, View};
+pub use sources::Sources;
+pub use unrecorded_reads::{Looked, UNRECORDED_SHAPES_MAX};
 pub use writer::Counters;
 
 // Rooms above read log and history through these, and never name the rooms these are from.
@@ -33,6 +40,7 @@ pub use crate::log::reader::LogReader;
 pub use crate::log::space::{BALLAST_BYTES, LOW_WATER_BYTES, Space};
 pub use crate::log::{DataDir, LogError};
 pub use crate::projections::history::{ClosedWindow, HourKey, HourUse};
+pub use crate::projections::index::{SEGMENT_EVENTS, SEGMENT_EVENTS_ALLOWED};
 
 use crate::domain::decide::Answer;
 use crate::domain::ids::Position;

@@ -17,6 +17,13 @@ use std::time::{Duration, Instant};
 /// Between two checkpoints.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
+/// A head that is to be signed, and by which verifier keys' secret halves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Offer {
+    head: SignedHead,
+    signers: Vec<String>,
+}
+
 /// The last head that is to be signed.
 #[derive(Debug)]
 pub(super) struct Unsigned {
@@ -26,7 +33,7 @@ pub(super) struct Unsigned {
 
 #[derive(Debug)]
 struct Waiting {
-    head: Option<SignedHead>,
+    offer: Option<Offer>,
     /// The last position offered, and when.
     offered: Position,
     offered_at: Option<Instant>,
@@ -36,7 +43,7 @@ struct Waiting {
 impl Unsigned {
     /// After a head that is signed already.
     pub fn after(signed: Position) -> Self {
-        let waiting = Waiting { head: None, offered: signed, offered_at: None, closed: false };
+        let waiting = Waiting { offer: None, offered: signed, offered_at: None, closed: false };
         Self { inner: Mutex::new(waiting), wake: Condvar::new() }
     }
 
@@ -45,8 +52,9 @@ impl Unsigned {
         self.inner.lock().offered
     }
 
-    /// Offers a durable head, at most once a period unless it is the last. Its root is only computed when it is taken.
-    pub fn offer(&self, position: Position, is_last: bool, root: impl FnOnce() -> Hash) {
+    /// Offers a durable head, at most once a period unless it is the last. Its root and signers are only made out when
+    /// it is taken.
+    pub fn offer(&self, position: Position, is_last: bool, make_out: impl FnOnce() -> (Hash, Vec<String>)) {
         let mut waiting = self.inner.lock();
         let is_early = waiting.offered_at.is_some_and(|at| at.elapsed() < PERIOD);
         if waiting.offered >= position || (is_early && !is_last) {
@@ -54,7 +62,8 @@ impl Unsigned {
         }
         waiting.offered = position;
         waiting.offered_at = Some(Instant::now());
-        waiting.head = Some(SignedHead { size: position, root: root() });
+        let (root, signers) = make_out();
+        waiting.offer = Some(Offer { head: SignedHead { size: position, root }, signers });
         self.wake.notify_one();
     }
 
@@ -65,29 +74,29 @@ impl Unsigned {
 
     /// A head that could not be signed: tried again after a period, unless a later one has come meanwhile. False when
     /// closed: this was the last try.
-    fn give_back(&self, head: SignedHead) -> bool {
+    fn give_back(&self, offer: &Offer) -> bool {
         let mut waiting = self.inner.lock();
         if !waiting.closed {
             self.wake.wait_for(&mut waiting, PERIOD);
         }
-        waiting.head.get_or_insert(head);
-        !waiting.closed || waiting.head != Some(head)
+        waiting.offer.get_or_insert_with(|| offer.clone());
+        !waiting.closed || waiting.offer.as_ref() != Some(offer)
     }
 
     /// Waits for a head; none when closed and nothing is left.
-    fn take(&self) -> Option<SignedHead> {
+    fn take(&self) -> Option<Offer> {
         let mut waiting = self.inner.lock();
-        while waiting.head.is_none() && !waiting.closed {
+        while waiting.offer.is_none() && !waiting.closed {
             self.wake.wait(&mut waiting);
         }
-        waiting.head.take()
+        waiting.offer.take()
     }
 }
 
 /// Runs until closed, or until the signed head cannot be relied on any more.
 pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
-    while let Some(head) = shared.unsigned.take() {
-        match file.sign(head) {
+    while let Some(offer) = shared.unsigned.take() {
+        match file.sign(offer.head, &offer.signers) {
             Ok(note) => {
                 *shared.checkpoint.write() = Some(note.into());
                 shared.unsigned_because.lock().take();
@@ -95,7 +104,7 @@ pub(super) fn run(mut file: HeadFile, shared: &Arc<Shared>) {
             Err(error) if error.is_passing() => {
                 tracing::warn!(%error, "no checkpoint was signed");
                 *shared.unsigned_because.lock() = Some(error.to_string());
-                if !shared.unsigned.give_back(head) {
+                if !shared.unsigned.give_back(&offer) {
                     return;
                 }
             }

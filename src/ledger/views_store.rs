@@ -2,6 +2,7 @@
 //! of its own. Either is done in small steps with folding in between, so that nobody who reads waits for all of it.
 
 use super::handle::Shared;
+use super::index_store::IndexProgress;
 use super::projector::fold_waiting;
 use crate::domain::ids::Position;
 use crate::log::reader::LogReader;
@@ -24,20 +25,28 @@ const ROW_BYTES: u64 = 256;
 
 /// What is kept, and when.
 pub(super) struct ViewsStore {
-    dir: DataDir,
+    pub(super) dir: DataDir,
     views: Option<Views>,
     /// Position and size of the last snapshot.
     last: Position,
     last_bytes: u64,
     /// Nothing is tried before this one, after a try that failed.
     not_before: Position,
+    pub(super) index: IndexProgress,
 }
 
 impl ViewsStore {
     pub fn new(dir: &DataDir, last: Position) -> Self {
         let found = Views::open_existing(dir).and_then(|views| views.map_or(Ok(0), |views| views.newest_bytes()));
         // Views that cannot be read are made anew with the first snapshot.
-        Self { dir: dir.clone(), views: None, last, last_bytes: found.unwrap_or(0), not_before: last }
+        Self {
+            dir: dir.clone(),
+            views: None,
+            last,
+            last_bytes: found.unwrap_or(0),
+            not_before: last,
+            index: IndexProgress::default(),
+        }
     }
 
     /// While the disk has no room everything stays due, and is done when there is some.
@@ -52,6 +61,7 @@ impl ViewsStore {
         } else if is_due(&shared.projections.read()) {
             self.move_history(shared);
         }
+        self.index_what_is_due(shared);
     }
 
     fn records_a_snapshot(&self, shared: &Shared) -> u64 {
@@ -131,6 +141,7 @@ impl ViewsStore {
         if !moved && from.is_none() {
             // What the tables hold is of no use: it is of another log, or of another release.
             self.views = None;
+            self.index = IndexProgress::default();
             self.views = Some(Views::anew(&self.dir)?);
             moved = self.with_views(shared, move_in)?;
         }
@@ -148,7 +159,7 @@ impl ViewsStore {
 
     /// Works on the file, which stays open. One that turns out to be damaged is made anew: it holds nothing that the
     /// log does not. History that was in it is gone until the next start replays the log.
-    fn with_views<T>(
+    pub(super) fn with_views<T>(
         &mut self,
         shared: &Shared,
         mut work: impl FnMut(&mut Views) -> Result<T, LogError>,
@@ -162,6 +173,7 @@ impl ViewsStore {
             && Views::is_spoilt_by(error)
         {
             drop(views);
+            self.index = IndexProgress::default();
             views = Views::anew(&self.dir)?;
             if let Some(history) = &mut shared.projections.write().history
                 && !history.in_tables().is_none()

@@ -7,6 +7,7 @@ use super::handle::Shared;
 use super::outage::{Outage, cause_of};
 use super::queue::Woken;
 use super::signer;
+use super::unrecorded_reads::is_look;
 use super::{Reply, Unavailable};
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::event::OutageCause;
@@ -201,7 +202,7 @@ impl Writer {
     /// it is over, the outage.
     fn settle(&mut self) {
         self.noted = self.note_start();
-        for step in [Self::note_outage, Self::note_clock, Self::note_outage] {
+        for step in [Self::note_outage, Self::note_clock, Self::note_outage, Self::note_unrecorded] {
             if self.noted == Noted::Durable {
                 self.noted = step(self);
             }
@@ -240,6 +241,25 @@ impl Writer {
             self.outage.end();
         }
         noted
+    }
+
+    /// Looks at history that were answered while nothing could be recorded: behind the record that says when that was.
+    fn note_unrecorded(&mut self) -> Noted {
+        if self.outage.lasts() {
+            return Noted::Durable;
+        }
+        self.record_unrecorded()
+    }
+
+    fn record_unrecorded(&mut self) -> Noted {
+        for change in self.shared.unrecorded.to_record() {
+            let noted = self.commit_service(change.clone());
+            if noted != Noted::Durable {
+                return noted;
+            }
+            self.shared.unrecorded.recorded(&change);
+        }
+        Noted::Durable
     }
 
     fn note_clock(&mut self) -> Noted {
@@ -371,13 +391,9 @@ impl Writer {
         }
     }
 
-    fn turn_away(
-        &mut self,
-        requests: impl IntoIterator<Item = Request, IntoIter: ExactSizeIterator>,
-        why: Unavailable,
-    ) {
-        let requests = requests.into_iter();
-        self.outage.turn_away(requests.len());
+    fn turn_away(&mut self, requests: impl IntoIterator<Item = Request>, why: Unavailable) {
+        let requests: Vec<Request> = requests.into_iter().collect();
+        self.outage.turn_away(requests.iter().filter(|request| !is_look(&request.job.0)).count());
         refuse(&self.shared, requests, why);
     }
 
@@ -427,6 +443,9 @@ impl Writer {
         if let Some(change) = self.outage.to_record()
             && self.commit_service(change) == Noted::Never
         {
+            return;
+        }
+        if self.record_unrecorded() == Noted::Never {
             return;
         }
         let appended = self.shared.counters.events.load(Relaxed);

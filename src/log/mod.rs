@@ -5,8 +5,10 @@
 
 pub mod backup;
 pub mod codec;
+pub mod consistency_proof;
 pub mod data_dir;
 pub mod erasures;
+pub mod key_file;
 pub mod merkle;
 pub mod note;
 pub mod personal;
@@ -16,6 +18,7 @@ pub mod signed_head;
 #[cfg(feature = "simulated-commit")]
 pub mod simulated_commit;
 pub mod space;
+pub mod tree_at;
 pub mod unfinished;
 pub mod writer;
 

@@ -78,6 +78,9 @@ pub enum NoteError {
     /// Not a tlog-proof@v1.
     #[error("the receipt is malformed")]
     Proof,
+    /// The hashes do not lead from the older signed root to the newer one.
+    #[error("the proof does not show the newer signed tree to have grown out of the older one")]
+    NotConsistent,
     /// The hashes do not lead from the record to the signed root.
     #[error("the receipt does not show the record in the signed tree")]
     NotIncluded,
@@ -345,6 +348,15 @@ impl Checkpoint {
     }
 }
 
+impl Checkpoint {
+    /// Like [`Checkpoint::verify`] for a log that had several keys: by the first of them that has signed. A wrong
+    /// signature by any of those before it refuses the note.
+    pub fn verify_by_any(note: &str, vkeys: &[Vkey]) -> Result<Checkpoint, NoteError> {
+        let verified = vkeys.iter().map(|vkey| Checkpoint::verify(note, vkey));
+        verified.into_iter().find(|result| *result != Err(NoteError::NotSigned)).unwrap_or(Err(NoteError::NotSigned))
+    }
+}
+
 // ---- Receipts ----
 
 /// A receipt that verifies offline: where a record stands, the hashes up to the root, and the signed checkpoint of
@@ -404,7 +416,12 @@ impl TlogProof {
     /// Verifies the signature and the proof, always both: hashes under an unsigned root prove nothing. Gives the
     /// checkpoint whose tree holds, at [`TlogProof::index`], the record with the leaf hash `leaf`.
     pub fn verify(&self, leaf: &Hash, vkey: &Vkey) -> Result<Checkpoint, NoteError> {
-        let checkpoint = Checkpoint::verify(&self.checkpoint, vkey)?;
+        self.verify_by_any(leaf, std::slice::from_ref(vkey))
+    }
+
+    /// The same for a log that had several keys.
+    pub fn verify_by_any(&self, leaf: &Hash, vkeys: &[Vkey]) -> Result<Checkpoint, NoteError> {
+        let checkpoint = Checkpoint::verify_by_any(&self.checkpoint, vkeys)?;
         let included = merkle::verify_inclusion(leaf, self.index, checkpoint.size, &self.hashes, &checkpoint.root);
         if included { Ok(checkpoint) } else { Err(NoteError::NotIncluded) }
     }

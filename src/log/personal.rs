@@ -130,6 +130,11 @@ impl TextNumbers {
         TextLookup { numbers: self, connection, failure: None }
     }
 
+    /// Looks a cached number up, so that it is near when it is asked for. What it gives means nothing.
+    pub fn touch(&self, subject: Subject, kind: TextKind, text: &str) -> u64 {
+        self.cache.get((subject, kind), text).map_or(0, |number| number.0)
+    }
+
     /// Texts to be written with the batch's records.
     pub fn pending(&self) -> &[PersonalRow] {
         &self.pending
@@ -322,6 +327,26 @@ pub(super) fn row(connection: &Connection, number: TextNumber) -> rusqlite::Resu
         })
     });
     found.optional()
+}
+
+/// Numbers of a text of a kind, of whomever. The table has no index by text alone: from each subject it is found by
+/// the one that has it, and the next subject after that.
+pub(super) fn numbers_of(connection: &Connection, kind: TextKind, text: &str) -> rusqlite::Result<Vec<TextNumber>> {
+    let mut statement = connection.prepare_cached(
+        "WITH RECURSIVE subjects (subject_kind, subject) AS (
+             SELECT * FROM (SELECT subject_kind, subject FROM personal ORDER BY subject_kind, subject LIMIT 1)
+             UNION ALL
+             SELECT next.subject_kind, next.subject FROM subjects AS last JOIN personal AS next
+             ON next.number = (SELECT number FROM personal AS later
+                 WHERE (later.subject_kind, later.subject) > (last.subject_kind, last.subject)
+                 ORDER BY later.subject_kind, later.subject LIMIT 1)
+         )
+         SELECT number FROM subjects JOIN personal USING (subject_kind, subject) WHERE kind = ?1 AND text = ?2
+         ORDER BY number",
+    )?;
+    let numbers = statement.query_map(params![kind_column(kind), text], |row| row.get::<_, i64>(0))?;
+    let numbers: Vec<i64> = numbers.collect::<Result<_, _>>()?;
+    Ok(numbers.into_iter().map(|number| TextNumber(u64::try_from(number).unwrap_or(0))).collect())
 }
 
 fn kind_column(kind: TextKind) -> i64 {

@@ -6,8 +6,11 @@ use super::merkle::{TileId, TileSource};
 use super::personal::{self, TextReader};
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{Position, TextNumber};
+use crate::domain::text::TextKind;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension};
 use std::ops::ControlFlow;
+
+mod picked;
 
 /// Records read in one transaction: a reader that stays open would keep the WAL from being reused.
 const ROWS_A_TRANSACTION: i64 = 4_096;
@@ -134,6 +137,11 @@ impl LogReader {
             Ok(TextNumber(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0)))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Numbers of a resource's name: each account has its own.
+    pub fn numbers_of_resource_name(&self, name: &str) -> Result<Vec<TextNumber>, LogError> {
+        Ok(personal::numbers_of(&self.connection, TextKind::ResourceName, name)?)
     }
 
     /// The highest number of a personal text row; none if there are no rows.

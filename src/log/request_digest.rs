@@ -2,11 +2,11 @@
 //!
 //! A request's body has names and addresses in it, and whoever holds the log alone must not be able to try guesses at
 //! them. So the digest has a key: HMAC-SHA-256 (RFC 2104), keyed with HMAC-SHA-256 of the log's signing seed and a label
-//! of its own. It needs no file beside the seed; a log that goes on under another signing key does not know the
-//! requests of before, and takes each for another one.
+//! of its own. It needs no file beside the seed, and stays with the log when its signing key is changed; a restored copy
+//! that goes on as another log does not know the requests of before, and takes each for another one.
 
 use super::data_dir::{DataDir, LogError};
-use super::signed_head::read_seed;
+use super::key_file::KeyFile;
 use crate::domain::idempotency::RequestDigest;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -22,12 +22,12 @@ pub struct RequestDigests(Hmac<Sha256>);
 impl RequestDigests {
     /// Of the ledger in a directory.
     pub fn open(dir: &DataDir) -> Result<Self, LogError> {
-        Ok(Self::from_seed(&read_seed(&dir.key())?))
+        Ok(Self(mac(&KeyFile::read(&dir.key())?.request_key())))
     }
 
+    #[cfg(test)]
     fn from_seed(seed: &[u8; 32]) -> Self {
-        let key = mac(seed).chain_update(LABEL).finalize().into_bytes();
-        Self(mac(&key.into()))
+        Self(mac(&key_of_seed(seed)))
     }
 
     /// The first 16 bytes of the digest over the parts, each preceded by its length in 8 bytes (little-endian).
@@ -41,6 +41,11 @@ impl RequestDigests {
         first.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         RequestDigest(first)
     }
+}
+
+/// The digests' key of a log that was begun with this seed.
+pub(super) fn key_of_seed(seed: &[u8; 32]) -> [u8; 32] {
+    mac(seed).chain_update(LABEL).finalize().into_bytes().into()
 }
 
 fn mac(key: &[u8; 32]) -> Hmac<Sha256> {

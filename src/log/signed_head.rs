@@ -6,9 +6,11 @@
 
 use super::codec;
 use super::data_dir::{DataDir, LogError};
-use super::merkle::{self, Hash, HashReader};
+use super::key_file::KeyFile;
+use super::merkle::Hash;
 use super::note::{Checkpoint, LogKey};
 use super::reader::LogReader;
+use super::tree_at::TreeAt;
 use crate::domain::ids::Position;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::ops::ControlFlow;
@@ -30,21 +32,25 @@ pub struct SignedHead {
     pub root: Hash,
 }
 
-/// The open file with the key that signs.
+/// The open file with the keys that sign.
 #[derive(Debug)]
 pub struct HeadFile {
     connection: Connection,
     path: PathBuf,
-    key: LogKey,
+    origin: String,
+    key_path: PathBuf,
+    /// Newest first.
+    keys: Vec<LogKey>,
 }
 
 impl HeadFile {
     /// Opens the file and reads the key. A missing file is [`LogError::NoSignedHead`]: nothing is created.
     pub fn open(dir: &DataDir, origin: &str) -> Result<Self, LogError> {
         // The key first: without it nothing is touched.
-        let key = read_key(&dir.key(), origin)?;
+        let (key_path, origin) = (dir.key(), origin.to_owned());
+        let keys = KeyFile::read(&key_path)?.keys(&origin)?;
         let (connection, path) = (open_to_write(dir)?, dir.head());
-        let file = Self { connection, path, key };
+        let file = Self { connection, path, origin, key_path, keys };
         // Reading makes the write-ahead log; that its directory entry is durable, SQLite does not make sure of.
         file.signed_head()?;
         dir.sync()?;
@@ -56,10 +62,28 @@ impl HeadFile {
         read_row(&self.connection, &self.path)
     }
 
-    /// Refuses a key that is not the one the log names in its first record: nobody who holds that verifier key could
-    /// check what it signs. A log that names no key takes any.
-    pub fn check_key(&self, dir: &DataDir, log_vkey: &str) -> Result<(), LogError> {
-        check_key(&dir.key(), &self.key, log_vkey)
+    /// Refuses to go on without one of the keys that the log says to sign its head with: nobody who holds that verifier
+    /// key could check what is signed.
+    pub fn check_signers(&self, signers: &[String]) -> Result<(), LogError> {
+        let mut missing = signers.iter().filter(|vkey| self.key(vkey).is_none());
+        match missing.next() {
+            None => Ok(()),
+            Some(vkey) => Err(self.without(vkey)),
+        }
+    }
+
+    /// The key behind a verifier key; the newest for a log that names none.
+    fn key(&self, vkey: &str) -> Option<&LogKey> {
+        self.keys.iter().find(|key| vkey.is_empty() || key.vkey().to_string() == vkey)
+    }
+
+    fn without(&self, vkey: &str) -> LogError {
+        let is_only = self.keys.len() == 1;
+        let what = match is_only {
+            true => "it is another log's signing key; put this log's back from its backup".to_owned(),
+            false => format!("it lacks the key of {vkey}, which this log is signed with; put it back from its backup"),
+        };
+        LogError::BadFile { path: self.key_path.clone(), what }
     }
 
     /// Refuses a log that is shorter than the signed head, or that has another root there; also a log that was served
@@ -68,18 +92,25 @@ impl HeadFile {
         check_row(&self.connection, &self.path, log)
     }
 
-    /// Moves the signed head to a durable head of the log and signs the checkpoint. A head that is signed already
-    /// gives its checkpoint again, which a crash may have kept from being stored: it is the same bytes.
-    pub fn sign(&mut self, head: SignedHead) -> Result<String, LogError> {
+    /// Moves the signed head to a durable head of the log and signs the checkpoint with these verifier keys' secret
+    /// halves, in their order. A head that is signed already gives its checkpoint as it was stored; one that a crash kept
+    /// from being stored is signed again, and is the same bytes.
+    pub fn sign(&mut self, head: SignedHead, signers: &[String]) -> Result<String, LogError> {
         let signed = self.signed_head()?;
         if signed == Some(head) {
-            return self.store_note(head);
+            return self.stored(head.size)?.map_or_else(|| self.store_note(head, signers), Ok);
         }
         if signed.is_some_and(|signed| signed.size >= head.size) {
-            return self.latest()?.map_or_else(|| self.store_note(head), Ok);
+            return self.latest()?.map_or_else(|| self.store_note(head, signers), Ok);
+        }
+        // Before the head moves: it is to be followed by a signature.
+        if self.check_signers(signers).is_err() {
+            // The log names a key that was put into the file since it was read.
+            self.keys = KeyFile::read(&self.key_path)?.keys(&self.origin)?;
+            self.check_signers(signers)?;
         }
         self.compare_and_swap(signed, head)?;
-        self.store_note(head)
+        self.store_note(head, signers)
     }
 
     fn compare_and_swap(&self, old: Option<SignedHead>, new: SignedHead) -> Result<(), LogError> {
@@ -96,13 +127,12 @@ impl HeadFile {
         Err(LogError::BadFile { path: self.path.clone(), what: "another process moved the signed head".to_owned() })
     }
 
-    fn store_note(&mut self, head: SignedHead) -> Result<String, LogError> {
-        let checkpoint = Checkpoint { origin: self.key.name().to_owned(), size: head.size.0, root: head.root };
-        let unsigned = |error: super::note::NoteError| LogError::BadFile {
-            path: self.path.clone(),
-            what: format!("the checkpoint could not be signed: {error}"),
-        };
-        let note = checkpoint.sign(&self.key).map_err(unsigned)?;
+    fn store_note(&mut self, head: SignedHead, signers: &[String]) -> Result<String, LogError> {
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: head.size.0, root: head.root };
+        let mut note = checkpoint.body() + "\n";
+        for vkey in signers {
+            note += &self.key(vkey).ok_or_else(|| self.without(vkey))?.sign(&checkpoint.body());
+        }
         self.connection.execute(
             "INSERT OR IGNORE INTO checkpoints (size, note) VALUES (?1, ?2)",
             params![size(head.size), note],
@@ -114,11 +144,13 @@ impl HeadFile {
         Ok(note)
     }
 
+    fn stored(&self, size: Position) -> Result<Option<String>, LogError> {
+        stored_note(&self.connection, size)
+    }
+
     /// The last checkpoint, as it was stored.
     pub fn latest(&self) -> Result<Option<String>, LogError> {
-        let row =
-            self.connection.query_row("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1", [], |row| row.get(0));
-        Ok(row.optional()?)
+        latest_note(&self.connection)
     }
 }
 
@@ -126,7 +158,7 @@ impl HeadFile {
 /// A start looks again once it holds the lock.
 pub fn check_before_start(dir: &DataDir) -> Result<(), LogError> {
     let log = LogReader::open(dir)?;
-    read_seed(&dir.key())?;
+    KeyFile::read(&dir.key())?;
     check_row(&open_to_read(dir)?, &dir.head(), &log)
 }
 
@@ -168,6 +200,16 @@ fn insert_first(connection: &Connection, head: SignedHead) -> rusqlite::Result<u
     )
 }
 
+fn latest_note(connection: &Connection) -> Result<Option<String>, LogError> {
+    let row = connection.query_row("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1", [], |row| row.get(0));
+    Ok(row.optional()?)
+}
+
+fn stored_note(connection: &Connection, at: Position) -> Result<Option<String>, LogError> {
+    let row = connection.query_row("SELECT note FROM checkpoints WHERE size = ?1", [size(at)], |row| row.get(0));
+    Ok(row.optional()?)
+}
+
 fn size(position: Position) -> i64 {
     i64::try_from(position.0).unwrap_or(i64::MAX)
 }
@@ -194,6 +236,22 @@ pub fn read_signed_head(dir: &DataDir) -> Result<Option<SignedHead>, LogError> {
         return Ok(None);
     }
     read_row(&open_to_read(dir)?, &dir.head())
+}
+
+/// The checkpoint of one size as it is stored, read beside whoever writes; none if there is none, or no such file.
+pub fn read_checkpoint(dir: &DataDir, at: Position) -> Result<Option<String>, LogError> {
+    if !dir.head().exists() {
+        return Ok(None);
+    }
+    stored_note(&open_to_read(dir)?, at)
+}
+
+/// The last checkpoint as it is stored, read beside whoever writes; none if there is none, or no such file.
+pub fn read_latest_checkpoint(dir: &DataDir) -> Result<Option<String>, LogError> {
+    if !dir.head().exists() {
+        return Ok(None);
+    }
+    latest_note(&open_to_read(dir)?)
 }
 
 /// All checkpoints that are stored, oldest first, as they are.
@@ -265,44 +323,7 @@ fn make(path: &Path) -> Result<(), LogError> {
     connection.close().map_err(|(_, error)| LogError::Sqlite(error))
 }
 
-/// The signing key in a file, under the name of its log.
-pub fn read_key(path: &Path, origin: &str) -> Result<LogKey, LogError> {
-    let seed = read_seed(path)?;
-    LogKey::from_seed(origin, &seed)
-        .map_err(|error| LogError::BadFile { path: path.to_owned(), what: error.to_string() })
-}
-
-/// The seed that the log's keys follow from.
-pub(super) fn read_seed(path: &Path) -> Result<[u8; 32], LogError> {
-    let bad = |what: &str| LogError::BadFile { path: path.to_owned(), what: what.to_owned() };
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(bad("the log's signing key is missing; put it back from its backup"));
-        }
-        Err(source) => return Err(LogError::Io { path: path.to_owned(), source }),
-    };
-    bytes.try_into().map_err(|_| bad("the log's signing key must be 32 bytes"))
-}
-
-/// Refuses a key that is not the one the log names; a log that names none takes any.
-pub fn check_key(path: &Path, key: &LogKey, log_vkey: &str) -> Result<(), LogError> {
-    if log_vkey.is_empty() || key.vkey().to_string() == log_vkey {
-        return Ok(());
-    }
-    let what = "it is another log's signing key; put this log's back from its backup".to_owned();
-    Err(LogError::BadFile { path: path.to_owned(), what })
-}
-
 /// Root of the tree over the first `size` records, from the stored tiles and the records of the last one.
 pub fn root_at(log: &LogReader, size: Position) -> Result<Hash, LogError> {
-    let width = merkle::TILE_WIDTH as u64;
-    let mut tail = Vec::new();
-    log.scan(Position(size.0 - size.0 % width), size, |_, record| {
-        tail.push(merkle::leaf_hash(record));
-        ControlFlow::Continue(())
-    })?;
-    let damaged = |what: String| LogError::DamagedTree(what);
-    let reader = HashReader::new(log, size.0, &tail).map_err(|error| damaged(error.to_string()))?;
-    merkle::root_at(&reader, size.0).map_err(|error| damaged(error.to_string()))
+    TreeAt::new(log, size)?.root()
 }

@@ -8,10 +8,12 @@ use super::changes::{AccountRow, TokenRow};
 use super::last_used::TokenUses;
 use super::usage::WindowUse;
 use crate::domain::access::ScopeGroup;
+use crate::domain::history_read::HistoryReads;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
+use crate::domain::log_keys::LogKeys;
 use crate::domain::reported_keys::Generation;
-use crate::domain::state::{FormerLog, MapInForce, State};
+use crate::domain::state::{MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
 use crate::log::codec::{self, CodecError};
@@ -58,7 +60,7 @@ struct Service {
     position: Position,
     origin: String,
     log_vkey: String,
-    former_logs: Vec<FormerLog>,
+    log_keys: LogKeys,
     groups: Vec<ScopeGroup>,
     service_tokens: BTreeSet<TokenId>,
     scope_map: Option<MapInForce>,
@@ -67,6 +69,7 @@ struct Service {
     last_recorded_at: Timestamp,
     stopped_cleanly: bool,
     kept_keys: Shared<KeptKeys>,
+    history_reads: Shared<HistoryReads>,
     runs: u64,
 }
 
@@ -76,7 +79,7 @@ impl Service {
         let State {
             origin,
             log_vkey,
-            former_logs,
+            log_keys,
             groups,
             service_tokens,
             scope_map,
@@ -85,6 +88,7 @@ impl Service {
             last_recorded_at,
             stopped_cleanly,
             kept_keys,
+            history_reads,
             accounts: _,
             users: _,
             resources: _,
@@ -95,7 +99,7 @@ impl Service {
             position: projections.position,
             origin: origin.clone(),
             log_vkey: log_vkey.clone(),
-            former_logs: former_logs.clone(),
+            log_keys: log_keys.clone(),
             groups: groups.iter().cloned().collect(),
             service_tokens: service_tokens.clone(),
             scope_map: *scope_map,
@@ -104,6 +108,7 @@ impl Service {
             last_recorded_at: *last_recorded_at,
             stopped_cleanly: *stopped_cleanly,
             kept_keys: kept_keys.clone(),
+            history_reads: history_reads.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -112,10 +117,11 @@ impl Service {
         projections.position = self.position;
         projections.usage.runs = self.runs;
         let state = &mut projections.state;
-        (state.origin, state.log_vkey, state.former_logs) = (self.origin, self.log_vkey, self.former_logs);
+        (state.origin, state.log_vkey, state.log_keys) = (self.origin, self.log_vkey, self.log_keys);
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
+        state.history_reads = self.history_reads;
         state.last_text = self.last_text;
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;

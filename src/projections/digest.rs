@@ -77,12 +77,13 @@ pub fn entries(
     };
     match name {
         ProjectionName::Service => {
-            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.former_logs)))?;
+            put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.log_keys)))?;
             put(
                 "counters".to_owned(),
                 bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)),
             )?;
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
+            put("looks at history".to_owned(), bytes(&state.history_reads))?;
             let number = |key: &KeyHash| u128::from_be_bytes(key.0);
             state
                 .kept_keys

@@ -48,6 +48,9 @@ pub fn is_change(event: &Event) -> bool {
             | Event::UseReported(_)
             | Event::TextSeen(_)
             | Event::IdempotencyKeyKept(_)
+            | Event::HistoryRead(_)
+            | Event::HistoryStreamOpened(_)
+            | Event::HistoryStreamClosed(_)
     )
 }
 

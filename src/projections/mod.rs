@@ -4,13 +4,14 @@
 //! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
 //!
 //! Reading order: [`last_used`], [`usage`], [`changes`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
-//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] (what records are found by), [`rebuild`], [`digest`].
+//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] and [`index`] (what records are found by), [`rebuild`], [`digest`].
 
 pub mod changes;
 pub mod chunks;
 pub mod digest;
 pub mod history;
 pub mod history_tables;
+pub mod index;
 pub mod keys;
 pub mod last_used;
 pub mod rebuild;
@@ -23,6 +24,7 @@ use crate::domain::ids::Position;
 use crate::domain::state::State;
 use changes::Changes;
 use history::History;
+use index::tail::Tail;
 use last_used::LastUsed;
 use usage::Usage;
 
@@ -41,6 +43,8 @@ pub struct Projections {
     pub changes: Changes,
     /// Rows on their way into the history tables, where they are gathered.
     pub history: Option<History>,
+    /// Keys of records that are not in the index in the file yet, where it is made.
+    pub index: Option<Tail>,
 }
 
 impl Projections {
@@ -51,6 +55,9 @@ impl Projections {
         let drawn = self.usage.fold(header, event, &self.state);
         if let Some(history) = &mut self.history {
             history.fold(position, header, event, drawn);
+        }
+        if let Some(index) = &mut self.index {
+            index.fold(position, header, event);
         }
         self.state.evolve(header, event);
         self.changes.fold(position, header, event, &self.state);
@@ -74,6 +81,7 @@ impl Projections {
             usage: self.usage.clone(),
             changes: self.changes.clone(),
             history: None,
+            index: None,
         }
     }
 }

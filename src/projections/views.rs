@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::os::unix::fs::OpenOptionsExt;
 
 const APPLICATION_ID: i32 = 0x546b_4c76;
-const SCHEMA_STEP: i32 = 2;
+const SCHEMA_STEP: i32 = 3;
 /// Pages in the write-ahead log before they are moved into the file: 1 MiB, so that no single write waits long for it.
 const CHECKPOINT_FRAMES: i32 = 128;
 
@@ -48,9 +48,10 @@ impl Views {
         match identity(&connection)? {
             (APPLICATION_ID, SCHEMA_STEP) => {}
             (0, 0) => connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE; {} {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
+                "BEGIN IMMEDIATE; {} {} {} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_STEP}; COMMIT;",
                 include_str!("../../schema/views/001_snapshots.sql"),
-                include_str!("../../schema/views/002_history.sql")
+                include_str!("../../schema/views/002_history.sql"),
+                include_str!("../../schema/views/003_index.sql")
             ))?,
             _ => return Err(LogError::Foreign(path)),
         }

@@ -9,6 +9,7 @@ mod directory;
 mod doors;
 mod erasure;
 mod gateway;
+mod history_reads;
 mod idempotency;
 mod imports;
 mod management;

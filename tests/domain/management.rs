@@ -409,8 +409,8 @@ fn a_restored_copy_goes_on_under_a_name_and_key_that_no_log_had() {
     assert_eq!(then.last().event, Event::LogContinued(expected));
     assert_eq!((world.state.origin.as_str(), world.state.log_vkey.as_str()), ("second.example", "second"));
     world.manage(continuation("third.example", "third"));
-    let former: Vec<&str> = world.state.former_logs.iter().map(|former| former.origin.as_str()).collect();
-    assert_eq!(former, [old_origin.as_str(), "second.example"]);
+    let names: Vec<&str> = world.state.log_keys.iter().map(|span| span.origin.as_str()).collect();
+    assert_eq!(names, [old_origin.as_str(), "second.example", "third.example"]);
     for (origin, key) in [
         (old_origin.as_str(), "fourth"),
         ("second.example", "fourth"),

@@ -280,7 +280,8 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
             (!(is_use || is_refusal) || !is_by(house, event, asker)).then_some("the record says something else")
         }
         404 | 409 => (!events.is_empty()).then_some("nothing was changed"),
-        _ if reads_only => (!events.is_empty()).then_some("only looked at"),
+        // A look at history leaves that it was one, and nothing else does.
+        _ if reads_only => (!events.iter().all(|event| is_look_by(house, event, asker))).then_some("only looked at"),
         _ => events.is_empty().then_some("it is not recorded"),
     }
 }
@@ -290,6 +291,11 @@ fn asked_account(ask: &Ask) -> Option<u64> {
     let told = ask.headers.iter().find(|(name, _)| name == "X-Original-URI").map(|(_, uri)| uri);
     let path = if ask.path.starts_with("/forward-auth/") { told? } else { &ask.path };
     path.split('/').nth(2).and_then(|text| text.parse().ok())
+}
+
+fn is_look_by(house: &House, event: &Value, asker: &str) -> bool {
+    let id = if asker == "operator" { 1 } else { token(house, asker).id };
+    event["type"] == "HistoryRead" && event["credential"] == id
 }
 
 fn is_by(house: &House, event: &Value, asker: &str) -> bool {

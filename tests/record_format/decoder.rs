@@ -18,6 +18,7 @@ use token_ledger::domain::event::{
     AccessSource, Cause, EVENT_TYPES, ManagementOperation, MapRejection, OutageCause, Outcome, Route,
 };
 use token_ledger::domain::gateway::GatewayRight;
+use token_ledger::domain::history_read::StreamEnd;
 use token_ledger::domain::idempotency::AnswerSubject;
 use token_ledger::domain::report::ReportFlag;
 use token_ledger::domain::text::{Subject, TextKind};
@@ -113,6 +114,7 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         ReportFlag,
         ResourceFacts,
         Route,
+        StreamEnd,
         Subject,
         Target,
         TextKind,

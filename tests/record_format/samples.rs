@@ -7,6 +7,7 @@ use token_ledger::domain::conditions::{AddressRange, Conditions};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceFacts, ZoneFacts};
 use token_ledger::domain::event::*;
 use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
+use token_ledger::domain::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
@@ -42,6 +43,7 @@ pub fn samples() -> Vec<Sample> {
     samples.refusals();
     samples.reports();
     samples.idempotency();
+    samples.history_reads();
     samples.headers();
     samples.0
 }
@@ -143,6 +145,9 @@ impl Samples {
             LogContinued { last_checkpoint: String::new(), lost_through: Position::NONE, ..continued.clone() };
         self.add("log_continued", of_service(), continued);
         self.add("log_continued_nothing_known", of_service(), nothing_known);
+        let (log_vkey, old_vkey) = (format!("{}+0b1c2d3e", name(2).0), name(2).1);
+        let header = Header { principal: Principal::Local(1_000), ..of_service() };
+        self.add("log_key_rotated", header, LogKeyRotated { old_vkey, log_vkey, signs_until: NOW, by: local() });
     }
 
     fn directory(&mut self) {
@@ -361,6 +366,31 @@ impl Samples {
         }
     }
 
+    fn history_reads(&mut self) {
+        let header = by_operator(of_service());
+        let asked = HistoryQuery::of("events", Position(70_000));
+        let read = HistoryRead { asked: asked.clone(), counted: None, by: operator() };
+        self.add("history_read", header, read);
+        let most = HistoryQuery::of("who_could", Position(u64::MAX))
+            .about_account(AccountId(7))
+            .about_token(TokenId(9))
+            .about_user(UserId(3))
+            .about_resource(ResourceId(19))
+            .between(Some(NOW), Some(NOW.plus_seconds(3_600)))
+            .after(Position(251));
+        let by = By { authority: Authority::Auditor(Version(251)), ..operator() };
+        self.add("history_read_saying_the_most", header, HistoryRead { asked: most.clone(), counted: None, by });
+        let counted = Some(CountedReads { reads: 300, first: Timestamp(NOW.0 - 90_000_000), last: NOW });
+        let by = By { secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE, ..by };
+        self.add("history_read_counted", header, HistoryRead { asked, counted, by });
+        let asked = HistoryQuery { through: Position::NONE, ..most };
+        self.add("history_stream_opened", header, HistoryStreamOpened { asked, by: operator() });
+        for (end, sent) in variants::<StreamEnd>().into_iter().zip([0, 1, 250, 251, 65_536]) {
+            let closed = HistoryStreamClosed { opened: Position(41), through: Position(70_000), sent, end };
+            self.add(format!("history_stream_closed_{end:?}"), header, closed);
+        }
+    }
+
     /// The same small event under every kind of header.
     fn headers(&mut self) {
         let event = TokenDeleted { by: local() };
@@ -455,9 +485,9 @@ fn local() -> By {
     By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE }
 }
 
-fn authorities() -> [Authority; 5] {
+fn authorities() -> [Authority; 6] {
     let (member, gateway) = (Authority::Membership(Version(4)), Authority::Gateway(Version(5)));
-    [Authority::Init, Authority::Local, operator().authority, member, gateway]
+    [Authority::Init, Authority::Local, operator().authority, member, gateway, Authority::Auditor(Version(6))]
 }
 
 fn zones_and_domains() -> Access {

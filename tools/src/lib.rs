@@ -1,5 +1,6 @@
 //! What the benches share: a ledger to measure on, and children that end with their parent.
 
+pub mod big_log;
 pub mod load;
 
 use std::io::{BufRead, BufReader};

@@ -24,6 +24,11 @@ pub struct Run {
 
 /// Runs wrk and reads its report. Every answer must be a success: a bench of errors measures nothing.
 pub fn wrk(port: u16, connections: u32, seconds: u64, token_file: &Path) -> Result<Run, AnyError> {
+    wrk_paced(port, connections, seconds, token_file, 0)
+}
+
+/// Like [`wrk`]; each connection waits so many milliseconds between an answer and its next request.
+pub fn wrk_paced(port: u16, connections: u32, seconds: u64, token_file: &Path, delay_ms: u32) -> Result<Run, AnyError> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bearer.lua");
     let output = Command::new("wrk")
         .arg(format!("-t{}", connections.min(2)))
@@ -34,6 +39,7 @@ pub fn wrk(port: u16, connections: u32, seconds: u64, token_file: &Path) -> Resu
         .arg(format!("http://127.0.0.1:{port}/v2/whoami"))
         .env("TOKENFILE", token_file)
         .env("URLPATH", "/v2/whoami")
+        .env("DELAYMS", delay_ms.to_string())
         .output()
         .map_err(|error| format!("wrk: {error} (Debian package wrk)"))?;
     let text = String::from_utf8_lossy(&output.stdout);

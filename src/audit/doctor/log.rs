@@ -6,8 +6,9 @@ use crate::audit::past::{self, Moment, Past, Point};
 use crate::domain::ids::Position;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::log::data_dir::{self, SCHEMA_STEP};
+use crate::log::key_file::KeyFile;
 use crate::log::reader::LogReader;
-use crate::log::signed_head::{check_before_start, check_key, read_key, read_signed_head, root_at};
+use crate::log::signed_head::{check_before_start, read_signed_head, root_at};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::{Unusable, Views};
 
@@ -50,7 +51,8 @@ fn verify_todo(dir: &DataDir) -> String {
 fn key(dir: &DataDir, past: &Past) -> Check {
     let name = "signing key";
     let state = &past.projections.state;
-    match read_key(&dir.key(), &state.origin).and_then(|key| check_key(&dir.key(), &key, &state.log_vkey)) {
+    let check = |file: KeyFile| state.log_signers().iter().try_for_each(|vkey| file.check(&state.origin, vkey));
+    match KeyFile::read(&dir.key()).and_then(check) {
         Ok(()) => Check::ok(name, format!("it is the one of {}", state.origin)),
         Err(error) => Check::failed(name, &error, "put log.key of this log back: without it no server starts"),
     }

@@ -1,47 +1,64 @@
 //! What was signed: the stored checkpoints, and one that somebody kept. Signatures are checked here, under the name and
-//! key that the log had at that size; roots are compared where the tree is built.
+//! keys that the log had at that size; roots are compared where the tree is built.
 
-use super::{Findings, Kind, Scope, readable};
-use crate::domain::event::Event;
+use super::{Findings, Given, Kind, Scope, readable};
+use crate::domain::event::{Event, Header};
 use crate::domain::ids::Position;
-use crate::log::note::{Checkpoint, Vkey};
+use crate::domain::log_keys::{LogKeySpan, LogKeys};
+use crate::domain::time::Timestamp;
+use crate::log::note::{Checkpoint, NoteError, Vkey};
 use crate::log::signed_head::{SignedHead, read_checkpoints};
 use crate::log::{DataDir, LogError};
+use std::fmt;
 
 /// A checkpoint that was read and not yet judged.
 pub(super) struct Stored {
     pub head: SignedHead,
     origin: String,
     note: String,
+    /// Where it was kept, if it is not the directory's own.
+    pub given: Option<String>,
 }
 
-/// All checkpoints of a directory and the one that was given, by size. What is no checkpoint is a finding at once.
-pub(super) fn list(dir: &DataDir, given: Option<String>, findings: &mut Findings) -> Result<Vec<Stored>, LogError> {
+impl Stored {
+    /// What is said of it, with where it is from.
+    pub fn in_words(&self, what: impl fmt::Display) -> String {
+        match &self.given {
+            Some(from) => format!("{from}: {what}"),
+            None => what.to_string(),
+        }
+    }
+}
+
+/// All checkpoints of a directory and those that were given, by size. What is no checkpoint is a finding at once.
+pub(super) fn list(dir: &DataDir, given: Vec<Given>, findings: &mut Findings) -> Result<Vec<Stored>, LogError> {
     let rows = readable(read_checkpoints(dir))?.unwrap_or_else(|reason| {
         findings.add(None, Kind::Tree, format!("the checkpoints cannot be read: {reason}"));
         Vec::new()
     });
     let mut stored = Vec::with_capacity(rows.len());
     for (size, note) in rows {
-        match read(note) {
+        match read(note, None) {
             Some(checkpoint) if checkpoint.head.size == size => stored.push(checkpoint),
             _ => findings.add(size, Kind::Tree, "what is stored as the checkpoint of this size is none"),
         }
     }
-    match given.map(read) {
-        Some(Some(checkpoint)) => stored.push(checkpoint),
-        Some(None) => findings.add(None, Kind::Tree, "the checkpoint that was given is none (C2SP tlog-checkpoint)"),
-        None => {}
+    for Given { from, note } in given {
+        let what = format!("{from} holds no checkpoint (C2SP tlog-checkpoint)");
+        match read(note, Some(from)) {
+            Some(checkpoint) => stored.push(checkpoint),
+            None => findings.add(None, Kind::Tree, what),
+        }
     }
     stored.sort_by_key(|stored| stored.head.size);
     Ok(stored)
 }
 
 /// The three lines before the first empty one; who signed them is looked at later.
-fn read(note: String) -> Option<Stored> {
+fn read(note: String, given: Option<String>) -> Option<Stored> {
     let (body, _) = note.split_once("\n\n")?;
     let Checkpoint { origin, size, root } = Checkpoint::parse_body(&format!("{body}\n")).ok()?;
-    Some(Stored { head: SignedHead { size: Position(size), root }, origin, note })
+    Some(Stored { head: SignedHead { size: Position(size), root }, origin, note, given })
 }
 
 /// A log that has begun has the file of its signed head.
@@ -51,49 +68,70 @@ pub(super) fn look_for_head(dir: &DataDir, scope: &Scope, findings: &mut Finding
     }
 }
 
-/// The names and keys that the log had, by its own records, each with the position from which on.
-#[derive(Default)]
-pub(super) struct Names {
-    had: Vec<(Position, String, String)>,
+/// The names and keys that the log had, by its own records, and when the records that checkpoints end with were made.
+pub(super) struct Names<'a> {
+    keys: LogKeys,
+    checkpoints: &'a [Stored],
+    /// For each of the checkpoints, as far as its record was there.
+    recorded_at: Vec<Option<Timestamp>>,
 }
 
-impl Names {
-    /// Takes in a record that gives the log its name, and checks that it follows from what was before.
-    pub fn take(&mut self, position: Position, event: &Event, findings: &mut Findings) {
+impl<'a> Names<'a> {
+    pub fn new(checkpoints: &'a [Stored]) -> Self {
+        Self { keys: LogKeys::default(), checkpoints, recorded_at: Vec::with_capacity(checkpoints.len()) }
+    }
+
+    /// Takes in a record, and checks that a name or key that it gives the log follows from what was before.
+    pub fn take(&mut self, position: Position, header: &Header, event: &Event, findings: &mut Findings) {
+        let current = self.keys.current().map(|span| (span.origin.as_str(), span.log_vkey.as_str()));
         match event {
-            Event::LedgerInitialized(e) => self.had.push((position, e.origin.clone(), e.log_vkey.clone())),
             Event::LogContinued(e) => {
-                let before = self.had.last().map(|(_, origin, vkey)| (origin.as_str(), vkey.as_str()));
-                if before != Some((e.old_origin.as_str(), e.old_vkey.as_str())) {
+                if current != Some((e.old_origin.as_str(), e.old_vkey.as_str())) {
                     findings.add(position, Kind::Record, "the log continues one that it was not before");
                 }
                 if !e.lost_through.is_none() && e.lost_through < position {
                     findings.add(position, Kind::Record, "it says that records were lost which are here");
                 }
-                self.had.push((position, e.origin.clone(), e.log_vkey.clone()));
+            }
+            Event::LogKeyRotated(e) => {
+                if current.map(|(_, vkey)| vkey) != Some(e.old_vkey.as_str()) {
+                    findings.add(position, Kind::Record, "it replaces a key that the log was not signed with");
+                }
+                if self.keys.had_key(&e.log_vkey) {
+                    findings.add(position, Kind::Record, "its new key is one that the log had before");
+                }
             }
             _ => {}
         }
+        self.keys.take(position, event);
+        self.note_time(position, header.recorded_at);
     }
 
-    /// Checks every signature. A checkpoint of a name that the log had no longer at that size is a finding: the old
-    /// log went on elsewhere, or the copy that was continued was behind it.
-    pub fn check(&self, scope: &Scope, findings: &mut Findings) {
-        let keys: Vec<Option<Vkey>> = self.had.iter().map(|(_, _, vkey)| vkey.parse().ok()).collect();
-        for stored in &scope.checkpoints {
-            if let Some(what) = self.fault(stored, &keys, scope.head) {
-                findings.add(stored.head.size, Kind::Tree, what);
+    fn note_time(&mut self, position: Position, recorded_at: Timestamp) {
+        while let Some(next) = self.checkpoints.get(self.recorded_at.len())
+            && next.head.size <= position
+        {
+            self.recorded_at.push((next.head.size == position).then_some(recorded_at));
+        }
+    }
+
+    /// Checks every signature with the keys of its time. A checkpoint of a name that the log had no longer at that size
+    /// is a finding: the old log went on elsewhere, or the copy that was continued was behind it.
+    pub fn check(&self, log_ends: Position, findings: &mut Findings) {
+        for (index, stored) in self.checkpoints.iter().enumerate() {
+            let recorded_at = self.recorded_at.get(index).copied().flatten();
+            if let Some(what) = self.fault(stored, recorded_at, log_ends) {
+                findings.add(stored.head.size, Kind::Tree, stored.in_words(what));
             }
         }
     }
 
-    fn fault(&self, stored: &Stored, keys: &[Option<Vkey>], log_ends: Position) -> Option<String> {
-        let Stored { head, origin, note } = stored;
-        let Some(at) = self.had.iter().position(|(_, name, _)| name == origin) else {
+    fn fault(&self, stored: &Stored, recorded_at: Option<Timestamp>, log_ends: Position) -> Option<String> {
+        let Stored { head, origin, .. } = stored;
+        let Some((from, until)) = self.keys.sizes_of(origin) else {
             return Some(format!("the checkpoint at size {} is of another log, {origin:?}", head.size));
         };
-        let until = self.had.get(at + 1).map(|(position, ..)| *position);
-        if head.size < self.had[at].0 {
+        if head.size < from {
             return Some(format!("at size {} the log was not called {origin:?} yet", head.size));
         }
         if let Some(until) = until.filter(|until| head.size >= *until) {
@@ -105,9 +143,23 @@ impl Names {
         if head.size > log_ends {
             return Some(format!("the log ends at {log_ends}, but {} was signed: this is an older copy", head.size));
         }
-        // A log that names no key lets nobody check what it signs.
-        let key = keys[at].as_ref()?;
-        let error = Checkpoint::verify(note, key).err()?;
+        let signers = self.keys.signers(head.size, recorded_at?);
+        let error = signature_fault(stored, &signers)?;
         Some(format!("the checkpoint at size {} does not verify: {error}", head.size))
     }
+}
+
+/// A stored checkpoint has the signatures of all keys of its time; of one that somebody kept one is enough, because who
+/// keeps it may leave out the others. A wrong one is a fault in any case. A log that names no key lets nobody check.
+fn signature_fault(stored: &Stored, signers: &[&LogKeySpan]) -> Option<String> {
+    let mut has_signed = signers.is_empty();
+    for span in signers {
+        let Ok(vkey) = span.log_vkey.parse::<Vkey>() else { return None };
+        match Checkpoint::verify(&stored.note, &vkey) {
+            Ok(_) => has_signed = true,
+            Err(NoteError::NotSigned) if stored.given.is_some() => {}
+            Err(error) => return Some(format!("{error} ({})", span.log_vkey)),
+        }
+    }
+    (!has_signed).then(|| NoteError::NotSigned.to_string())
 }

@@ -26,6 +26,7 @@ pub(super) struct Checked {
     pub texts_erased: u64,
     pub origin: String,
     pub log_vkey: String,
+    pub log_vkeys: Vec<String>,
     pub snapshots: Vec<Position>,
     pub snapshots_passed_over: Vec<PassedOver>,
 }
@@ -37,7 +38,7 @@ pub(super) fn check(
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
-    let mut check = RecordsCheck::new(dir, &log, due);
+    let mut check = RecordsCheck::new(dir, &log, scope, due);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
         reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
@@ -57,7 +58,7 @@ pub(super) fn check(
         check.find_orphans(check.last_text, scope.last_text)?;
         check.find_missing(scope.head)?;
     }
-    check.names.check(scope, &mut check.findings);
+    check.names.check(scope.head, &mut check.findings);
     reached.store(scope.head.0, Ordering::Relaxed);
     Ok(check.finish())
 }
@@ -77,14 +78,14 @@ struct RecordsCheck<'a> {
     missing: BTreeMap<TextNumber, Position>,
     accounts: Numbers<AccountId>,
     tokens: Numbers<(TokenId, AccountId)>,
-    names: Names,
+    names: Names<'a>,
     scratch: Vec<u8>,
     checked: Checked,
     findings: Findings,
 }
 
 impl<'a> RecordsCheck<'a> {
-    fn new(dir: &'a DataDir, log: &'a LogReader, mut due: Vec<Due>) -> Self {
+    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, mut due: Vec<Due>) -> Self {
         due.reverse();
         Self {
             dir,
@@ -98,7 +99,7 @@ impl<'a> RecordsCheck<'a> {
             missing: BTreeMap::new(),
             accounts: Numbers::default(),
             tokens: Numbers::default(),
-            names: Names::default(),
+            names: Names::new(&scope.checkpoints),
             scratch: Vec::new(),
             checked: Checked::default(),
             findings: Findings::default(),
@@ -136,7 +137,7 @@ impl<'a> RecordsCheck<'a> {
             };
             self.findings.add(position, Kind::Record, what);
         }
-        self.names.take(position, event, &mut self.findings);
+        self.names.take(position, header, event, &mut self.findings);
         self.check_time(position, header);
         self.check_streams(position, header);
         match event {
@@ -277,6 +278,8 @@ impl<'a> RecordsCheck<'a> {
     fn finish(mut self) -> (Checked, Findings) {
         let state = &self.projections.state;
         (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
+        let of_today = state.log_keys.iter().rev().filter(|span| span.origin == state.origin);
+        self.checked.log_vkeys = of_today.map(|span| span.log_vkey.clone()).collect();
         (self.checked, self.findings)
     }
 }

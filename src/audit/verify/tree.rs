@@ -3,10 +3,10 @@
 //! A second tree, written from RFC 6962 and C2SP tlog-tiles and from nothing else; the append's own (`log::merkle`)
 //! is not used. It keeps the unfinished tile of each level and joins them only at the end.
 
+use super::checkpoints::Stored;
 use super::{Findings, Kind, Scope, readable};
 use crate::domain::ids::Position;
 use crate::log::reader::LogReader;
-use crate::log::signed_head::SignedHead;
 use crate::log::{DataDir, LogError};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -119,15 +119,18 @@ impl<'a> TreeCheck<'a> {
         let from = self.signed_passed;
         let stored = scope.checkpoints[from..].iter().take_while(|stored| stored.head.size <= position);
         self.signed_passed += stored.clone().count();
-        let at_it = stored.map(|stored| stored.head).filter(|head| head.size == position);
-        let signed: Vec<SignedHead> = head.into_iter().chain(at_it).collect();
-        if signed.is_empty() || !self.whole {
+        let at_it: Vec<&Stored> = stored.filter(|stored| stored.head.size == position).collect();
+        if (head.is_none() && at_it.is_empty()) || !self.whole {
             return;
         }
         let root = root(&self.levels);
-        if signed.iter().any(|signed| signed.root != root) {
-            let what = "the records up to here are not the ones that were signed";
+        let what = "the records up to here are not the ones that were signed";
+        let of_its_own = at_it.iter().filter(|stored| stored.given.is_none()).map(|stored| stored.head);
+        if head.into_iter().chain(of_its_own).any(|signed| signed.root != root) {
             self.findings.add(position, Kind::Tree, what);
+        }
+        for kept in at_it.iter().filter(|stored| stored.given.is_some() && stored.head.root != root) {
+            self.findings.add(position, Kind::Tree, kept.in_words(format!("{what}: a fork")));
         }
     }
 

@@ -3,7 +3,8 @@
 use super::draft::{Context, Draft, Recorded};
 use super::rules::cause_of;
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, directory, erasure, gateway, imports, once, scope_map, tokens};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
+use super::{directory, erasure, gateway, history_read, imports, log_key, once, scope_map, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -156,7 +157,9 @@ pub(super) fn decide_change(
         Actor::Local(uid) => Acting::without_token(Principal::Local(uid), Authority::Local),
         Actor::Bearer(digest) => {
             let kinds: &[TokenKind] = match change {
-                Change::Look(_) => &[TokenKind::Operator, TokenKind::Auditor],
+                Change::Look(_) | Change::ReadHistory(_) | Change::OpenStream(_) => {
+                    &[TokenKind::Operator, TokenKind::Auditor]
+                }
                 _ => &[TokenKind::Operator],
             };
             match shown(state, digests, digest, (context.now, context.origin.from), kinds) {
@@ -167,7 +170,7 @@ pub(super) fn decide_change(
                 Shown::May(token, secret) => Acting {
                     principal: Principal::Staff(token.id),
                     credential: token.id,
-                    authority: Authority::Operator(token.version),
+                    authority: history_read::authority_of_staff(token),
                     secret,
                 },
             }
@@ -222,6 +225,9 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         }
         Change::Initialize { origin, log_vkey } => Ok(initialize(deciding, texts, origin, log_vkey)),
         Change::ContinueLog { .. } => continue_log(deciding, texts, change),
+        Change::RotateLogKey { log_vkey, overlap_seconds } => {
+            log_key::rotate(deciding, texts, log_vkey, *overlap_seconds)
+        }
         Change::StartRecording => {
             let after_clean_stop = deciding.state.stopped_cleanly;
             Ok(service(deciding, texts, RecordingStarted { after_clean_stop }))
@@ -238,6 +244,10 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::StepClock { seen_at, kept, wall, followed } => {
             step_clock(deciding, texts, (*seen_at, *kept, *wall), *followed)
         }
+        Change::ReadHistory(asked) => history_read::read(deciding, texts, asked),
+        Change::CountReads(looks) => history_read::count(deciding, texts, looks),
+        Change::OpenStream(asked) => history_read::open_stream(deciding, texts, asked),
+        Change::CloseStream(closed) => history_read::close_stream(deciding, texts, closed),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
@@ -285,10 +295,10 @@ fn continue_log(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &Change)
     if state.origin.is_empty() {
         return Err(Rejection::field("origin", "the log has not begun"));
     }
-    if *origin == state.origin || state.former_logs.iter().any(|former| former.origin == *origin) {
+    if state.log_keys.had_origin(origin) {
         return Err(Rejection::field("origin", "is or was this log's; a continuation needs one of its own"));
     }
-    if *log_vkey == state.log_vkey || state.former_logs.iter().any(|former| former.log_vkey == *log_vkey) {
+    if state.log_keys.had_key(log_vkey) {
         return Err(Rejection::field("log_vkey", "is or was this log's; a continuation needs one of its own"));
     }
     let continued = LogContinued {

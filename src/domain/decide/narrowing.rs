@@ -41,6 +41,8 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         | Change::EraseAgain { .. }
         | Change::StartRecording
         | Change::StopRecording { .. }
+        | Change::CountReads(_)
+        | Change::CloseStream(_)
         | Change::ResumeRecording { .. }
         | Change::StepClock { .. }
         | Change::DeactivateResearch { .. }

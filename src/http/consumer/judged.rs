@@ -19,8 +19,8 @@ use warp::http::{HeaderValue, StatusCode, header};
 
 pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
     let Answer::Use(used) = reply.answer else {
-        // Unknown to the writer: deleted from no list we know, so it never was.
-        return unknown();
+        // The filter took an unknown digest for one it may know.
+        return super::unauthenticated(app, asked, super::INVALID_TOKEN);
     };
     let mut answered = match &used.verdict {
         // Boxed, or every use would carry the room that only refusals need.
@@ -63,11 +63,6 @@ fn add_traces(answered: &mut Reply, used: &UseAnswer, position: Option<Position>
 /// A 401 has no receipt.
 fn is_closed(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Refused(refused) if refused.cause.is_closed())
-}
-
-/// 401 for a text that is no token's.
-fn unknown() -> Reply {
-    challenged(message(StatusCode::UNAUTHORIZED, "Authentication failed"))
 }
 
 fn challenged(mut reply: Reply) -> Reply {

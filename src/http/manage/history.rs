@@ -2,6 +2,7 @@
 
 use super::{Answered, authorize_read, path_number};
 use crate::domain::event::ManagementOperation;
+use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Owner;
@@ -20,14 +21,25 @@ const LIMIT: (usize, usize) = (100, 1_000);
 
 /// Answers an operation on usage of the past.
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
-    authorize_read(app, asked, ManagementOperation::ReadUsage).await?;
-    let asked = Range::read(asked)?;
+    let reader = authorize_read(app, asked, ManagementOperation::ReadUsage).await?;
+    let range = Range::read(asked)?;
     let owner = path_number(variables, 0, "id")?;
+    let head = app.ledger.head();
     let body = match operation {
-        Operation::GetUsageHistory => windows(app, AccountId(owner), &asked).await?,
-        Operation::GetUserTokenUsage => hours(app, Owner::User(UserId(owner)), variables, &asked).await?,
-        _ => hours(app, Owner::Account(AccountId(owner)), variables, &asked).await?,
+        Operation::GetUsageHistory => windows(app, AccountId(owner), &range).await?,
+        Operation::GetUserTokenUsage => hours(app, Owner::User(UserId(owner)), variables, &range).await?,
+        _ => hours(app, Owner::Account(AccountId(owner)), variables, &range).await?,
     };
+    let query = HistoryQuery::of("usage_history", head).between((range.from.0 > 0).then_some(range.from), range.to);
+    let query = match operation {
+        Operation::GetUserTokenUsage => query.about_user(UserId(owner)),
+        _ => query.about_account(AccountId(owner)),
+    };
+    let query = match operation {
+        Operation::GetUsageHistory => query,
+        _ => query.about_token(TokenId(path_number(variables, 1, "id")?)),
+    };
+    app.read_history(asked, &reader, query).await?;
     Ok(answer::json(StatusCode::OK, &body))
 }
 

@@ -17,6 +17,7 @@ use super::answer::{self, Reply};
 use super::bearer::Shown;
 use super::entry::{Asked, Body};
 use super::fields::Fields;
+use super::history_reads::Reader;
 use super::operations::Operation;
 use super::problem::Problem;
 use super::{App, path, refusal};
@@ -24,11 +25,11 @@ use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
 use crate::domain::event::Cause;
 use crate::domain::event::ManagementOperation;
-use crate::domain::ids::{Position, Version};
+use crate::domain::ids::{Position, TokenId, Version};
 use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
-use crate::ledger::{Unavailable, View};
+use crate::ledger::{Reply as Decided, Unavailable, View};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use warp::http::{StatusCode, header};
@@ -111,19 +112,22 @@ pub fn unavailable(unavailable: Unavailable) -> Box<Problem> {
     Box::new(problem.with_retry_after(unavailable.retry_seconds()))
 }
 
-/// Lets staff look; a refused attempt is recorded before it is answered.
-pub async fn authorize_read(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<(), Box<Problem>> {
+/// Lets staff look; a refused attempt is recorded before it is answered. Who looks at history says so besides, by
+/// [`App::read_history`].
+pub async fn authorize_read(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Reader, Box<Problem>> {
     let digest = credential(app, asked)?;
     let allowed = app
         .ledger
         .view_with_digests(|view, digests| {
-            may_read(&view.projections.state, digests, digest, view.now, Some(asked.peer()))
+            let token = digests.get(&digest).map_or(TokenId::NONE, |&(token, _)| token);
+            (token, may_read(&view.projections.state, digests, digest, view.now, Some(asked.peer())))
         })
         .await;
-    match allowed {
-        Ok(_) => Ok(()),
-        Err(_) => submit(app, asked, digest, Change::Look(operation)).await.map(drop),
+    let (token, allowed) = allowed;
+    if allowed.is_err() {
+        submit(app, asked, digest, Change::Look(operation)).await?;
     }
+    Ok(Reader { digest, token })
 }
 
 /// Lets operators change; anybody else's attempt is recorded and refused before the body is read.
@@ -171,6 +175,19 @@ async fn try_submit(
 ) -> Result<Result<Carried, Rejection>, Box<Problem>> {
     let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
     let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
+    carried_or_rejected(app, reply).await
+}
+
+/// The answer to a look at history that was refused after it had been let in.
+pub(super) async fn refused_look(app: &App, reply: Decided) -> Box<Problem> {
+    match carried_or_rejected(app, reply).await {
+        Err(problem) => problem,
+        Ok(Err(rejection)) => Box::new(rejected(app, rejection).await),
+        Ok(Ok(_)) => Box::new(Problem::invalid_token()),
+    }
+}
+
+async fn carried_or_rejected(app: &App, reply: Decided) -> Result<Result<Carried, Rejection>, Box<Problem>> {
     match reply.answer {
         Answer::Done(done) => Ok(Ok(Carried { done, position: reply.position, repeated: false })),
         Answer::Repeated(done, position) => Ok(Ok(Carried { done, position: Some(position), repeated: true })),
