@@ -492,6 +492,10 @@ TYPES = {
         "HistoryStreamClosed",
         struct(("opened", u64), ("through", u64), ("sent", u64), ("end", stream_end)),
     ),
+    (58, 1): (
+        "StateSealed",
+        struct(("at_position", u64), ("seal_version", u8), ("streams_root", raw(32)), ("state_root", raw(32))),
+    ),
 }
 
 

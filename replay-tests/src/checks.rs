@@ -177,6 +177,7 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::RecordingStopped(_)
         | Event::RecordingResumed(_)
         | Event::ClockStepped(_)
+        | Event::StateSealed(_)
         | Event::LogContinued(_)
         | Event::LogKeyRotated(_)
         | Event::PlanChanged(_)

@@ -20,7 +20,7 @@ use token_ledger::domain::command::{
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
+use token_ledger::domain::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route, StateSealed};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::idempotency::RequestDigest;
 use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
@@ -33,6 +33,7 @@ use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Owner, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 use token_ledger::ledger::core::Job;
+use token_ledger::projections::seal;
 
 /// When every story begins: 2026-03-01T12:00:00Z.
 pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
@@ -41,7 +42,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 51] = [
+pub const KINDS: [&str; 53] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -61,6 +62,7 @@ pub const KINDS: [&str; 51] = [
     "reject scope map",
     "resume recording",
     "step clock",
+    "seal state",
     "create user",
     "create account",
     "update account",
@@ -121,6 +123,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::RejectScopeMap(_) => "reject scope map",
             Change::ResumeRecording { .. } => "resume recording",
             Change::StepClock { .. } => "step clock",
+            Change::SealState(_) => "seal state",
             Change::CreateUser { .. } => "create user",
             Change::CreateAccount { .. } => "create account",
             Change::UpdateAccount { .. } => "update account",
@@ -311,7 +314,11 @@ impl Generator {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
             Change::Initialize { .. } => 90,
-            Change::DefineScopeMap(_) | Change::RejectScopeMap(_) | Change::CountReads(_) | Change::CloseStream(_)
+            Change::DefineScopeMap(_)
+            | Change::RejectScopeMap(_)
+            | Change::SealState(_)
+            | Change::CountReads(_)
+            | Change::CloseStream(_)
                 if self.random.percent(60) =>
             {
                 return Actor::Init;
@@ -530,7 +537,8 @@ impl Generator {
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
             3 => self.scope_map(),
-            4 => Change::Look(ManagementOperation::ReadEvents),
+            4 if self.random.percent(50) => Change::Look(ManagementOperation::ReadEvents),
+            4 => self.seal(state),
             5 => self.outage_or_step(),
             6 => self.continuation(state),
             7 if self.random.percent(50) => self.key_rotation(state),
@@ -566,6 +574,13 @@ impl Generator {
         }
         let wall = self.now.plus_seconds(self.random.below(4_000));
         Change::StepClock { seen_at: self.now, kept: self.now, wall, followed: self.random.percent(50) }
+    }
+
+    /// Of what is there, so that `verify` finds it right, or of a position that is not there.
+    fn seal(&mut self, state: &State) -> Change {
+        let sealed = seal::seal_at_once(state).expect("a state can be written down");
+        let ahead = if self.random.percent(30) { 1_000_000 } else { 0 };
+        Change::SealState(StateSealed { at_position: Position(sealed.at_position.0 + ahead), ..sealed })
     }
 
     /// Under a name of its own, or under one that the log has or had.

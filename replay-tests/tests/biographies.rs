@@ -16,7 +16,13 @@ const EVERY: u64 = 5;
 
 /// Without what comes with uses.
 fn changed_only(account: &Account) -> Account {
-    Account { window: Window::default(), research_month: MonthCount::default(), stream_number: 0, ..account.clone() }
+    Account {
+        window: Window::default(),
+        research_month: MonthCount::default(),
+        stream_number: 0,
+        last_record: Position::NONE,
+        ..account.clone()
+    }
 }
 
 fn token_changed_only(token: &Token) -> Token {

@@ -260,6 +260,7 @@ impl Words<'_> {
             | Event::RecordingStopped(_)
             | Event::RecordingResumed(_)
             | Event::ClockStepped(_)
+            | Event::StateSealed(_)
             | Event::LogContinued(_)
             | Event::LogKeyRotated(_) => self.service_data(event),
             Event::TokenCreated(_)
@@ -297,6 +298,10 @@ impl Words<'_> {
             Event::RecordingStopped(e) => json!({ "appended": e.appended }),
             Event::RecordingResumed(e) => json!({
                 "since": e.since.to_micros_text(), "cause": e.cause.name(), "turned_away": e.turned_away,
+            }),
+            Event::StateSealed(e) => json!({
+                "at_position": e.at_position.0, "seal_version": e.seal_version,
+                "streams_root": STANDARD.encode(e.streams_root), "state_root": STANDARD.encode(e.state_root),
             }),
             Event::ClockStepped(e) => json!({
                 "seen_at": e.seen_at.to_micros_text(), "kept": e.kept.to_micros_text(),

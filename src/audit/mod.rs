@@ -25,6 +25,7 @@ pub mod past;
 pub mod questions;
 pub mod receipts;
 pub mod said_access;
+pub mod seals;
 pub mod tiles;
 pub mod verify;
 mod walk;

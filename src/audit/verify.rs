@@ -47,10 +47,13 @@ pub enum Kind {
     Text,
     /// A snapshot of the projections.
     Snapshot,
+    /// A seal.
+    Seal,
 }
 
 /// All of them.
-pub const KINDS: [Kind; 6] = [Kind::Record, Kind::Time, Kind::Stream, Kind::Tree, Kind::Text, Kind::Snapshot];
+pub const KINDS: [Kind; 7] =
+    [Kind::Record, Kind::Time, Kind::Stream, Kind::Tree, Kind::Text, Kind::Snapshot, Kind::Seal];
 
 impl Kind {
     /// Spelling in answers.
@@ -62,6 +65,7 @@ impl Kind {
             Self::Tree => "tree",
             Self::Text => "text",
             Self::Snapshot => "snapshot",
+            Self::Seal => "seal",
         }
     }
 }
@@ -137,6 +141,11 @@ pub struct Report {
     pub snapshots_checked: Vec<Position>,
     /// Snapshots that could not be compared, though nothing is wrong with them.
     pub snapshots_passed_over: Vec<PassedOver>,
+    /// Seals that are what a replay up to their position gives.
+    pub seals_checked: u64,
+    /// Seals that could not be computed: of other rules than this program's, or of a position that no whole replay
+    /// reaches.
+    pub seals_passed_over: u64,
     /// Findings by position, at most [`FINDINGS_LISTED_MAX`] of each kind.
     pub findings: Vec<Finding>,
     /// How many there are, those not listed included.
@@ -320,6 +329,8 @@ fn report(
         texts_checked: records.texts,
         texts_erased: records.texts_erased,
         snapshots_checked: records.snapshots,
+        seals_checked: records.seals,
+        seals_passed_over: records.seals_passed_over,
         snapshots_passed_over,
         findings_total: findings.total(),
         findings: findings.into_sorted(),

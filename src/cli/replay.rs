@@ -5,6 +5,7 @@ use crate::audit::compare::{self, Difference, LiveDigests};
 use crate::audit::history_tables::HeldTables;
 use crate::audit::inspection;
 use crate::audit::past::{self, Moment, Past, Point};
+use crate::audit::seals::SealCheck;
 use crate::clock::Clock;
 use crate::domain::ids::Position;
 use crate::ledger::{DataDir, LogError, LogReader};
@@ -132,6 +133,20 @@ fn follow(dir: &DataDir, replayed: &mut Projections, through: Position) -> Resul
     followed
 }
 
+/// Goes on to a position, and holds every seal about one on the way against what the replay gives there.
+fn follow_sealed(
+    dir: &DataDir,
+    replayed: &mut Projections,
+    through: Position,
+    seals: &mut SealCheck,
+) -> Result<(), LogError> {
+    while let Some(sealed) = seals.next().filter(|&sealed| sealed <= through) {
+        follow(dir, replayed, sealed)?;
+        seals.take(sealed, true, &replayed.state);
+    }
+    follow(dir, replayed, through)
+}
+
 /// What a replay is held against.
 enum Live {
     /// The running server's read models, by their digests.
@@ -174,14 +189,15 @@ type Differing = Vec<(&'static str, Vec<Difference>)>;
 /// Read models and history tables stand at two positions: the replay stops at each.
 fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
     let mut digests = live.digests()?;
+    let mut seals = SealCheck::of(&LogReader::open(dir)?, digests.position)?;
     let tables = HeldTables::hold(dir)?;
     let mut replayed = compare::gathering();
     let tables_first = tables.as_ref().filter(|tables| tables.position < digests.position);
-    let mut differences = compare_tables(dir, tables_first, &mut replayed)?;
-    follow(dir, &mut replayed, digests.position)?;
+    let mut differences = compare_tables(dir, tables_first, &mut replayed, &mut seals)?;
+    follow_sealed(dir, &mut replayed, digests.position, &mut seals)?;
     let names = compare::compare_digests(&replayed, &digests.digests).map_err(|error| unencodable(&error))?;
     let tables_last = tables.as_ref().filter(|_| tables_first.is_none());
-    differences.extend(compare_tables(dir, tables_last, &mut replayed)?);
+    differences.extend(compare_tables(dir, tables_last, &mut replayed, &mut seals)?);
     // Gathered no further: a server that moved on meanwhile is followed by the read models alone.
     replayed.history = None;
     for name in names {
@@ -191,16 +207,17 @@ fn compare(dir: &DataDir, live: &Live, as_json: bool) -> Result<(), Failure> {
     if let Some(tables) = &tables {
         named.extend(tables.digests()?);
     }
-    report(live, digests.position, &named, &differences, as_json)
+    report(live, digests.position, &named, &differences, &seals, as_json)
 }
 
 fn compare_tables(
     dir: &DataDir,
     tables: Option<&HeldTables>,
     replayed: &mut Projections,
+    seals: &mut SealCheck,
 ) -> Result<Differing, Failure> {
     let Some(tables) = tables else { return Ok(Vec::new()) };
-    follow(dir, replayed, tables.position)?;
+    follow_sealed(dir, replayed, tables.position, seals)?;
     let history = replayed.history.as_ref();
     Ok(history.map(|history| tables.compare(history.growing())).transpose()?.unwrap_or_default())
 }
@@ -231,6 +248,7 @@ fn report(
     position: Position,
     digests: &[(&str, [u8; 32])],
     differences: &[(&str, Vec<Difference>)],
+    seals: &SealCheck,
     as_json: bool,
 ) -> Result<(), Failure> {
     let words = live.words();
@@ -240,7 +258,9 @@ fn report(
             .flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
             .map(|(name, entry)| json!({ "projection": name, "entry": entry.key, "what": entry.what.name() }))
             .collect();
-        println!("{}", json!({ "position": position.0, "live": words, "differences": listed }));
+        let faults = seals.findings.iter().map(|seal| json!({ "position": seal.position.0, "what": seal.what }));
+        let seals = json!({ "checked": seals.right, "findings": faults.collect::<Vec<_>>() });
+        println!("{}", json!({ "position": position.0, "live": words, "differences": listed, "seals": seals }));
     } else if differences.is_empty() {
         println!("At position {} a replay of the log gives exactly what {words} shows.", position);
         for (name, digest) in digests {
@@ -254,6 +274,15 @@ fn report(
                 println!("  {}: {}", entry.key, entry.what.name());
             }
         }
+    }
+    if !as_json && seals.right > 0 {
+        println!("{} seals are what the replay gives at their positions.", seals.right);
+    }
+    for finding in seals.findings.iter().filter(|_| !as_json) {
+        println!("The seal at position {}: {}.", finding.position, finding.what);
+    }
+    if !seals.findings.is_empty() && differences.is_empty() {
+        return Err(Failure::Finding(format!("{} seals are not what the log says", seals.findings.len())));
     }
     if differences.is_empty() {
         return Ok(());

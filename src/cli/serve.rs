@@ -64,6 +64,9 @@ pub struct ServeOptions {
     /// Records between two snapshots.
     #[arg(long, value_name = "N", default_value_t = 250_000)]
     pub snapshot_events: u64,
+    /// Records between two seals; one is also made when the last is a day old and anything came since; 0: none.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub seal_events: u64,
     /// Free MiB on the disk below which uses and creations get 503, while deletions and narrower accesses are recorded;
     /// at least 8; 0: only when nothing is free.
     #[arg(long, value_name = "MIB", default_value_t = LOW_WATER_BYTES >> 20)]
@@ -167,6 +170,7 @@ async fn serve_until_stopped(
     let settings = Settings {
         queue_max: options.queue_max,
         snapshot_events: options.snapshot_events,
+        seal_events: options.seal_events,
         wake_at: serving.wake_at,
         low_water_bytes: options.low_water_mib.saturating_mul(1 << 20),
         ballast_bytes: options.ballast_mib.saturating_mul(1 << 20),

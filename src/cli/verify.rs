@@ -86,6 +86,8 @@ fn to_json(report: &Report) -> Value {
         "texts_checked": report.texts_checked,
         "texts_erased": report.texts_erased,
         "snapshots_checked": report.snapshots_checked.iter().map(|position| position.0).collect::<Vec<_>>(),
+        "seals_checked": report.seals_checked,
+        "seals_passed_over": report.seals_passed_over,
         "findings_total": report.findings_total,
         "findings": findings,
     })
@@ -98,6 +100,12 @@ fn print(report: &Report) {
     }
     if report.texts_erased > 0 {
         println!("{} texts are erased; their records still verify.", report.texts_erased);
+    }
+    if report.seals_checked > 0 {
+        println!("{} seals are what a replay up to their positions gives.", report.seals_checked);
+    }
+    if report.seals_passed_over > 0 {
+        println!("{} seals could not be computed here and were passed over.", report.seals_passed_over);
     }
     for position in &report.snapshots_checked {
         println!("The snapshot at position {position} is what a replay gives.");

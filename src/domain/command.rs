@@ -3,7 +3,7 @@
 use super::access::{GroupNumber, Level, Verb};
 use super::conditions::{Conditions, ConditionsEdit};
 use super::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route};
+use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, Route, StateSealed};
 use super::gateway::{GatewayReach, GatewayRight};
 use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::RequestDigest;
@@ -339,6 +339,8 @@ pub enum Change {
         /// Whether it is followed.
         followed: bool,
     },
+    /// Seal an earlier position. Only the service itself does.
+    SealState(StateSealed),
     /// Make a person known.
     CreateUser {
         /// E-mail address.
@@ -535,7 +537,8 @@ impl Change {
             | Self::StopRecording { .. }
             | Self::ResumeRecording { .. }
             | Self::DefineScopeMap(_)
-            | Self::RejectScopeMap(_) => Op::ChangeStaffTokens,
+            | Self::RejectScopeMap(_)
+            | Self::SealState(_) => Op::ChangeStaffTokens,
             Self::StepClock { .. } => Op::AcceptClock,
             Self::CreateUser { .. } => Op::CreateUser,
             Self::CreateAccount { .. } => Op::CreateAccount,

@@ -21,6 +21,7 @@ mod once;
 mod report;
 mod rules;
 mod scope_map;
+mod seal;
 mod tokens;
 mod totals;
 

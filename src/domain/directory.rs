@@ -1,7 +1,7 @@
 //! Accounts, users, members and resources.
 
 use super::access::Access;
-use super::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::table::Shared;
 use super::time::Timestamp;
 use super::window::{MonthCount, Window};
@@ -242,6 +242,8 @@ pub struct Account {
     pub version: Version,
     /// Last stream number of its records.
     pub stream_number: u64,
+    /// Position of the last of them.
+    pub last_record: Position,
 }
 
 /// A person.

@@ -86,6 +86,7 @@ macro_rules! with_event_types {
             51, 1, HistoryRead;
             52, 1, HistoryStreamOpened;
             53, 1, HistoryStreamClosed;
+            58, 1, StateSealed;
             59, 1, LogKeyRotated;
         }
     };
@@ -224,6 +225,19 @@ payload! {
         cause: OutageCause,
         /// How many commands were turned away.
         turned_away: u64,
+    }
+
+    /// What the state and the streams were at an earlier position, as two roots of sorted maps (`schema/seals.md`).
+    #[derive(Copy)]
+    StateSealed {
+        /// The position it is about: all records up to and with it.
+        at_position: Position,
+        /// Which rules say what is in the maps.
+        seal_version: u8,
+        /// Root of the map of streams: of each its last number and last position.
+        streams_root: [u8; 32],
+        /// Root of the map of what decisions depend on.
+        state_root: [u8; 32],
     }
 
     /// The wall clock left the time that records are given, or is followed from here on.

@@ -61,6 +61,19 @@ pub struct State {
     pub reports: Shared<Reports>,
     /// Looks at history that are recorded in the running minute.
     pub history_reads: Shared<HistoryReads>,
+    /// The last seal.
+    pub last_seal: Option<LastSeal>,
+}
+
+/// A seal that was recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastSeal {
+    /// The position it is about.
+    pub at: Position,
+    /// Its own record.
+    pub record: Position,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
 }
 
 /// The scope map that requests of gateways are read by.
@@ -139,6 +152,10 @@ impl State {
             | Event::RecordingStopped(_)
             | Event::LogContinued(_)
             | Event::LogKeyRotated(_) => self.evolve_service(event),
+            Event::StateSealed(sealed) => {
+                let (record, recorded_at) = (self.head, header.recorded_at);
+                self.last_seal = Some(LastSeal { at: sealed.at_position, record, recorded_at });
+            }
             Event::RecordingResumed(_) | Event::ClockStepped(_) | Event::ScopeMapRejected(_) => {}
             Event::UserCreated(_) | Event::AccountCreated(_) => self.evolve_directory(header, event),
             Event::TokenCreated(_) | Event::TokenImported(_) => self.begin_token(header, event),
@@ -168,9 +185,10 @@ impl State {
         self.last_recorded_at = header.recorded_at;
         if let Some(account) = self.accounts.get_mut(header.account.0) {
             account.stream_number = header.account_number;
+            account.last_record = self.head;
         }
         if let Some(token) = self.tokens.get_mut(header.token.0) {
-            token.set_stream_number(header.account, header.token_number);
+            token.set_stream_number(header.account, header.token_number, self.head);
         }
     }
 
@@ -274,6 +292,7 @@ impl State {
                     updated_at: at,
                     version: Version(1),
                     stream_number: header.account_number,
+                    last_record: self.head,
                 },
             ),
             _ => {}

@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::conditions::Conditions;
 use super::gateway::GatewayReach;
-use super::ids::{AccountId, TextNumber, TokenId, UserId, Version};
+use super::ids::{AccountId, Position, TextNumber, TokenId, UserId, Version};
 use super::text::Subject;
 use super::time::Timestamp;
 use super::token_text::TokenDigest;
@@ -176,12 +176,23 @@ pub struct Token {
     pub deleted_at: Option<Timestamp>,
     /// When it was taken over from another system, if it was: its uses before are unknown.
     pub imported_at: Option<Timestamp>,
-    /// Last stream number within each account it left records in, sorted by account. Most tokens have one.
-    pub streams: Vec<(AccountId, u64)>,
+    /// Its stream within each account it left records in, sorted by account. Most tokens have one.
+    pub streams: Vec<Stream>,
     /// Refusals recorded in the running minute.
     pub refusals: UnitCount,
     /// New agents interned in the running hour.
     pub new_agents: UnitCount,
+}
+
+/// How far a token's records within one account go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stream {
+    /// The account; none for the token's records on no account.
+    pub account: AccountId,
+    /// Last stream number.
+    pub number: u64,
+    /// Position of that record.
+    pub position: Position,
 }
 
 /// Most secrets a token ever has: a token that needs more rotations is better replaced.
@@ -232,20 +243,21 @@ impl Token {
 
     /// Last stream number within an account.
     pub fn stream_number(&self, account: AccountId) -> u64 {
-        self.stream(account).map_or(0, |at| self.streams[at].1)
+        self.stream(account).map_or(0, |at| self.streams[at].number)
     }
 
-    /// Notes the stream number of a record.
-    pub fn set_stream_number(&mut self, account: AccountId, number: u64) {
+    /// Notes the stream number of a record and where it is.
+    pub fn set_stream_number(&mut self, account: AccountId, number: u64, position: Position) {
+        let stream = Stream { account, number, position };
         match self.stream(account) {
-            Ok(at) => self.streams[at].1 = number,
-            Err(at) => self.streams.insert(at, (account, number)),
+            Ok(at) => self.streams[at] = stream,
+            Err(at) => self.streams.insert(at, stream),
         }
     }
 
     /// Where an account's stream number is, or belongs.
     fn stream(&self, account: AccountId) -> Result<usize, usize> {
-        self.streams.binary_search_by_key(&account, |(id, _)| *id)
+        self.streams.binary_search_by_key(&account, |stream| stream.account)
     }
 
     /// Hint of the newest secret.

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use crate::audit::receipts::Published;
 use crate::audit::tiles;
 use crate::domain::event::ManagementOperation;
+use crate::domain::history_read::HistoryQuery;
 use crate::ledger::LogError;
 use warp::http::{HeaderValue, header};
 
@@ -51,7 +52,7 @@ pub(super) async fn authorize_tree(app: &App, asked: &Asked) -> Result<(), Box<P
     if app.public_tiles {
         return Ok(());
     }
-    authorize_read(app, asked, ManagementOperation::ReadEvents).await
+    authorize_read(app, asked, ManagementOperation::ReadEvents).await.map(drop)
 }
 
 /// `/tile/<L>/<N>[.p/<W>]`.
@@ -65,10 +66,13 @@ pub async fn hash_tile(app: &App, asked: &Asked) -> Answered {
 
 /// `/tile/entries/<N>[.p/<W>]`.
 pub async fn entries(app: &App, asked: &Asked) -> Answered {
-    authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
     let (size, name) = (published(app)?.size, below(asked, "/tile/entries/"));
     let bytes = app.ledger.read_log(move |log| tiles::entries(log, size, &name)).await;
-    immutable(asked, bytes, FOR_THE_ASKER)
+    let reply = immutable(asked, bytes, FOR_THE_ASKER)?;
+    // Records are history; hashes of them are not.
+    app.read_history(asked, &reader, HistoryQuery::of("entries", size)).await?;
+    Ok(reply)
 }
 
 fn below(asked: &Asked, prefix: &str) -> String {

@@ -43,6 +43,8 @@ pub struct Settings {
     pub queue_max: usize,
     /// Records between two snapshots.
     pub snapshot_events: u64,
+    /// Records between two seals; 0: none is made.
+    pub seal_events: u64,
     /// Commands that must wait before the writer is woken for them. Above 1, whoever runs the callers calls
     /// [`Ledger::hand_over`] whenever it has nothing else to do: then a burst of requests is one commit, not one
     /// commit for its first and another for its rest, and nobody waits for a timer.
@@ -60,6 +62,7 @@ impl Default for Settings {
         Self {
             queue_max: 1_024,
             snapshot_events: 250_000,
+            seal_events: 10_000,
             wake_at: 1,
             low_water_bytes: LOW_WATER_BYTES,
             ballast_bytes: 0,

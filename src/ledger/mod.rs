@@ -22,6 +22,7 @@ mod outage;
 mod projector;
 mod queue;
 pub mod rotation;
+mod sealer;
 mod signer;
 mod sources;
 mod unrecorded_reads;

@@ -1,7 +1,8 @@
 //! The projector thread: folds committed batches into the read models, and keeps them in `views.db` (`views_store.rs`), so
-//! that the writer never serialises anything.
+//! that the writer never serialises anything. It also computes seals (`sealer.rs`).
 
 use super::handle::Shared;
+use super::sealer::Sealer;
 use super::views_store::ViewsStore;
 use crate::domain::decide::Recorded;
 use crate::domain::ids::Position;
@@ -105,7 +106,7 @@ impl Feed {
 
 /// Runs until the feed is closed and empty; then takes a last snapshot.
 pub(super) fn run(dir: &DataDir, shared: &Arc<Shared>) {
-    let mut store = ViewsStore::new(dir, shared.folded());
+    let (mut store, mut sealer) = (ViewsStore::new(dir, shared.folded()), Sealer::default());
     while let Some((batch, wish)) = shared.feed.take() {
         fold(shared, &batch);
         if let Some(wish) = wish {
@@ -113,6 +114,7 @@ pub(super) fn run(dir: &DataDir, shared: &Arc<Shared>) {
             shared.history_moved.send_replace(wish);
         }
         store.keep_what_is_due(shared);
+        sealer.seal_what_is_due(shared);
     }
     store.take_snapshot(shared);
     // Whoever still waits learns that nothing more comes.

@@ -617,7 +617,8 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
     index < size && climbed_root(*leaf, index, size - 1, proof).as_ref() == Some(root)
 }
 
-fn climbed_root(leaf: Hash, index: u64, last: u64, proof: &[Hash]) -> Option<Hash> {
+/// The root that a proof leads to, if its length fits. `last` is the last index of the tree.
+pub(super) fn climbed_root(leaf: Hash, index: u64, last: u64, proof: &[Hash]) -> Option<Hash> {
     let mut climb = Climb { node: index, last };
     let mut hash = leaf;
     for sibling in proof {

@@ -12,11 +12,13 @@ pub mod key_file;
 pub mod merkle;
 pub mod note;
 pub mod personal;
+pub mod proofs;
 pub mod reader;
 pub mod request_digest;
 pub mod signed_head;
 #[cfg(feature = "simulated-commit")]
 pub mod simulated_commit;
+pub mod sorted_map;
 pub mod space;
 pub mod tree_at;
 pub mod unfinished;

@@ -13,7 +13,7 @@ use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::log_keys::LogKeys;
 use crate::domain::reported_keys::Generation;
-use crate::domain::state::{MapInForce, State};
+use crate::domain::state::{LastSeal, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
 use crate::log::codec::{self, CodecError};
@@ -70,6 +70,7 @@ struct Service {
     stopped_cleanly: bool,
     kept_keys: Shared<KeptKeys>,
     history_reads: Shared<HistoryReads>,
+    last_seal: Option<LastSeal>,
     runs: u64,
 }
 
@@ -89,6 +90,7 @@ impl Service {
             stopped_cleanly,
             kept_keys,
             history_reads,
+            last_seal,
             accounts: _,
             users: _,
             resources: _,
@@ -109,6 +111,7 @@ impl Service {
             stopped_cleanly: *stopped_cleanly,
             kept_keys: kept_keys.clone(),
             history_reads: history_reads.clone(),
+            last_seal: *last_seal,
             runs: projections.usage.runs,
         }
     }
@@ -122,7 +125,7 @@ impl Service {
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
         state.history_reads = self.history_reads;
-        state.last_text = self.last_text;
+        (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;
     }

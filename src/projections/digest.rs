@@ -80,7 +80,7 @@ pub fn entries(
             put("origin".to_owned(), bytes(&(&state.origin, &state.log_vkey, &state.log_keys)))?;
             put(
                 "counters".to_owned(),
-                bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly)),
+                bytes(&(state.head, state.last_text, state.last_recorded_at, state.stopped_cleanly, state.last_seal)),
             )?;
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
             put("looks at history".to_owned(), bytes(&state.history_reads))?;

@@ -4,7 +4,8 @@
 //! snapshot and log. Refuses to know: who writes, who asks. A projection is disposable: the log gives it again.
 //!
 //! Reading order: [`last_used`], [`usage`], [`changes`], [`history`] (the folds), [`views`] (the file), [`snapshot`] with
-//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] and [`index`] (what records are found by), [`rebuild`], [`digest`].
+//! [`chunks`] and [`history_tables`] (what is in it), [`keys`] and [`index`] (what records are found by), [`rebuild`],
+//! [`digest`], [`seal`] (what two machines must agree on).
 
 pub mod changes;
 pub mod chunks;
@@ -15,6 +16,7 @@ pub mod index;
 pub mod keys;
 pub mod last_used;
 pub mod rebuild;
+pub mod seal;
 pub mod snapshot;
 pub mod usage;
 pub mod views;

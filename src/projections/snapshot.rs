@@ -15,7 +15,7 @@ use thiserror::Error;
 pub use super::views::Views;
 
 /// Changes whenever a fold or the layout of a projection changes: an older snapshot is then not read.
-pub const FOLD_VERSION: i64 = 13;
+pub const FOLD_VERSION: i64 = 15;
 /// Snapshots kept: the last, and one to fall back to.
 pub const SNAPSHOTS_KEPT: i64 = 2;
 

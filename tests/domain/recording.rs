@@ -155,7 +155,7 @@ fn a_user_tokens_records_are_numbered_in_each_account_by_itself() {
         }
     }
     let token = world.state.token(key.token).expect("it is there");
-    let streams: Vec<AccountId> = token.streams.iter().map(|(account, _)| *account).collect();
+    let streams: Vec<AccountId> = token.streams.iter().map(|stream| stream.account).collect();
     assert!(streams.is_sorted(), "so that one is found without a walk: {streams:?}");
     assert_eq!(streams.len(), accounts.len() + 1, "and one on no account");
     assert_eq!(token.stream_number(AccountId(99)), 0);

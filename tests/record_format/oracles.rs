@@ -13,7 +13,8 @@ use token_ledger::log::codec::{ENVELOPE_BYTES, encode};
 use wincode::config::{Configuration, Deserialize as _, Serialize as _};
 
 /// Payload fields that are arrays of bytes: JSON shows them in hexadecimal.
-const BYTE_FIELDS: [&str; 8] = ["request", "commitment", "digest", "hint", "hash", "key", "network", "content"];
+const BYTE_FIELDS: [&str; 10] =
+    ["request", "commitment", "digest", "hint", "hash", "key", "network", "content", "streams_root", "state_root"];
 
 /// The default of wincode is fixed-width numbers: the variable ones have to be asked for.
 macro_rules! varint {

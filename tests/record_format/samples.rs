@@ -111,6 +111,7 @@ impl Samples {
             self.add(format!("scope_map_rejected_{cause:?}"), of_service(), rejected);
         }
         self.outages_and_clock();
+        self.seals();
     }
 
     fn outages_and_clock(&mut self) {
@@ -126,6 +127,14 @@ impl Samples {
         self.add("clock_stepped_back_followed", of_service(), lasted);
         let accepted = ClockStepped { seen_at, kept: NOW, wall, followed: true, by: Some(operator()) };
         self.add("clock_stepped_accepted", by_operator(of_service()), accepted);
+    }
+
+    fn seals(&mut self) {
+        for at in [1, 250, 70_000] {
+            let (streams_root, state_root) = (counted_from(0x40), counted_from(0x60));
+            let sealed = StateSealed { at_position: Position(at), seal_version: 1, streams_root, state_root };
+            self.add(format!("state_sealed_{at}"), of_service(), sealed);
+        }
     }
 
     fn continued(&mut self) {

@@ -1,9 +1,10 @@
 //! Contents: every record decodes and is written in its one form, time and stream numbers run on, texts match what
-//! was committed to, and a replay gives the snapshots.
+//! was committed to, and a replay gives seals and snapshots.
 
 use super::checkpoints::Names;
 use super::snapshots::{self, Due};
 use super::{Findings, Kind, Scope, readable};
+use crate::audit::seals::SealCheck;
 use crate::domain::event::{Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::text::{Subject, TEXT_KINDS};
@@ -28,6 +29,8 @@ pub(super) struct Checked {
     pub log_vkey: String,
     pub log_vkeys: Vec<String>,
     pub snapshots: Vec<Position>,
+    pub seals: u64,
+    pub seals_passed_over: u64,
     pub snapshots_passed_over: Vec<PassedOver>,
 }
 
@@ -38,7 +41,12 @@ pub(super) fn check(
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
-    let mut check = RecordsCheck::new(dir, &log, scope, due);
+    let seals = match readable(SealCheck::of(&log, scope.head))? {
+        Ok(seals) => seals,
+        // That the file cannot be read to its end is said below.
+        Err(_) => SealCheck::default(),
+    };
+    let mut check = RecordsCheck::new(dir, &log, scope, due, seals);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
         reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
@@ -69,6 +77,7 @@ struct RecordsCheck<'a> {
     /// Not yet reached, the next one last.
     due: Vec<Due>,
     projections: Projections,
+    seals: SealCheck,
     /// All records up to here were there and were folded.
     whole: bool,
     last_position: Position,
@@ -85,13 +94,14 @@ struct RecordsCheck<'a> {
 }
 
 impl<'a> RecordsCheck<'a> {
-    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, mut due: Vec<Due>) -> Self {
+    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, mut due: Vec<Due>, seals: SealCheck) -> Self {
         due.reverse();
         Self {
             dir,
             log,
             due,
             projections: Projections::default(),
+            seals,
             whole: true,
             last_position: Position(0),
             last_recorded_at: Timestamp(0),
@@ -117,6 +127,7 @@ impl<'a> RecordsCheck<'a> {
                 self.findings.add(position, Kind::Record, error.to_string());
             }
         }
+        self.seals.take(position, self.whole, &self.projections.state);
         self.compare_snapshot(position)
     }
 
@@ -277,6 +288,10 @@ impl<'a> RecordsCheck<'a> {
 
     fn finish(mut self) -> (Checked, Findings) {
         let state = &self.projections.state;
+        (self.checked.seals, self.checked.seals_passed_over) = (self.seals.right, self.seals.passed_over);
+        for finding in self.seals.findings {
+            self.findings.add(finding.position, Kind::Seal, finding.what);
+        }
         (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
         let of_today = state.log_keys.iter().rev().filter(|span| span.origin == state.origin);
         self.checked.log_vkeys = of_today.map(|span| span.log_vkey.clone()).collect();

@@ -4,7 +4,7 @@ use super::draft::{Context, Draft, Recorded};
 use super::rules::cause_of;
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
-use super::{directory, erasure, gateway, history_read, imports, log_key, once, scope_map, tokens};
+use super::{directory, erasure, gateway, history_read, imports, log_key, once, scope_map, seal, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
@@ -248,6 +248,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::CountReads(looks) => history_read::count(deciding, texts, looks),
         Change::OpenStream(asked) => history_read::open_stream(deciding, texts, asked),
         Change::CloseStream(closed) => history_read::close_stream(deciding, texts, closed),
+        Change::SealState(sealed) => seal::rule(deciding, texts, *sealed),
         Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
@@ -262,7 +263,11 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
     }
 }
 
-fn service(deciding: &Deciding<'_>, texts: &mut dyn Texts, event: impl Into<Event>) -> (Vec<Recorded>, Done) {
+pub(super) fn service(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    event: impl Into<Event>,
+) -> (Vec<Recorded>, Done) {
     let mut draft = deciding.draft(texts, AccountId::NONE, TokenId::NONE);
     draft.record(event);
     (draft.finish(), Done { subject: Subject::Service, created: false })

@@ -49,6 +49,8 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         | Change::RemoveMember { .. }
         | Change::RemoveResource { .. }
         | Change::DeleteToken { .. } => true,
+        // It can wait until there is room: a later one says more.
+        Change::SealState(_) => false,
         Change::ActivateResearch { account, monthly_cap } => is_lower_cap(state, *account, *monthly_cap),
         Change::PutMember { account, user, access } => {
             let member = state.account(*account).and_then(|account| account.members.get(user));

@@ -5,7 +5,7 @@ use super::State;
 use crate::domain::access::Access;
 use crate::domain::directory::{Account, Plan, Resource, ResourceFacts, User};
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId, Version};
+use crate::domain::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Principal, Token, TokenKind};
 use crate::domain::window::{MonthCount, UnitCount, Window};
@@ -63,6 +63,7 @@ fn blank_account() -> Account {
         updated_at: Timestamp::default(),
         version: Version::NONE,
         stream_number: 0,
+        last_record: Position::NONE,
     }
 }
 

@@ -3,16 +3,16 @@
 use super::State;
 use crate::domain::conditions::Conditions;
 use crate::domain::event::{Event, Header, TokenCreated, TokenImported, TokenRotated};
-use crate::domain::ids::Version;
+use crate::domain::ids::{Position, Version};
 use crate::domain::time::Timestamp;
-use crate::domain::token::Token;
+use crate::domain::token::{Stream, Token};
 use crate::domain::window::UnitCount;
 
 impl State {
     pub(super) fn begin_token(&mut self, header: &Header, event: &Event) {
         let token = match event {
-            Event::TokenCreated(created) => created_token(header, created),
-            Event::TokenImported(imported) => imported_token(header, imported),
+            Event::TokenCreated(created) => created_token(header, self.head, created),
+            Event::TokenImported(imported) => imported_token(header, self.head, imported),
             _ => return,
         };
         if let Some(tokens) = self.live_tokens_mut(token.owner) {
@@ -50,7 +50,7 @@ fn kept(conditions: &Conditions) -> Option<Box<Conditions>> {
     (!conditions.is_empty()).then(|| Box::new(conditions.clone()))
 }
 
-fn created_token(header: &Header, created: &TokenCreated) -> Token {
+fn created_token(header: &Header, position: Position, created: &TokenCreated) -> Token {
     Token {
         id: header.token,
         kind: created.kind,
@@ -66,13 +66,13 @@ fn created_token(header: &Header, created: &TokenCreated) -> Token {
         conditions: None,
         deleted_at: None,
         imported_at: None,
-        streams: vec![(header.account, header.token_number)],
+        streams: vec![Stream { account: header.account, number: header.token_number, position }],
         refusals: UnitCount::default(),
         new_agents: UnitCount::default(),
     }
 }
 
-fn imported_token(header: &Header, imported: &TokenImported) -> Token {
+fn imported_token(header: &Header, position: Position, imported: &TokenImported) -> Token {
     Token {
         id: header.token,
         kind: imported.kind,
@@ -88,7 +88,7 @@ fn imported_token(header: &Header, imported: &TokenImported) -> Token {
         conditions: None,
         deleted_at: None,
         imported_at: Some(header.recorded_at),
-        streams: vec![(header.account, header.token_number)],
+        streams: vec![Stream { account: header.account, number: header.token_number, position }],
         refusals: UnitCount::default(),
         new_agents: UnitCount::default(),
     }

@@ -12,7 +12,7 @@ impl State {
     pub fn touch_token(&self, token: TokenId) -> u64 {
         let Some(token) = self.token(token) else { return 0 };
         let secret = token.secrets.last().map_or(0, |secret| u64::from(secret.number));
-        let stream = token.streams.first().map_or(0, |(_, number)| *number);
+        let stream = token.streams.first().map_or(0, |stream| stream.number);
         secret ^ stream ^ token.version.0 ^ token.created_at.0 ^ token.new_agents.unit
     }
 
