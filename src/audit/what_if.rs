@@ -18,13 +18,31 @@ pub use anchor::{PoolKeys, beginning_of_windows};
 pub use blockers::Blocker;
 pub use found::{EXAMPLES_MAX, Found, Group, Seen};
 pub use scene::owner_of;
-pub use tell::tell;
 
+
+use super::answer::{Answer, Basis};
 use super::archive::{Archive, Range};
 use super::questions::AuditError;
 use crate::domain::supposition::Supposition;
 use replay::Replay;
 use scene::Scene;
+use tell::tell;
+
+/// Its name as a question.
+pub const NAME: &str = "what-if";
+
+/// The answer to what would have been, with what it names of the change.
+pub fn proposed(archive: &Archive, supposed: &[Supposition], range: Range) -> Result<Answer, AuditError> {
+    let found = what_if(archive, supposed, range)?;
+    let mut answer = Answer::new(NAME, Basis::new(archive, range.1, archive.now())?);
+    let account = supposed.iter().find_map(Supposition::account).map(|account| ("account", account.0));
+    let token = supposed.iter().find_map(Supposition::token).map(|token| ("token", token.0));
+    let user = supposed.iter().find_map(Supposition::member).map(|(_, user)| ("user", user.0));
+    let named = account.into_iter().chain(token).chain(user);
+    answer.asked.extend(named.map(|(name, number)| (name.to_owned(), number.into())));
+    tell(&mut answer, archive, &found);
+    Ok(answer)
+}
 
 /// Judges the past again. `range`: the positions that are judged.
 pub fn what_if(archive: &Archive, supposed: &[Supposition], range: Range) -> Result<Found, AuditError> {

@@ -6,6 +6,7 @@ use super::manage::{Answered, authorize_read};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
+use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::{self, AuditError, Question};
 use crate::domain::event::ManagementOperation;
@@ -67,9 +68,16 @@ pub(super) fn look(answer: &Answer) -> HistoryQuery {
 /// Asks on a thread of its own, once there is room.
 pub async fn ask(app: &App, question: &'static Question, said: Vec<(String, String)>) -> Result<Answer, Box<Problem>> {
     let asked = questions::Asked::read(question, &said).map_err(|error| refused(&error))?;
+    answered(app, move |archive| questions::ask(archive, question, &asked)).await
+}
+
+/// Answers from history on a thread of its own, once there is room.
+pub(super) async fn answered<T: Send + 'static>(
+    app: &App,
+    answer: impl FnOnce(&Archive) -> Result<T, AuditError> + Send + 'static,
+) -> Result<T, Box<Problem>> {
     let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
-    let answered = app.with_archive(move |archive| questions::ask(archive, question, &asked)).await;
-    answered.map_err(|error: AuditError| refused(&error))
+    app.with_archive(answer).await.map_err(|error| refused(&error))
 }
 
 fn busy() -> Problem {

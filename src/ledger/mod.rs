@@ -24,6 +24,7 @@ mod queue;
 pub mod rotation;
 mod sealer;
 mod signer;
+mod trial;
 mod sources;
 mod unrecorded_reads;
 mod views_store;

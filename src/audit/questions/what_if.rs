@@ -1,11 +1,11 @@
 //! What if: which past uses a proposed change would have refused.
 
 use super::{Asked, AuditError, FROM, Kind, Question, TO, optional};
-use crate::audit::answer::{Answer, Basis};
+use crate::audit::answer::Answer;
 use crate::audit::archive::Archive;
 use crate::audit::biography::Biography;
 use crate::audit::said_access;
-use crate::audit::what_if::{tell, what_if};
+use crate::audit::what_if::{NAME, proposed};
 use crate::domain::conditions::{ADDRESS_RANGES_MAX, AddressRange, ConditionsEdit};
 use crate::domain::directory::{Plan, Research};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 
 /// The question.
 pub(super) const WHAT_IF: Question = Question {
-    name: "what-if",
+    name: NAME,
     about: "Which past uses a proposed change would have refused, of a token, a member or an account",
     example: "audit what-if --token 2 --access {\"grants\":[]} --from 2026-03-01T00:00:00Z",
     parameters: &[
@@ -46,11 +46,7 @@ pub(super) const WHAT_IF: Question = Question {
 
 fn answer(archive: &Archive, asked: &Asked) -> Result<Answer, AuditError> {
     let range = asked.range(archive)?;
-    let supposed = supposed(archive, asked, range.1)?;
-    let found = what_if(archive, &supposed, range)?;
-    let mut answer = Answer::new(WHAT_IF.name, Basis::new(archive, range.1, archive.now())?);
-    tell(&mut answer, archive, &found);
-    Ok(answer)
+    proposed(archive, &supposed(archive, asked, range.1)?, range)
 }
 
 /// What is proposed.
