@@ -25,6 +25,8 @@ mod continuity;
 mod contract;
 #[path = "http/document.rs"]
 mod document;
+#[path = "http/dry_run.rs"]
+mod dry_run;
 #[path = "http/events.rs"]
 mod events;
 #[path = "http/forward_auth.rs"]

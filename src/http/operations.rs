@@ -150,6 +150,7 @@ pub const OPERATIONS: &[Row] = {
         ("/v1/events", "GET", ListEvents),
         ("/v1/events/{position}", "GET", GetEvent),
         ("/v1/audit/changes", "GET", Question("changes")),
+        ("/v1/audit/what-if", "GET", Question("what-if")),
         ("/forward-auth/nginx", "GET", ForwardAuthNginx),
         ("/forward-auth/caddy", "GET", ForwardAuthCaddy),
         ("/forward-auth/traefik", "GET", ForwardAuthTraefik),

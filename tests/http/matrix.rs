@@ -179,6 +179,12 @@ impl Values {
             "scope" => "zones:example.com".to_owned(),
             other => panic!("{other} needs a value"),
         };
+        match question.name {
+            "what-if" => return format!("token={}&removed=yes", self.account_token),
+            "least-privilege" => return format!("token={}", self.account_token),
+            "quota" => return format!("account={}", self.account),
+            _ => {}
+        }
         let required = question.parameters.iter().filter(|parameter| parameter.required);
         let pairs: Vec<String> =
             required.map(|parameter| format!("{}={}", parameter.name, value(parameter.name))).collect();

@@ -1,6 +1,6 @@
 //! `tokens`: those of accounts and of users.
 
-use crate::cli::remote::table::{Columns, Field, IF_MATCH, Kind, Next, Noun, Place, Shows, Verb, YES, body, query};
+use crate::cli::remote::table::{Columns, DAYS, DRY_RUN, Field, IF_MATCH, Kind, Next, Noun, Place, Shows, Verb, YES, body, query};
 use crate::http::operations::Operation;
 
 const NAME: Field = body("name", Kind::Text, "Its name");
@@ -93,7 +93,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::UpdateAccountToken, Operation::UpdateUserToken],
             about: "Change what is said of a token; the rest stays as it is",
             example: "tokens update 2 --account 1 --grant zones:full_access:all --if-match 1",
-            fields: &[NAME, ACCESS, EXPIRES_AT, NOT_BEFORE, ALLOW, IF_MATCH],
+            fields: &[NAME, ACCESS, EXPIRES_AT, NOT_BEFORE, ALLOW, IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Thing,
         },
         Verb {
@@ -109,7 +109,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::DeleteAccountToken, Operation::DeleteUserToken],
             about: "Delete a token with all its secrets, for ever",
             example: "tokens delete 2 --account 1",
-            fields: &[IF_MATCH],
+            fields: &[IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Done("Deleted"),
         },
         Verb {
