@@ -2,6 +2,8 @@
 //! `GET /v1/audit/{name}` and `token-ledger audit NAME`.
 
 mod changes;
+pub mod least_privilege;
+mod quota;
 mod what_if;
 
 use super::answer::Answer;
@@ -77,7 +79,7 @@ pub(crate) const FROM: Parameter = optional("from", Kind::Time, "Only what was a
 pub(crate) const TO: Parameter = optional("to", Kind::Time, "Only what was before this time");
 
 /// Every question.
-pub const QUESTIONS: &[Question] = &[changes::CHANGES, what_if::WHAT_IF];
+pub const QUESTIONS: &[Question] = &[changes::CHANGES, what_if::WHAT_IF, least_privilege::LEAST_PRIVILEGE, quota::QUOTA];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static Question> {

@@ -17,7 +17,7 @@ mod tell;
 pub use anchor::{PoolKeys, beginning_of_windows};
 pub use blockers::Blocker;
 pub use found::{EXAMPLES_MAX, Found, Group, Seen};
-pub use scene::owner_of;
+pub use scene::{owner_of, tokens_of};
 
 
 use super::answer::{Answer, Basis};

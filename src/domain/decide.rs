@@ -25,7 +25,7 @@ mod seal;
 mod tokens;
 mod totals;
 
-pub use access::understood;
+pub use access::{NAMES_IN_GRANT_MAX, understood};
 pub use again::{Again, AskedFor, CameFrom, PastUse, access_on, is_research};
 pub use authorize::{decide_question, is_within_reach};
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};

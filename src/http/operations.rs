@@ -151,6 +151,8 @@ pub const OPERATIONS: &[Row] = {
         ("/v1/events/{position}", "GET", GetEvent),
         ("/v1/audit/changes", "GET", Question("changes")),
         ("/v1/audit/what-if", "GET", Question("what-if")),
+        ("/v1/audit/least-privilege", "GET", Question("least-privilege")),
+        ("/v1/audit/quota", "GET", Question("quota")),
         ("/forward-auth/nginx", "GET", ForwardAuthNginx),
         ("/forward-auth/caddy", "GET", ForwardAuthCaddy),
         ("/forward-auth/traefik", "GET", ForwardAuthTraefik),

@@ -174,7 +174,7 @@ pub fn owner_of(archive: &Archive, token: TokenId, through: Position) -> Result<
 }
 
 /// Every token that a user ever had.
-pub(super) fn tokens_of(archive: &Archive, user: UserId, through: Position) -> Result<Vec<TokenId>, LogError> {
+pub fn tokens_of(archive: &Archive, user: UserId, through: Position) -> Result<Vec<TokenId>, LogError> {
     Ok(tokens_in(&Biography::of_user(archive, user, through)?))
 }
 

@@ -6,8 +6,8 @@ use crate::audit::answer::Answer as AuditAnswer;
 use crate::audit::questions::AuditError;
 use crate::audit::what_if::proposed;
 use crate::domain::command::{Actor, Change, Command};
-use crate::domain::decide::Answer;
-use crate::domain::ids::TokenId;
+use crate::domain::decide::{Answer, DoneSubject};
+use crate::domain::ids::{TokenId, Version};
 use crate::domain::supposition::Supposition;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::domain::token_text::TokenDigest;
@@ -15,6 +15,7 @@ use crate::http::entry::Asked;
 use crate::http::history_reads::Reader;
 use crate::http::problem::Problem;
 use crate::http::{App, answer, audit, events};
+use crate::ledger::View;
 use warp::http::StatusCode;
 
 /// Days that are looked back at, where nothing is said.
@@ -62,12 +63,28 @@ fn malformed(detail: String) -> Box<Problem> {
 
 /// Tries a change, and answers with what it would have refused.
 pub(super) async fn answer(app: &App, asked: &Asked, digest: TokenDigest, change: Change, days: u64) -> Answered {
-    let supposed = tried(app, asked, digest, change).await?;
+    let (supposed, subject) = tried(app, asked, digest, change).await?;
     let answer = judge(app, supposed, days).await?;
     let token = app.ledger.view_with_digests(|_, digests| digests.get(&digest).map(|&(token, _)| token)).await;
     let reader = Reader { digest, token: token.unwrap_or(TokenId::NONE) };
     app.read_history(asked, &reader, audit::look(&answer)).await?;
-    Ok(answer::json(StatusCode::OK, &answer.to_json()))
+    let mut reply = answer::json(StatusCode::OK, &answer.to_json());
+    if asked.method() != "DELETE" {
+        // The version that it was tried on: with it as If-Match the change is made on just that.
+        super::etag(&mut reply, app.ledger.view(|view| version(&view, subject)).await.map_or(0, |version| version.0));
+    }
+    Ok(reply)
+}
+
+/// The version of what a change is about, as it is now; none of what is not there yet.
+fn version(view: &View<'_>, subject: DoneSubject) -> Option<Version> {
+    let state = &view.projections.state;
+    match subject {
+        DoneSubject::Token(token) => state.token(token).map(|token| token.version),
+        DoneSubject::Account(account) => state.account(account).map(|account| account.version),
+        DoneSubject::Member(account, user) => state.account(account)?.members.get(&user).map(|member| member.version),
+        _ => None,
+    }
 }
 
 /// What the change would make so; else the problem that it would be refused with.
@@ -76,16 +93,18 @@ pub(super) async fn tried(
     asked: &Asked,
     digest: TokenDigest,
     change: Change,
-) -> Result<Vec<Supposition>, Box<Problem>> {
+) -> Result<(Vec<Supposition>, DoneSubject), Box<Problem>> {
     let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
     let decided = app.ledger.try_out(&command, &asked.origin()).await;
     let decision = decided.map_err(|error| events::unreadable(&error))?;
     match decision.answer {
         Answer::Rejected(rejection) => Err(Box::new(rejected(app, rejection).await)),
-        _ => {
+        Answer::Done(done) => {
             let events = decision.events.iter();
-            Ok(events.filter_map(|recorded| Supposition::of(&recorded.header, &recorded.event)).collect())
+            let supposed = events.filter_map(|recorded| Supposition::of(&recorded.header, &recorded.event));
+            Ok((supposed.collect(), done.subject))
         }
+        _ => Err(malformed("the command was not a change".to_owned())),
     }
 }
 
