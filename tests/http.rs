@@ -27,6 +27,8 @@ mod continuity;
 mod contract;
 #[path = "http/document.rs"]
 mod document;
+#[path = "http/dry_run.rs"]
+mod dry_run;
 #[path = "http/event_stream.rs"]
 mod event_stream;
 #[path = "http/events.rs"]

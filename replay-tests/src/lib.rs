@@ -1,8 +1,10 @@
 //! Golden logs, cases and faults.
 //!
-//! Here: [`random`] (foreseeable numbers), [`generator`] (random commands of every kind), [`checks`] (what must hold
-//! of every log), [`story`] (a random history to ask), [`sources`] (the service's own sources, read). The tests are in `tests/`.
+//! Here: [`again`] (a story decided again, with something supposed), [`random`] (foreseeable numbers), [`generator`]
+//! (random commands of every kind), [`checks`] (what must hold of every log), [`story`] (a random history to ask),
+//! [`sources`] (the service's own sources, read). The tests are in `tests/`.
 
+pub mod again;
 pub mod checks;
 pub mod generator;
 pub mod random;

@@ -5,9 +5,12 @@ mod authority;
 mod changes;
 mod growth;
 pub mod leak;
+pub mod least_privilege;
+mod quota;
 mod review;
 pub mod state;
 mod unused;
+mod what_if;
 mod who_could;
 
 use super::answer::Answer;
@@ -89,7 +92,10 @@ pub(crate) const AS_OF: Parameter = optional("as_of", Kind::Point, "As of this t
 pub const QUESTIONS: &[Question] = &[
     state::STATE,
     who_could::WHO_COULD,
+    what_if::WHAT_IF,
+    least_privilege::LEAST_PRIVILEGE,
     unused::UNUSED,
+    quota::QUOTA,
     leak::LEAK,
     authority::AUTHORITY,
     growth::GROWTH,

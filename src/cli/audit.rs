@@ -172,7 +172,7 @@ fn ask_service(
 }
 
 /// For people, from the JSON of an answer, so that both ways of asking show the same.
-fn write_readable(out: &mut dyn Write, answer: &Value) -> Result<(), Failure> {
+pub(super) fn write_readable(out: &mut dyn Write, answer: &Value) -> Result<(), Failure> {
     let basis = &answer["as_of"];
     let (position, time) = (said(&basis["position"]), said(&basis["time"]));
     writeln!(

@@ -4,6 +4,7 @@
 //! [`State::evolve`](super::state::State::evolve).
 
 mod access;
+mod again;
 mod authority;
 mod authorize;
 mod conditions;
@@ -20,11 +21,14 @@ mod narrowing;
 mod once;
 mod report;
 mod review;
+mod rules;
 mod scope_map;
 mod seal;
 mod tokens;
 mod totals;
 
+pub use access::{NAMES_IN_GRANT_MAX, understood};
+pub use again::{Again, AskedFor, CameFrom, PastUse, access_on, is_research};
 pub use authority::{AuthorityFault, ChangeFrom, faults_of};
 pub use authorize::{decide_question, is_within_reach};
 pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};

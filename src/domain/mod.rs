@@ -5,7 +5,7 @@
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
 //! Reading order: [`ids`], [`time`], [`text`], [`access`], [`conditions`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
-//! [`idempotency`], [`state`] (evolve), [`command`], [`decide`]; [`scope_map`] stands by itself.
+//! [`idempotency`], [`state`] (evolve), [`command`], [`decide`], [`supposition`] (what if); [`scope_map`] stands by itself.
 
 pub mod access;
 mod access_order;
@@ -27,6 +27,7 @@ pub mod reported_use;
 pub mod review;
 pub mod scope_map;
 pub mod state;
+pub mod supposition;
 pub mod table;
 pub mod text;
 pub mod time;

@@ -26,6 +26,7 @@ pub mod rotation;
 mod sealer;
 mod signer;
 mod sources;
+mod trial;
 mod unrecorded_reads;
 mod views_store;
 mod writer;

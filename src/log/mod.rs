@@ -7,6 +7,7 @@ pub mod backup;
 pub mod codec;
 pub mod consistency_proof;
 pub mod data_dir;
+pub mod dry_texts;
 pub mod erasures;
 pub mod key_file;
 pub mod merkle;

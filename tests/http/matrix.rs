@@ -187,6 +187,12 @@ impl Values {
             "scope" => "zones:example.com".to_owned(),
             other => panic!("{other} needs a value"),
         };
+        match question.name {
+            "what-if" => return format!("token={}&removed=yes", self.account_token),
+            "least-privilege" => return format!("token={}", self.account_token),
+            "quota" => return format!("account={}", self.account),
+            _ => {}
+        }
         // Where none must be told, one of them must.
         let needs = question.parameters.iter().any(|parameter| parameter.required);
         let (first, others) = question.parameters.split_at(usize::from(!needs));

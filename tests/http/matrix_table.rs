@@ -187,6 +187,9 @@ pub const MATRIX: &[Row] = &[
     (GetEvent,            Absent,  "401 401 401 401 401  403 403 403  403 403  403 404 404"),
     (Question("changes"),  Own,     "401 401 401 401 401  403 403 403  403 403  403 200 200"),
     (Question("state"),    Own,     "401 401 401 401 401  403 403 403  403 403  403 200 200"),
+    (Question("what-if"),  Own,     "401 401 401 401 401  403 403 403  403 403  403 200 200"),
+    (Question("least-privilege"),  Own,     "401 401 401 401 401  403 403 403  403 403  403 200 200"),
+    (Question("quota"),  Own,     "401 401 401 401 401  403 403 403  403 403  403 200 200"),
     // Asked about a zone of the account. nginx is told 403 where the others are told 404.
     (ForwardAuthNginx,     Own,     "401 401 401 401 401  200 200 403  200 403  403 403 403"),
     (ForwardAuthNginx,     Foreign, "401 401 401 401 401  403 403 403  403 403  403 403 403"),

@@ -106,7 +106,7 @@ fn add_field(command: Command, field: &'static Field) -> Command {
         Kind::Word(words) => arg.value_parser(PossibleValuesParser::new(words)),
         Kind::Words(words) => arg.value_parser(PossibleValuesParser::new(words)).action(ArgAction::Append),
         Kind::File => arg.value_name("FILE").value_parser(value_parser!(PathBuf)),
-        Kind::Switch | Kind::Access => arg.action(ArgAction::SetTrue),
+        Kind::Switch | Kind::Flag | Kind::Access => arg.action(ArgAction::SetTrue),
     })
 }
 

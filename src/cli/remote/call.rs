@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of an import of many; the service takes no more.
 const LINES_BYTES_MAX: u64 = 1 << 20;
 
+/// Name on the wire of what makes a change a trial.
+const DRY_RUN: &str = "dry_run";
+
 /// A request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Call {
@@ -60,6 +63,8 @@ impl Call {
                 Place::Here => {}
             }
         }
+        // Tried twice is as good as tried once.
+        call.only_looks |= call.is_dry_run();
         let has_members = verb.fields.iter().any(|field| field.place == Place::Body);
         if has_members && call.body.is_none() {
             let bytes = Value::Object(members).to_string().into_bytes();
@@ -71,6 +76,11 @@ impl Call {
     /// A look at a path.
     pub fn look(path: &str, query: Vec<(String, String)>) -> Self {
         Self { method: "GET", path: path.to_owned(), query, if_match: None, key: None, only_looks: true, body: None }
+    }
+
+    /// Whether a change is only tried.
+    pub fn is_dry_run(&self) -> bool {
+        self.query.iter().any(|(name, value)| name == DRY_RUN && value == "true")
     }
 
     /// With a parameter of the query in place of the one before.
@@ -149,6 +159,7 @@ fn value(field: &Field, said: &ArgMatches) -> Option<Value> {
             Some(grants) => Some(json!({ "grants": grants.collect::<Vec<_>>() })),
             None => said.get_one::<Value>(id).cloned(),
         },
+        Kind::Flag => said.get_flag(id).then_some(json!(true)),
         Kind::File | Kind::Switch => None,
     }
 }

@@ -87,6 +87,7 @@ pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
     let is_json = said.get_flag(ids::JSON);
     let mut out = out();
     let result = match verb.shows {
+        _ if call.is_dry_run() => dry_run(&mut out, &connection.ask(&call)?, is_json),
         Shows::Pages(columns) => paging::pages(&connection, call, said, List::new(&mut out, columns, is_json)),
         Shows::Chain(columns, next) => {
             paging::chain(&connection, call, said, next, List::new(&mut out, columns, is_json))
@@ -133,6 +134,16 @@ fn thing(out: &mut dyn Write, answer: &Answer, only_looked: bool, is_json: bool)
     show::write_thing(out, &body["data"])?;
     show::write_basis(out, &body["as_of"])?;
     write_receipt(out, answer, only_looked)
+}
+
+/// What a change would have refused.
+fn dry_run(out: &mut dyn Write, answer: &Answer, is_json: bool) -> Result<(), Failure> {
+    let body = Value::Object(good_json(answer)?);
+    if is_json {
+        return Ok(writeln!(out, "{body}")?);
+    }
+    super::audit::write_readable(out, &body)?;
+    Ok(writeln!(out, "\nNothing was changed.")?)
 }
 
 fn done(out: &mut dyn Write, answer: &Answer, word: &str, is_json: bool) -> Result<(), Failure> {

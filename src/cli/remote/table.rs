@@ -85,8 +85,10 @@ pub enum Kind {
     /// `--access` or `--grant`.
     Access,
     File,
-    /// Said by being there.
+    /// Said by being there: yes, to what would be asked otherwise.
     Switch,
+    /// Said by being there: true.
+    Flag,
 }
 
 /// What an answer is, and how it is shown.
@@ -229,3 +231,8 @@ pub(super) const AS_OF: [Field; 2] = [
 
 /// Flags of [`AS_OF`]: one of them at most.
 pub(super) const AS_OF_FLAGS: [&str; 2] = ["as-of", "as-of-position"];
+/// Only tried.
+pub(super) const DRY_RUN: Field =
+    query("dry-run", Kind::Flag, "Change nothing: show which uses of the last days the change would have refused");
+/// How far back.
+pub(super) const DAYS: Field = query("days", Kind::Number, "How many days back --dry-run looks, 90 unless said");

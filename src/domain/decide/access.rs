@@ -4,7 +4,7 @@ use super::draft::Draft;
 use crate::domain::access::{Access, Coverage, Grant, Level, ScopeGroup};
 use crate::domain::command::{AccessRequest, CoverageRequest, GrantRequest};
 use crate::domain::directory::Account;
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, TextNumber};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::rejection::{FieldFault, Rejection};
 use crate::domain::state::State;
@@ -86,6 +86,38 @@ fn check_names(coverage: &CoverageRequest) -> Result<CoverageRequest, String> {
     normalised.map(CoverageRequest::Named)
 }
 
+/// The access that a request comes to, checked as a change would be, with nothing written down. `number` finds the number
+/// of a name; one that was never seen has none, and covers no past request.
+pub fn understood(
+    state: &State,
+    account: &Account,
+    request: &AccessRequest,
+    mut number: impl FnMut(&str) -> Option<TextNumber>,
+) -> Result<Access, Rejection> {
+    let AccessRequest::Granted(requests) = check(state, account, request)? else { return Ok(Access::Full) };
+    let mut numbered = |coverage: &CoverageRequest| match coverage {
+        CoverageRequest::All => Coverage::All,
+        CoverageRequest::Named(names) => {
+            Coverage::Named(sorted(names.iter().filter_map(|name| number(name.as_str())).collect()))
+        }
+    };
+    let mut grants: Vec<Grant> =
+        requests.iter().map(|request| grant(state, request, numbered(&request.coverage))).collect();
+    grants.sort_unstable();
+    Ok(Access::Granted(grants))
+}
+
+fn grant(state: &State, request: &GrantRequest, coverage: Coverage) -> Grant {
+    let group = state.group_named(&request.group).map_or(0, |group| group.number);
+    Grant { group, level: request.level, coverage }
+}
+
+fn sorted(mut numbers: Vec<TextNumber>) -> Vec<TextNumber> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
 /// Whether a checked access is what is there already, without writing anything down.
 pub(super) fn is_same(draft: &mut Draft<'_>, account: AccountId, request: &AccessRequest, current: &Access) -> bool {
     match (request, current) {
@@ -131,8 +163,8 @@ pub(super) fn write(draft: &mut Draft<'_>, account: AccountId, checked: &AccessR
     let mut grants: Vec<Grant> = requests
         .iter()
         .map(|request| {
-            let group = draft.state().group_named(&request.group).map_or(0, |group| group.number);
-            Grant { group, level: request.level, coverage: write_coverage(draft, account, &request.coverage) }
+            let coverage = write_coverage(draft, account, &request.coverage);
+            grant(draft.state(), request, coverage)
         })
         .collect();
     grants.sort_unstable();
@@ -142,9 +174,6 @@ pub(super) fn write(draft: &mut Draft<'_>, account: AccountId, checked: &AccessR
 fn write_coverage(draft: &mut Draft<'_>, account: AccountId, coverage: &CoverageRequest) -> Coverage {
     let CoverageRequest::Named(names) = coverage else { return Coverage::All };
     let subject = Subject::Account(account);
-    let mut numbers: Vec<_> =
-        names.iter().map(|name| draft.intern(subject, TextKind::ResourceName, name.as_str())).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    Coverage::Named(numbers)
+    let numbers = names.iter().map(|name| draft.intern(subject, TextKind::ResourceName, name.as_str())).collect();
+    Coverage::Named(sorted(numbers))
 }

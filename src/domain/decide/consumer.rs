@@ -6,7 +6,7 @@
 
 use super::draft::{Context, Draft};
 use super::totals::TallyNote;
-use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
+use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, rules};
 use crate::domain::access::{Access, GroupNumber, RequiredScope, Target, Verb, Visible, group, needs_research};
 use crate::domain::command::{AskedTarget, Use};
 use crate::domain::directory::{Account, Plan, ResourceFacts, ResourceKind};
@@ -16,7 +16,7 @@ use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
 use crate::domain::text::{Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Closed, Owner, Principal, Token, TokenKind};
+use crate::domain::token::{Owner, Principal, Token, TokenKind};
 use crate::domain::window::{Window, WindowView};
 
 /// An account's facts for an answer.
@@ -212,11 +212,9 @@ impl<'a> Judging<'a> {
             _ => None,
         };
         let refused = |cause| Judged { account: own_account, source: identity, scope: None, verdict: refusal(cause) };
-        if let Err(closed) = self.token.check(self.secret, self.context.now, self.context.origin.from) {
-            return refused(cause_of(closed));
-        }
-        if !self.token.kind.is_consumer() {
-            return refused(Cause::WrongKind);
+        let (now, from) = (self.context.now, self.context.origin.from);
+        if let Err(cause) = rules::check_door(self.token, self.secret, now, from) {
+            return refused(cause);
         }
         let own = own_account.map(|account| account.id).filter(|_| needed(self.asked).is_some());
         let Some(path_account) = self.asked.account.or(own) else {
@@ -242,11 +240,8 @@ impl<'a> Judging<'a> {
         let scope =
             needed(self.asked).map(|(group, verb)| RequiredScope { group, verb, target: self.target(account, texts) });
         let judged = |verdict| Judged { account: Some(account), source, scope, verdict };
-        if self.is_research() && account.research.is_none() {
-            return judged(refusal(Cause::MissingFeature));
-        }
-        if scope.is_some_and(|scope| !access.allows(scope)) {
-            return judged(refusal(Cause::MissingScope));
+        if let Err(cause) = rules::check_scope(account, access, scope) {
+            return judged(refusal(cause));
         }
         self.with_room(judged(self.allowed(Some((account, access, scope)))))
     }
@@ -313,17 +308,10 @@ impl<'a> Judging<'a> {
     fn with_room(&self, mut judged: Judged<'a>) -> Judged<'a> {
         let now = self.context.now;
         let (limit, window) = self.pool(judged.account);
-        if !window.has_room(limit, now) {
-            judged.verdict = refusal(Cause::QuotaExceeded);
-        } else if self.is_research() && self.asked.valid {
-            let capped = judged.account.is_some_and(|account| {
-                let cap = account.research.and_then(|research| research.monthly_cap);
-                cap.is_some_and(|cap| account.research_month.used_at(now) >= cap)
-            });
-            if capped {
-                let month_ends = Some(now.month().end());
-                judged.verdict = Verdict::Refused(Refused { cause: Cause::MonthlyCapReached, month_ends });
-            }
+        let research = judged.account.filter(|_| self.is_research() && self.asked.valid);
+        if let Err(cause) = rules::check_room((limit, &window), research, now) {
+            let month_ends = (cause == Cause::MonthlyCapReached).then(|| now.month().end());
+            judged.verdict = Verdict::Refused(Refused { cause, month_ends });
         }
         judged
     }
@@ -491,15 +479,4 @@ fn is_elsewhere(verdict: &Verdict) -> bool {
 
 fn refusal(cause: Cause) -> Verdict {
     Verdict::Refused(Refused { cause, month_ends: None })
-}
-
-/// The cause that a closed door is recorded under.
-pub(super) fn cause_of(closed: Closed) -> Cause {
-    match closed {
-        Closed::Deleted => Cause::TokenDeleted,
-        Closed::Expired => Cause::TokenExpired,
-        Closed::SecretEnded => Cause::SecretEnded,
-        Closed::NotYetValid => Cause::NotYetValid,
-        Closed::AddressNotAllowed => Cause::AddressNotAllowed,
-    }
 }

@@ -1,7 +1,7 @@
 //! Who may manage, and the way from a change to its rules.
 
-use super::consumer::cause_of;
 use super::draft::{Context, Draft, Recorded};
+use super::rules::cause_of;
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
 use super::{directory, erasure, gateway, history_read, imports, log_key, once, review, scope_map, seal, tokens};

@@ -1,5 +1,6 @@
 //! Changes of accounts, users, members, features and resources.
 
+use super::dry_run;
 use super::idempotency::posted;
 use super::{Answered, Carried, authorize_change, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{AccessRequest, CertificateTexts, Change, ResourceRequest};
@@ -18,12 +19,25 @@ use serde_json::Value;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     let digest = authorize_change(app, asked, managed(operation)).await?;
+    let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
     let change = change(app, asked, operation, variables, body).await?;
+    if let Some(days) = dry_run {
+        return dry_run::answer(app, asked, digest, change, days).await;
+    }
     let carried = submit(app, asked, digest, change).await?;
     match operation {
         Operation::RemoveMember | Operation::RemoveResource | Operation::DeactivateResearch => Ok(gone(&carried)),
         _ => shown(app, &carried).await,
     }
+}
+
+/// Whether `dry_run` goes with it: whatever past requests are judged by.
+fn can_be_tried(operation: Operation) -> bool {
+    use Operation as Op;
+    matches!(
+        operation,
+        Op::UpdateAccount | Op::ActivateResearch | Op::DeactivateResearch | Op::PutMember | Op::RemoveMember
+    )
 }
 
 fn managed(operation: Operation) -> Managed {

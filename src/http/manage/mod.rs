@@ -5,6 +5,7 @@
 mod changes;
 mod clock;
 mod conditions;
+mod dry_run;
 mod erasure;
 mod gateway;
 mod history;

@@ -1,6 +1,7 @@
 //! Changes of tokens. A secret is made here, shown in the answer that creates it, and dropped.
 
 use super::conditions;
+use super::dry_run;
 use super::idempotency::{mark_repeated, posted};
 use super::{Answered, authorize_change, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{Change, NewSecret};
@@ -30,6 +31,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
     let digest = authorize_change(app, asked, managed(operation)).await?;
     let owner = owner(operation, variables)?;
     let kind = kind_made(operation);
+    let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
     match operation {
         Op::CreateAccountToken | Op::CreateUserToken => {
             let (fields, key) = posted(app, asked, body).await?;
@@ -65,15 +67,27 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             fields.finish()?;
             let if_match = if_match(asked)?;
             let change = Change::UpdateToken { owner, token, name, access, expires_at, conditions, if_match };
+            if let Some(days) = dry_run {
+                return dry_run::answer(app, asked, digest, change, days).await;
+            }
             let carried = submit(app, asked, digest, change).await?;
             show(app, &carried, token_shape).await
         }
         _ => {
             let token = token_in_path(owner, variables)?;
             let change = Change::DeleteToken { owner, token, if_match: if_match(asked)? };
+            if let Some(days) = dry_run {
+                return dry_run::answer(app, asked, digest, change, days).await;
+            }
             Ok(gone(&submit(app, asked, digest, change).await?))
         }
     }
+}
+
+/// Whether `dry_run` goes with it: edits and deletions of tokens that requests are made with.
+fn can_be_tried(operation: Operation) -> bool {
+    use Operation as Op;
+    matches!(operation, Op::UpdateAccountToken | Op::UpdateUserToken | Op::DeleteAccountToken | Op::DeleteUserToken)
 }
 
 fn managed(operation: Operation) -> Managed {

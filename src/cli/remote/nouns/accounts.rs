@@ -1,6 +1,6 @@
 //! `accounts`.
 
-use crate::cli::remote::table::{AS_OF, Columns, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, DAYS, DRY_RUN, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const PLANS: Kind = Kind::Word(&["solo", "teams", "enterprise"]);
@@ -58,7 +58,7 @@ pub(super) const ACCOUNTS: Noun = Noun {
             operations: &[Operation::UpdateAccount],
             about: "Change what is said of an account; the rest stays as it is",
             example: "accounts update 1 --hourly-limit 5000 --if-match 1",
-            fields: &[NAME, EMAIL, PLAN, LIMIT, IF_MATCH],
+            fields: &[NAME, EMAIL, PLAN, LIMIT, IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Thing,
         },
     ],

@@ -1,6 +1,6 @@
 //! `features`.
 
-use crate::cli::remote::table::{Field, Kind, Noun, Place, Shows, Verb, body};
+use crate::cli::remote::table::{DAYS, DRY_RUN, Field, Kind, Noun, Place, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 /// There is one, and paths name it.
@@ -16,7 +16,12 @@ pub(super) const FEATURES: Noun = Noun {
             operations: &[Operation::ActivateResearch],
             about: "Activate a feature, or change its cap",
             example: "features activate --feature domain_research --account 1 --monthly-cap 1000",
-            fields: &[FEATURE, body("monthly-cap", Kind::Number, "Checks a calendar month; no cap unless said")],
+            fields: &[
+                FEATURE,
+                body("monthly-cap", Kind::Number, "Checks a calendar month; no cap unless said"),
+                DRY_RUN,
+                DAYS,
+            ],
             shows: Shows::Thing,
         },
         Verb {
@@ -24,7 +29,7 @@ pub(super) const FEATURES: Noun = Noun {
             operations: &[Operation::DeactivateResearch],
             about: "Deactivate a feature",
             example: "features deactivate --feature domain_research --account 1",
-            fields: &[FEATURE],
+            fields: &[FEATURE, DRY_RUN, DAYS],
             shows: Shows::Done("Deactivated"),
         },
     ],

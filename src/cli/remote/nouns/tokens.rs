@@ -1,7 +1,7 @@
 //! `tokens`: those of accounts and of users.
 
 use crate::cli::remote::table::{
-    AS_OF, Columns, Field, IF_MATCH, Kind, Next, Noun, Place, Shows, Verb, YES, body, query,
+    AS_OF, Columns, DAYS, DRY_RUN, Field, IF_MATCH, Kind, Next, Noun, Place, Shows, Verb, YES, body, query,
 };
 use crate::http::operations::Operation;
 
@@ -95,7 +95,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::UpdateAccountToken, Operation::UpdateUserToken],
             about: "Change what is said of a token; the rest stays as it is",
             example: "tokens update 2 --account 1 --grant zones:full_access:all --if-match 1",
-            fields: &[NAME, ACCESS, EXPIRES_AT, NOT_BEFORE, ALLOW, IF_MATCH],
+            fields: &[NAME, ACCESS, EXPIRES_AT, NOT_BEFORE, ALLOW, IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Thing,
         },
         Verb {
@@ -111,7 +111,7 @@ pub(super) const TOKENS: Noun = Noun {
             operations: &[Operation::DeleteAccountToken, Operation::DeleteUserToken],
             about: "Delete a token with all its secrets, for ever",
             example: "tokens delete 2 --account 1",
-            fields: &[IF_MATCH],
+            fields: &[IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Done("Deleted"),
         },
         Verb {

@@ -1,0 +1,211 @@
+//! Least privilege: the smallest access that covers what a token, or a member, really did, and what the access in force
+//! covers that nobody used.
+//!
+//! What is kept, and why:
+//! - each name that a use named, at the level that it took, also where there was nothing of that name: a smaller access
+//!   would answer otherwise;
+//! - "all", where a use asked for all of a group, where the group cannot be restricted, and past the most names that a grant
+//!   takes. A number that was no resource's is covered by "all" only, and is told, not covered;
+//! - of lists: a group of which only lists were used keeps its coverage, or the list would be empty; of one with other uses
+//!   too, the names of those. With [`Lists::Keep`] every group that was listed keeps its coverage.
+
+use super::archive::{Archive, Range};
+use super::questions::AuditError;
+use super::what_if::Seen;
+use crate::domain::access::{Access, Coverage, Grant, GroupNumber, Level, RequiredScope, ScopeGroup, Target, Verb};
+use crate::domain::decide::NAMES_IN_GRANT_MAX;
+use crate::domain::event::{AccessSource, Event, Header, TokenUsed};
+use crate::domain::ids::{AccountId, TextNumber, TokenId};
+use crate::domain::table::Table;
+use crate::projections::keys::Key;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+/// What becomes of lists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lists {
+    /// They may get shorter, where other uses show what is needed.
+    #[default]
+    Narrow,
+    /// They go on showing the same.
+    Keep,
+}
+
+/// What was used, and the smallest access that covers it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Least {
+    /// Each scope that was used on the account.
+    pub scopes: BTreeMap<RequiredScope, Seen>,
+    /// Of those, how often gateways reported them.
+    pub reported: BTreeMap<RequiredScope, u64>,
+    /// Uses that needed no scope.
+    pub unscoped: u64,
+    /// The smallest access.
+    pub access: Access,
+    /// Scopes that it does not cover: numbers that were no resource's.
+    pub uncovered: BTreeSet<RequiredScope>,
+    /// Whether a group has more names than a grant takes, and keeps "all".
+    pub too_many_names: BTreeSet<GroupNumber>,
+}
+
+/// Reads the uses of tokens on an account.
+pub fn least(
+    archive: &Archive,
+    (account, tokens): (AccountId, &[TokenId]),
+    current: &Access,
+    range: Range,
+    lists: Lists,
+) -> Result<Least, AuditError> {
+    let mut used = Used::default();
+    let keys: Vec<Key> = tokens.iter().map(|&token| Key::TokenTraffic(token)).collect();
+    if !keys.is_empty() {
+        archive.visit(&keys, range, &mut |position, header, event| {
+            if header.account == account {
+                used.take(position, header, event);
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(used.least(archive.groups(), current, lists))
+}
+
+#[derive(Default)]
+struct Used {
+    scopes: BTreeMap<RequiredScope, Seen>,
+    reported: BTreeMap<RequiredScope, u64>,
+    unscoped: u64,
+}
+
+impl Used {
+    fn take(&mut self, position: crate::domain::ids::Position, header: &Header, event: &Event) {
+        match event {
+            Event::TokenUsed(TokenUsed { source: AccessSource::Identity(_), .. }) => {}
+            Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {
+                self.scopes.entry(*scope).or_default().add(position, header.recorded_at);
+            }
+            Event::TokenUsed(_) => self.unscoped += 1,
+            Event::UseReported(reported) => {
+                if let Some(scope) = reported.scope {
+                    self.scopes.entry(scope).or_default().add(position, reported.occurred_at);
+                    *self.reported.entry(scope).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn least(self, groups: &Table<ScopeGroup>, current: &Access, lists: Lists) -> Least {
+        let mut by_group: BTreeMap<GroupNumber, Vec<RequiredScope>> = BTreeMap::new();
+        for scope in self.scopes.keys() {
+            by_group.entry(scope.group).or_default().push(*scope);
+        }
+        let mut too_many_names = BTreeSet::new();
+        let grants = by_group.into_iter().map(|(number, scopes)| {
+            let level = match scopes.iter().any(|scope| scope.verb == Verb::Write) {
+                true => Level::FullAccess,
+                false => Level::ReadOnly,
+            };
+            let restrictable = groups.get(u64::from(number)).is_some_and(|group| group.restrictable);
+            let coverage = match restrictable {
+                true => coverage(&scopes, current, lists),
+                false => Coverage::All,
+            };
+            let is_too_long = matches!(&coverage, Coverage::Named(names) if names.len() > NAMES_IN_GRANT_MAX);
+            if is_too_long {
+                too_many_names.insert(number);
+            }
+            Grant { group: number, level, coverage: if is_too_long { Coverage::All } else { coverage } }
+        });
+        let access = Access::Granted(grants.collect());
+        let uncovered = self.scopes.keys().copied().filter(|scope| !access.allows(*scope)).collect();
+        let Self { scopes, reported, unscoped } = self;
+        Least { scopes, reported, unscoped, access, uncovered, too_many_names }
+    }
+}
+
+/// What of a group that can be restricted.
+fn coverage(scopes: &[RequiredScope], current: &Access, lists: Lists) -> Coverage {
+    let has = |target: fn(&Target) -> bool| scopes.iter().any(|scope| target(&scope.target));
+    if has(|target| matches!(target, Target::All)) {
+        return Coverage::All;
+    }
+    let mut names: Vec<TextNumber> = scopes.iter().filter_map(|scope| name_of(scope.target)).collect();
+    let is_listed = has(|target| matches!(target, Target::List));
+    if is_listed && (lists == Lists::Keep || names.is_empty()) {
+        match shown(current, scopes[0].group) {
+            Coverage::All => return Coverage::All,
+            Coverage::Named(shown) => names.extend(shown),
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    Coverage::Named(names)
+}
+
+fn name_of(target: Target) -> Option<TextNumber> {
+    match target {
+        Target::Name(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// What a list of a group shows under an access.
+fn shown(access: &Access, group: GroupNumber) -> Coverage {
+    match access.visible(group) {
+        crate::domain::access::Visible::All => Coverage::All,
+        crate::domain::access::Visible::Named(names) => Coverage::Named(names),
+    }
+}
+
+/// A part of an access that nobody used.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Unused {
+    /// No use in the group at all.
+    Group(GroupNumber, Level),
+    /// Nothing was changed in the group.
+    Writing(GroupNumber),
+    /// This name was not used.
+    Name(GroupNumber, TextNumber),
+    /// The grant is of all; only names were used.
+    All(GroupNumber),
+}
+
+/// What an access covers and the uses did not need. Of full access every group counts as granted.
+pub fn unused(current: &Access, least: &Least, groups: &Table<ScopeGroup>) -> Vec<Unused> {
+    let Access::Granted(needed) = &least.access else { return Vec::new() };
+    let granted: Vec<Grant> = match current {
+        Access::Granted(grants) => grants.clone(),
+        Access::Full => groups.iter().map(all_of).collect(),
+    };
+    let mut unused = Vec::new();
+    for grant in granted {
+        match needed.iter().find(|needed| needed.group == grant.group) {
+            None => unused.push(Unused::Group(grant.group, grant.level)),
+            Some(needed) => unused.extend(unused_of(&grant, needed, &least.scopes)),
+        }
+    }
+    unused
+}
+
+fn all_of(group: &ScopeGroup) -> Grant {
+    let level = if group.has_write { Level::FullAccess } else { Level::ReadOnly };
+    Grant { group: group.number, level, coverage: Coverage::All }
+}
+
+fn unused_of(grant: &Grant, needed: &Grant, scopes: &BTreeMap<RequiredScope, Seen>) -> Vec<Unused> {
+    let mut unused = Vec::new();
+    if grant.level == Level::FullAccess && needed.level == Level::ReadOnly {
+        unused.push(Unused::Writing(grant.group));
+    }
+    match (&grant.coverage, &needed.coverage) {
+        (Coverage::All, Coverage::Named(_)) => unused.push(Unused::All(grant.group)),
+        (Coverage::Named(names), _) => {
+            let is_used = |name: &TextNumber| {
+                scopes.keys().any(|scope| scope.group == grant.group && scope.target == Target::Name(*name))
+            };
+            unused.extend(names.iter().filter(|name| !is_used(name)).map(|name| Unused::Name(grant.group, *name)));
+        }
+        _ => {}
+    }
+    unused
+}
