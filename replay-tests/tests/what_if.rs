@@ -243,5 +243,5 @@ fn what_is_said_to_be_refused_is_refused_when_the_story_is_decided_again() {
     assert!(held.exact * 3 > held.questions, "most questions could not be held against the rules");
     assert!(held.other_stories * 4 < held.exact, "too many stories went another way");
     assert!(held.refused.len() > 5 && !held.newly_allowed.is_empty());
-    assert!(held.narrowed > 0 && held.undeterminable > 0 && held.reported > 0);
+    assert!(held.undeterminable > 0 && held.reported > 0);
 }

@@ -133,7 +133,7 @@ async fn what_the_checkpoint_does_not_imply_and_what_is_no_name_is_not_there() {
         assert_eq!(told.header("cache-control"), Some("no-store"), "{name}: it may be there later");
     }
     assert_eq!(house.look("/tile/0/000?size=1").await.status, 200);
-    assert_eq!(house.ask(Ask::new("HEAD", "/tile/0/000").bearer(&house.operator)).await.status, 405);
+    assert_eq!(house.ask(Ask::new("DELETE", "/tile/0/000").bearer(&house.operator)).await.status, 405);
 }
 
 #[tokio::test(flavor = "multi_thread")]
