@@ -68,6 +68,17 @@ impl HistoryQuery {
         }
     }
 
+    /// About what is this owner's, where it does not say whose it is.
+    #[must_use]
+    pub fn about(mut self, owner: Owner) -> Self {
+        match (self.whose(), owner) {
+            (Owner::Service, Owner::Account(account)) => self.shape.account = account,
+            (Owner::Service, Owner::User(user)) => self.shape.user = user,
+            _ => {}
+        }
+        self
+    }
+
     /// About an account.
     #[must_use]
     pub fn about_account(mut self, account: AccountId) -> Self {

@@ -10,7 +10,7 @@
 
 use super::App;
 use super::entry::Asked;
-use super::manage::refused_look;
+use super::manage::{refused_look, whose};
 use super::problem::Problem;
 use crate::domain::command::Actor;
 use crate::domain::history_read::HistoryQuery;
@@ -30,6 +30,8 @@ impl App {
     /// Records a look at history: once a minute for one reader and shape. In an outage it is counted instead and the look
     /// goes on. Refused only if the token's right ended since it was judged.
     pub async fn read_history(&self, asked: &Asked, reader: &Reader, query: HistoryQuery) -> Result<(), Box<Problem>> {
+        // A member may look at this and not at that: the record says whose it was.
+        let query = if matches!(reader.actor, Actor::Session(_)) { query.about(whose(asked)) } else { query };
         let who = (reader.actor, reader.token);
         match self.ledger.read_history(who, query, asked.origin()).await {
             Looked::Recorded | Looked::Counted => Ok(()),

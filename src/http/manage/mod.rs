@@ -88,7 +88,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
 }
 
 /// What the request shows itself by, or the answer to whoever shows nothing that is known.
-fn credential(app: &App, asked: &Asked) -> Result<Actor, Box<Problem>> {
+pub(super) fn credential(app: &App, asked: &Asked) -> Result<Actor, Box<Problem>> {
     session::actor(app, asked)
 }
 
@@ -163,7 +163,7 @@ async fn reader(app: &App, actor: Actor) -> Reader {
 }
 
 /// Whose things a path is about: an account's, a user's, or the service's.
-fn whose(asked: &Asked) -> Owner {
+pub(super) fn whose(asked: &Asked) -> Owner {
     let mut segments = asked.path().strip_prefix("/v1/").unwrap_or_default().split('/');
     let (kind, number) = (segments.next(), segments.next().and_then(|raw| path::number(raw).ok()));
     match (kind, number) {
