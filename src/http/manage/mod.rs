@@ -14,6 +14,7 @@ mod imports;
 pub mod past;
 pub mod reads;
 mod reviews;
+pub mod sign_in;
 mod tokens;
 
 use super::answer::{self, Reply};
@@ -79,6 +80,12 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::CreateUserSignInLink
+        | Op::CreateStaffSignInLink
+        | Op::ListUserSessions
+        | Op::ListStaffSessions
+        | Op::EndUserSession
+        | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
@@ -249,7 +256,7 @@ async fn carried_or_rejected(app: &App, reply: Decided) -> Result<Result<Carried
 }
 
 /// Every rejection, as a problem.
-async fn rejected(app: &App, rejection: Rejection) -> Problem {
+pub async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
         Rejection::UnknownToken | Rejection::Closed(_) => Problem::invalid_token(),
         Rejection::Forbidden(Cause::ForeignAccount) => foreign(),

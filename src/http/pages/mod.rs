@@ -11,8 +11,10 @@ pub mod assets;
 pub mod chart;
 pub mod form;
 mod home;
+mod own;
 pub mod page;
 pub mod reply;
+mod sign_in;
 pub mod table;
 pub mod viewer;
 pub mod words;
@@ -45,11 +47,22 @@ impl From<Box<Problem>> for Instead {
 pub type Answered = Result<Reply, Instead>;
 
 /// Answers a page, or what a form of one sent.
-pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], _body: Body) -> Reply {
+pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], body: Body) -> Reply {
     use PageOperation as Op;
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
         Op::Home => home::answer(app, asked).await,
+        Op::SignIn => sign_in::answer(app, asked).await,
+        Op::Enter => sign_in::enter(app, asked, body).await,
+        Op::SignInLink => sign_in::link(app, variables).await,
+        Op::SignOut => sign_in::leave(app, asked, body).await,
+        Op::Own
+        | Op::NewOwnToken
+        | Op::OwnToken
+        | Op::UpdateOwnToken
+        | Op::RotateOwnToken
+        | Op::DeleteOwnToken
+        | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
         Op::AccessTokens => home::answer(app, asked).await,
     };
     match answered {

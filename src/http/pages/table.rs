@@ -11,6 +11,17 @@ use crate::http::operations::{Operation, Row};
 pub enum PageOperation {
     Home,
     Asset,
+    SignIn,
+    Enter,
+    SignInLink,
+    SignOut,
+    Own,
+    NewOwnToken,
+    OwnToken,
+    UpdateOwnToken,
+    RotateOwnToken,
+    DeleteOwnToken,
+    EndOwnSession,
     AccessTokens,
 }
 
@@ -21,6 +32,17 @@ pub const PAGES: &[Row] = {
     &[
         ("/", "GET", Page(Home)),
         ("/assets/{file}", "GET", Page(Asset)),
+        ("/sign-in", "GET", Page(SignIn)),
+        ("/sign-in", "POST", Page(Enter)),
+        ("/sign-in/{link}", "GET", Page(SignInLink)),
+        ("/sign-out", "POST", Page(SignOut)),
+        ("/user", "GET", Page(Own)),
+        ("/user/tokens", "POST", Page(NewOwnToken)),
+        ("/user/tokens/{token}", "GET", Page(OwnToken)),
+        ("/user/tokens/{token}", "POST", Page(UpdateOwnToken)),
+        ("/user/tokens/{token}/rotate", "POST", Page(RotateOwnToken)),
+        ("/user/tokens/{token}/delete", "POST", Page(DeleteOwnToken)),
+        ("/user/sessions/{session}/end", "POST", Page(EndOwnSession)),
         ("/accounts/{account}/access_tokens", "GET", Page(AccessTokens)),
     ]
 };
