@@ -212,7 +212,7 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
         | Op::GetCertificate
         | Op::ResearchStatus => consumer::answer(app, asked, operation, variables).await,
         // Boxed, or every use would carry and move the room that only these need.
-        Op::AskLeak => into_reply(Box::pin(audit::leak(app, asked, body)).await),
+        Op::AskLeakOfText => into_reply(Box::pin(audit::leak(app, asked, body)).await),
         Op::StreamEvents => into_reply(Box::pin(event_stream::answer(app, asked)).await),
         Op::ListEvents | Op::GetEvent => into_reply(Box::pin(events::answer(app, asked, operation, variables)).await),
         Op::Question(name) => into_reply(Box::pin(audit::answer(app, asked, name)).await),
