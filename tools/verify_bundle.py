@@ -1745,12 +1745,11 @@ class Told:
 
     def of_the_rest(self):
         size = self.check.checkpoint.size
-        if self.seal is not None:
-            self.not_proved.append(
-                f"That position {self.seal.record} seals what was there: "
-                "whoever has the whole log can work it out again (token-ledger verify)."
-            )
-        elif not self.check.judged:
+        self.not_proved.append(
+            "That the log numbers its records and seals its state by the rules: "
+            "whoever has the whole log can check it (token-ledger verify)."
+        )
+        if self.seal is None and not self.check.judged:
             self.not_proved.append(f"That there was no record of {self.selection.what()}: there is no seal.")
         if self.selection.token is not None:
             self.not_proved.append(

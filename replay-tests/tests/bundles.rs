@@ -1,10 +1,11 @@
 //! Bundles of random selections over random histories: both verifiers find nothing wrong, say the same sentences, and what
 //! they count is what a look at every record counts.
 
+use replay_tests::checks::text_numbers;
 use replay_tests::random::Random;
 use replay_tests::story::Story;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use token_ledger::audit::bundle::check::{Report, Trust, check};
 use token_ledger::audit::bundle::write::{Wish, write};
@@ -12,7 +13,8 @@ use token_ledger::audit::bundle::Selection;
 use token_ledger::audit::history::{Filter, PAGE_MAX, Page, page};
 use token_ledger::audit::receipts::Published;
 use token_ledger::domain::event::{Event, Header};
-use token_ledger::domain::ids::{AccountId, Position, TokenId};
+use token_ledger::domain::ids::{AccountId, Position, TextNumber, TokenId};
+use token_ledger::domain::mentioned_texts::mentioned_texts;
 use token_ledger::domain::time::Timestamp;
 use token_ledger::log::merkle::leaf_hash;
 use token_ledger::log::note::{Checkpoint, LogKey};
@@ -198,6 +200,24 @@ fn no_changed_byte_goes_unnoticed() {
             assert_eq!(said_elsewhere(&changed, &published), to_json(&report), "byte {at}");
         }
     }
+}
+
+/// Found by the types of fields, texts are those that somebody wrote down by hand, event by event.
+#[test]
+fn texts_that_records_mention_are_found_by_their_type() {
+    let mut compared = 0;
+    for seed in 0..4 {
+        for (position, _, event) in Story::told(seed, BATCHES).records() {
+            if matches!(event, Event::TextSeen(_) | Event::PersonalDataErased(_)) {
+                continue;
+            }
+            let by_hand: BTreeSet<TextNumber> = text_numbers(&event).into_iter().filter(|text| !text.is_none()).collect();
+            let found: BTreeSet<TextNumber> = mentioned_texts(&event).into_iter().collect();
+            assert_eq!(found, by_hand, "{event:?} at {position}");
+            compared += found.len();
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
 }
 
 #[test]

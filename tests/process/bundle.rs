@@ -137,7 +137,7 @@ fn a_tokens_history_is_proved_to_be_whole_by_two_programs() {
     );
     contains(
         &not,
-        &["Whether token 2 in account 1 had records after position", "whoever has the whole log can work it out again"],
+        &["Whether token 2 in account 1 had records after position", "whoever has the whole log can check it"],
     );
     // In words, for people, and the records themselves.
     let ended = run(&["verify", "--bundle", file.to_str().unwrap(), "--vkey", &vkey]).expect(0);
@@ -290,6 +290,43 @@ fn a_backup_and_a_running_server_give_bundles_too() {
     let unsigned = scene.aside("unsigned");
     init(&unsigned);
     export_from(&unsigned, &scene.aside("none"), &["--token", "1"]).expect(1).says("no checkpoint is signed yet");
+}
+
+/// Over HTTP the same file, for auditors and operators; that they fetched it is recorded.
+#[test]
+fn a_bundle_is_fetched_over_http_and_the_look_is_recorded() {
+    let (scene, vkey) = sealed(|_, _| {});
+    let server = scene.serve(&["--seal-events", "0"]);
+    let mut client = Client::connect(server.address).unwrap();
+    let mut fetch = |query: &str, token: &str, status: u16| {
+        client.ask(Ask::get(&format!("/v1/audit/bundle{query}"), token)).unwrap().expect(status)
+    };
+    let (operator, robot) = (scene.tokens.operator.as_str(), scene.tokens.account[0].as_str());
+    let answer = fetch("?token=2", operator, 200);
+    assert_eq!(answer.header("content-type"), Some("application/jsonl"));
+    let file = scene.aside("fetched");
+    fs::write(&file, &answer.body).unwrap();
+    let (said, _) = proved(&file, &["--vkey", &vkey]);
+    contains(&said, &["records of token 2", "Token 2 was used 2 times"]);
+    let without = fetch("?account=1&texts=false&from=2000-01-01T00:00:00Z", operator, 200);
+    assert!(!String::from_utf8(without.body).unwrap().contains("\"salt\""));
+    for (query, words) in [
+        ("", "say of what"),
+        ("?account=0", "say of what"),
+        ("?token=x", "must be a number"),
+        ("?token=2&token=3", "token"),
+        ("?token=2&user=1", "is not a parameter"),
+        ("?token=2&from=yesterday", "must be a time"),
+        ("?token=2&texts=maybe", "must be true or false"),
+    ] {
+        let refused = fetch(query, operator, 400);
+        contains(&String::from_utf8(refused.body).unwrap(), &[words]);
+    }
+    fetch("?token=2", robot, 403);
+    let looks = events(&mut client, &scene, "type=HistoryRead");
+    let asked = |look: &Value| look["data"].to_string();
+    assert!(looks.iter().any(|look| asked(look).contains("bundle") && asked(look).contains('2')), "{looks:#?}");
+    server.terminate().expect(0);
 }
 
 /// A checkpoint that somebody kept is trusted instead of a key, or beside one.

@@ -197,12 +197,10 @@ impl Told {
 
     fn of_the_rest(&mut self, head: &Head, selection: &Selection, streams: &Streams) {
         let size = head.checkpoint.size;
-        if let Some(seal) = &streams.seal {
-            self.not_proved(format!(
-                "That position {} seals what was there: whoever has the whole log can work it out again (token-ledger verify).",
-                seal.record
-            ));
-        }
+        self.not_proved(
+            "That the log numbers its records and seals its state by the rules: whoever has the whole log can check it (token-ledger verify)."
+                .to_owned(),
+        );
         if streams.seal.is_none() && streams.judged.is_empty() {
             self.not_proved(format!("That there was no record of {selection}: there is no seal."));
         }
