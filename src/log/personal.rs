@@ -6,6 +6,7 @@
 use super::data_dir::LogError;
 use super::erasures::Erasing;
 use super::reader::StoredText;
+use super::writer::LogWriter;
 use crate::domain::decide::Recorded;
 use crate::domain::event::{Event, PersonalDataErased};
 use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
@@ -125,9 +126,9 @@ impl TextNumbers {
         Self { cache: NumberCache::new(), pending: Vec::new(), erasing: Vec::new(), entropy }
     }
 
-    /// For one batch of decisions, over the connection that the batch will be written with.
-    pub fn lookup<'a>(&'a mut self, connection: &'a Connection) -> TextLookup<'a> {
-        TextLookup { numbers: self, connection, failure: None }
+    /// For decisions whose records go into this log.
+    pub fn lookup<'a>(&'a mut self, log: &'a Mutex<LogWriter>) -> TextLookup<'a> {
+        TextLookup { numbers: self, log, failure: None }
     }
 
     /// Looks a cached number up, so that it is near when it is asked for. What it gives means nothing.
@@ -169,6 +170,12 @@ impl TextNumbers {
         self.cache = NumberCache::new();
     }
 
+    /// Gives the new texts away, to be written with the batch's records by somebody else. Until they are in the table
+    /// nothing more may be looked up.
+    pub fn take_pending(&mut self) -> Vec<PersonalRow> {
+        std::mem::take(&mut self.pending)
+    }
+
     /// The batch is durable: its texts are in the table.
     pub fn keep(&mut self) {
         self.pending.clear();
@@ -183,10 +190,10 @@ impl TextNumbers {
     }
 }
 
-/// [`Texts`] over cache and table.
+/// [`Texts`] over cache and table. The table waits for what is being appended, the cache for nobody.
 pub struct TextLookup<'a> {
     numbers: &'a mut TextNumbers,
-    connection: &'a Connection,
+    log: &'a Mutex<LogWriter>,
     failure: Option<rusqlite::Error>,
 }
 
@@ -197,7 +204,8 @@ impl TextLookup<'_> {
     }
 
     fn find_in_table(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
-        match find(self.connection, subject, kind, text) {
+        let found = find(self.log.lock().connection(), subject, kind, text);
+        match found {
             Ok(number) => number.filter(|&number| !self.numbers.is_erasing(number)),
             Err(error) => {
                 self.failure = Some(error);
@@ -242,7 +250,8 @@ impl Texts for TextLookup<'_> {
     }
 
     fn of(&mut self, subject: Subject) -> Vec<KnownText> {
-        let kept = match known_texts(self.connection, subject) {
+        let found = known_texts(self.log.lock().connection(), subject);
+        let kept = match found {
             Ok(texts) => texts,
             Err(error) => {
                 self.failure = Some(error);
