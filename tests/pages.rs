@@ -18,3 +18,7 @@ mod wire;
 mod browser;
 #[path = "pages/foundation.rs"]
 mod foundation;
+#[path = "pages/own.rs"]
+mod own;
+#[path = "pages/sign_in.rs"]
+mod sign_in;
