@@ -127,6 +127,40 @@ pub fn state_of(archive: &Archive, moment: Moment, subject: Subject) -> Result<P
     Ok(part.end())
 }
 
+/// Whose last uses are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LastUses {
+    /// Nobody's.
+    None,
+    /// This token's.
+    Of(TokenId),
+    /// Those of all live tokens of the account.
+    OfAccount,
+}
+
+/// An account as it was, whole: itself, everybody who was ever a member with their tokens, its tokens and resources, its open
+/// windows, and last uses as they are asked for.
+pub fn account_then(
+    archive: &Archive,
+    moment: Moment,
+    account: AccountId,
+    last_uses: LastUses,
+) -> Result<Projections, AuditError> {
+    let mut part = Part::new(archive, moment);
+    part.account_with_people(account)?;
+    part.account_windows(account)?;
+    match last_uses {
+        LastUses::None => {}
+        LastUses::Of(token) => part.uses(&[token])?,
+        LastUses::OfAccount => {
+            let tokens =
+                part.state().account(account).map(|account| account.tokens.iter().copied().collect::<Vec<_>>());
+            part.uses(&tokens.unwrap_or_default())?;
+        }
+    }
+    Ok(part.end())
+}
+
 /// A state in the making.
 #[derive(Debug)]
 pub struct Part<'a> {
@@ -227,6 +261,24 @@ impl<'a> Part<'a> {
         let members = found.map(|account| rows.of(account.members.keys().copied())).unwrap_or_default();
         let mut keys = vec![Key::AccountChanges(account)];
         keys.extend(members.into_iter().map(Key::User));
+        self.fold(&keys)
+    }
+
+    /// An account, everybody who was ever a member of it, and their tokens.
+    fn account_with_people(&mut self, account: AccountId) -> Result<(), AuditError> {
+        let mut users = BTreeSet::new();
+        let joined = Wanted::any(&[Key::AccountChanges(account)]).and_any(&[Key::of_type("MemberAdded")]);
+        self.archive.visit_wanted(&joined, self.everything(), &mut |_, _, event| {
+            if let Event::MemberAdded(added) = event {
+                users.insert(added.user);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut keys = vec![Key::AccountChanges(account)];
+        for user in users {
+            keys.extend(self.begun(&[Key::User(user)], Owner::User(user))?);
+            keys.push(Key::User(user));
+        }
         self.fold(&keys)
     }
 
