@@ -319,7 +319,7 @@ mod tests {
         };
         let counts = (1..=10).map(|token| (TokenId(token), 5)).collect();
         let secret = Secret { number: 2, digest: TokenDigest([0; 32]), hint: *b"abcd", not_after: None };
-        let at = |seconds| Timestamp::from_seconds(1_772_366_400 + seconds);
+        let at = |seconds: u64| Timestamp::from_seconds(1_772_366_400 + seconds);
         let rotated = |ends_at| TokenRotated { secret, ends: 1, ends_at, by: BY };
         let grants = vec![Grant { group: ZONES, level: Level::ReadOnly, coverage: Coverage::All }];
         let rows: [(Event, &str); 9] = [
