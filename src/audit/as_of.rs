@@ -6,13 +6,15 @@
 
 mod windows;
 
+use super::answer::Basis;
 use super::archive::{Archive, Range};
-use super::past::Moment;
+use super::past::{Moment, Point};
 use super::questions::AuditError;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::token::Owner;
+use crate::ledger::{TextReader, View};
 use crate::projections::Projections;
 use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
@@ -140,25 +142,37 @@ pub enum LastUses {
 
 /// An account as it was, whole: itself, everybody who was ever a member with their tokens, its tokens and resources, its open
 /// windows, and last uses as they are asked for.
-pub fn account_then(
-    archive: &Archive,
-    moment: Moment,
-    account: AccountId,
-    last_uses: LastUses,
-) -> Result<Projections, AuditError> {
-    let mut part = Part::new(archive, moment);
-    part.account_with_people(account)?;
-    part.account_windows(account)?;
-    match last_uses {
-        LastUses::None => {}
-        LastUses::Of(token) => part.uses(&[token])?,
-        LastUses::OfAccount => {
-            let tokens =
-                part.state().account(account).map(|account| account.tokens.iter().copied().collect::<Vec<_>>());
-            part.uses(&tokens.unwrap_or_default())?;
+#[derive(Debug)]
+pub struct AccountThen {
+    projections: Projections,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+impl AccountThen {
+    /// At a point.
+    pub fn at(archive: &Archive, point: Point, account: AccountId, last_uses: LastUses) -> Result<Self, AuditError> {
+        let moment = archive.moment(point)?;
+        let mut part = Part::new(archive, moment);
+        part.account_with_people(account)?;
+        part.account_windows(account)?;
+        match last_uses {
+            LastUses::None => {}
+            LastUses::Of(token) => part.uses(&[token])?,
+            LastUses::OfAccount => {
+                let account = part.state().account(account);
+                let tokens: Vec<_> = account.into_iter().flat_map(|account| account.tokens.iter().copied()).collect();
+                part.uses(&tokens)?;
+            }
         }
+        let basis = Basis::new(archive, moment.position, moment.at)?;
+        Ok(Self { projections: part.end(), basis })
     }
-    Ok(part.end())
+
+    /// To be looked at as the present is.
+    pub fn view<'a>(&'a self, texts: &'a TextReader) -> View<'a> {
+        View { projections: &self.projections, texts, now: self.basis.at }
+    }
 }
 
 /// A state in the making.

@@ -51,7 +51,8 @@ const REFUSALS: [&str; 4] = ["TokenUseRefused", "ManagementRefused", "RefusalsSu
 const KEEPING: [&str; 2] = ["TextSeen", "IdempotencyKeyKept"];
 
 impl Sort {
-    fn holds(self, event: &Event) -> bool {
+    /// Whether an event is of it.
+    pub fn holds(self, event: &Event) -> bool {
         let name = event.type_name();
         match self {
             Self::Everything => true,

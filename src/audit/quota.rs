@@ -100,16 +100,20 @@ pub fn attribute(
 }
 
 /// The windows of an account that were open between two times, by what was recorded up to a position. `begin`: when the
-/// window opened that is open at the first of them, or that time itself, where none is: so no record before it is read.
+/// window opened that is open at the first of them, or that time itself, where none is: then no record before it is read.
+/// Without it the log says.
 pub fn windows_between(
     archive: &Archive,
     account: AccountId,
     (from, to): (Timestamp, Timestamp),
-    begin: Timestamp,
+    begin: Option<Timestamp>,
     through: Position,
 ) -> Result<Vec<WindowShares>, LogError> {
     let (from, to) = (Some(from), Some(to));
-    let range = range_of(archive, (Some(begin), to), through)?;
+    let mut range = range_of(archive, (begin.or(from), to), through)?;
+    if begin.is_none() {
+        range.0 = beginning_of_windows(archive, &PoolKeys::Account(account), range.0)?;
+    }
     let pool = Pool::Account(account);
     let mut folding = Folding::new(&pool, None);
     folding.fold(archive, range, through)?;

@@ -1,15 +1,17 @@
 //! Events told to people, in sentences. A sentence is made of parts: what a client chose stays a number in it, so that whoever
 //! shows it decides how a name is set off, what an erased one looks like, and what a name leads to.
 //!
-//! Pure: neither texts nor the log are read here.
+//! Pure but for what is around an event: texts are read by whoever shows them.
 
 mod access;
+mod around;
 mod life;
 mod sentences;
 
-pub use access::{access, difference};
+pub use access::{access, difference, unused};
+pub use around::{access_before, neighbours};
 pub use life::{Chapter, life};
-pub use sentences::{cause, tell};
+pub use sentences::{cause, scope, tell, verdict};
 
 use crate::domain::ids::{Position, ResourceId, TextNumber, TokenId, UserId};
 use crate::domain::time::Timestamp;

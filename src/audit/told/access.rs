@@ -1,6 +1,7 @@
 //! An access in one readable line, and what became other between two.
 
 use super::Phrase;
+use crate::audit::least::Unused;
 use crate::domain::access::{Access, Coverage, Grant, GroupNumber, Level, ScopeGroup};
 use crate::domain::ids::TextNumber;
 use crate::domain::table::Table;
@@ -70,6 +71,17 @@ pub fn difference(groups: &Table<ScopeGroup>, before: &Access, after: &Access) -
             let was = Phrase::of("was ").then(access(groups, before));
             vec![was.words(", now ").then(access(groups, after))]
         }
+    }
+}
+
+/// A part of an access that nobody used.
+pub fn unused(groups: &Table<ScopeGroup>, unused: &Unused) -> Phrase {
+    let of = |group: GroupNumber| Phrase::of(format!("{}: ", group_name(groups, group)));
+    match unused {
+        Unused::Group(group, granted) => of(*group).words(format!("never used at all ({})", level(*granted))),
+        Unused::Writing(group) => of(*group).words("nothing was ever changed: read only would do"),
+        Unused::Name(group, name) => of(*group).text(*name).words(" was never used"),
+        Unused::All(group) => of(*group).words("granted on all, and only some resources were used"),
     }
 }
 

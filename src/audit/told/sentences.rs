@@ -143,7 +143,8 @@ fn row(row: ReviewRow) -> Phrase {
     }
 }
 
-pub(super) fn verdict(verdict: ReviewVerdict) -> &'static str {
+/// What was decided of a row, as said of it.
+pub fn verdict(verdict: ReviewVerdict) -> &'static str {
     match verdict {
         ReviewVerdict::Keep => "is to stay as it is",
         ReviewVerdict::Narrow => "is to get less",
@@ -156,7 +157,7 @@ fn times(count: u64) -> String {
 }
 
 /// A scope as it is written, its name a part: `zones:` example.com `:read`.
-fn scope(groups: &Groups, scope: RequiredScope) -> Phrase {
+pub fn scope(groups: &Groups, scope: RequiredScope) -> Phrase {
     let group = groups.get(u64::from(scope.group)).map_or("?", |group| group.name.as_str());
     let begin = Phrase::of(format!("{group}:"));
     let target = match scope.target {
