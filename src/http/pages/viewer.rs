@@ -2,11 +2,14 @@
 
 use super::reply::see_other;
 use super::{Instead, words};
+use crate::domain::command::Actor;
 use crate::domain::access::{Access, RequiredScope, Target, Verb, group};
 use crate::domain::ids::{AccountId, TokenId, UserId};
-use crate::domain::token_text::TokenDigest;
+use crate::domain::token::TokenKind;
 use crate::http::App;
+use crate::http::session;
 use crate::http::entry::Asked;
+use crate::http::history_reads::Reader;
 use crate::http::problem::Problem;
 use crate::ledger::View;
 use std::sync::Arc;
@@ -14,8 +17,8 @@ use std::sync::Arc;
 /// Whoever is signed in.
 #[derive(Clone, Debug)]
 pub struct Viewer {
-    /// What their browser shows: the actor of their changes.
-    pub digest: TokenDigest,
+    /// As whom their changes are sent.
+    pub actor: Actor,
     /// Their session, or the token of staff.
     pub session: TokenId,
     /// Who they are.
@@ -49,6 +52,11 @@ pub enum Standing {
 }
 
 impl Viewer {
+    /// As whom their looks at history are recorded.
+    pub fn reader(&self) -> Reader {
+        Reader { actor: self.actor, token: self.session }
+    }
+
     /// What they may do with an account; 404 where they may know nothing of it.
     pub fn standing(&self, view: &View<'_>, account: AccountId) -> Result<Standing, Box<Problem>> {
         let absent = || Box::new(Problem::not_found("there is no such account, or you are no member of it"));
@@ -85,8 +93,23 @@ pub async fn required(app: &App, asked: &Asked) -> Result<Viewer, Instead> {
 }
 
 /// Whoever is signed in, if somebody is.
-pub async fn of(_app: &App, _asked: &Asked) -> Option<Viewer> {
-    None
+pub async fn of(app: &App, asked: &Asked) -> Option<Viewer> {
+    let found = session::viewer(app, asked).await?;
+    let (who, named) = match found.who {
+        session::Who::User(user) => (Who::Member(user), Ok(user)),
+        session::Who::Staff(token, TokenKind::Operator) => (Who::Operator, Err(token)),
+        session::Who::Staff(token, _) => (Who::Auditor, Err(token)),
+    };
+    let name = app.ledger.view(|view| {
+        let state = &view.projections.state;
+        let number = match named {
+            Ok(user) => state.user(user).map(|user| user.name),
+            Err(token) => state.token(token).map(|token| token.name),
+        };
+        words::text(&view, number.unwrap_or_default())
+    });
+    let actor = found.actor;
+    Some(Viewer { actor, session: found.session, who, name: name.await, csrf: found.csrf.to_string() })
 }
 
 fn sign_in_path(asked: &Asked) -> String {
