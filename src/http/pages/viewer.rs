@@ -2,15 +2,15 @@
 
 use super::reply::see_other;
 use super::{Instead, words};
-use crate::domain::command::Actor;
 use crate::domain::access::{Access, RequiredScope, Target, Verb, group};
+use crate::domain::command::Actor;
 use crate::domain::ids::{AccountId, TokenId, UserId};
 use crate::domain::token::TokenKind;
 use crate::http::App;
-use crate::http::session;
 use crate::http::entry::Asked;
 use crate::http::history_reads::Reader;
 use crate::http::problem::Problem;
+use crate::http::session;
 use crate::ledger::View;
 use std::sync::Arc;
 
