@@ -2,7 +2,7 @@
 
 use crate::browser::send;
 use crate::house::House;
-use crate::wire::{Ask, Told};
+use crate::wire::{self, Ask, Told};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ async fn a_tokens_page_tells_its_life_and_counts_what_v1_counts() {
     let text = plain(&html);
     for said in [
         "zones: was read only on example.com, example.net, now full access on all",
-        "domains: was read only on example.com, now no access",
+        "domains: was full access on example.com, now no access",
         "works at once, from 127.0.0.0/8 only",
         "a <b>name</b>",
     ] {
@@ -208,7 +208,6 @@ async fn pages_of_other_accounts_are_not_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn usage_shows_the_windows_of_a_day_by_token_and_who_caused_its_refusals() {
     let house = House::new().await;
-    let ada = Browser::ada(&house).await;
     let teams = house.teams;
     house.patch(format!("/v1/accounts/{teams}"), json!({ "hourly_limit": 5 })).await.expect(200);
     use_it(&house, &house.full.text, "/v2/whoami", 4, 200).await;
@@ -219,6 +218,7 @@ async fn usage_shows_the_windows_of_a_day_by_token_and_who_caused_its_refusals()
     house.advance(86_400);
     use_it(&house, &house.full.text, "/v2/whoami", 1, 200).await;
 
+    let ada = Browser::of(&house, Principal::User(UserId(house.ada)), 45).await;
     let day = "2026-03-01";
     let html = ada.page(&format!("/accounts/{teams}/usage?day={day}")).await;
     let told = house
@@ -414,7 +414,7 @@ async fn an_event_has_a_page_with_a_proof_that_verifies() {
     {
         assert!(text.contains(said), "{said} is not in\n{text}");
     }
-    let told = ada.get(&format!("{path}/proof")).await;
+    let told = wire::ask(house.address, &Ask::get(format!("{path}/proof")).header("Cookie", &ada.cookie)).await;
     assert_eq!(
         told.header("content-disposition"),
         Some(&*format!("attachment; filename=\"record-{position}.tlog-proof\""))
