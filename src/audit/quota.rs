@@ -88,7 +88,12 @@ pub fn attribute(
         Pool::Account(account) => PoolKeys::Account(*account),
         Pool::User(_, tokens) => PoolKeys::Tokens(tokens.clone()),
     };
-    let range = range_of(archive, (from, to), archive.head())?;
+    // A window, or month, that is open at the end is told whole, and one that is open at the beginning too.
+    let told_until = |to: Timestamp| match pool {
+        Pool::Account(_) => to.plus_seconds(WINDOW_SECONDS).max(Timestamp(to.0.saturating_sub(1)).month().end()),
+        Pool::User(..) => to.plus_seconds(WINDOW_SECONDS),
+    };
+    let range = archive.range(from, to.map(told_until))?;
     let mut begin = beginning_of_windows(archive, &keys, range.0)?;
     if let (Pool::Account(_), Some(from)) = (pool, from) {
         let month_began = Month(from.month().0.saturating_sub(1)).end();
@@ -109,8 +114,9 @@ pub fn windows_between(
     begin: Option<Timestamp>,
     through: Position,
 ) -> Result<Vec<WindowShares>, LogError> {
-    let (from, to) = (Some(from), Some(to));
-    let mut range = range_of(archive, (begin.or(from), to), through)?;
+    // A window that is open at the end is told whole.
+    let (after, last) = archive.range(Some(begin.unwrap_or(from)), Some(to.plus_seconds(WINDOW_SECONDS)))?;
+    let (from, to, mut range) = (Some(from), Some(to), (after.min(through), last.min(through)));
     if begin.is_none() {
         range.0 = beginning_of_windows(archive, &PoolKeys::Account(account), range.0)?;
     }
@@ -118,16 +124,6 @@ pub fn windows_between(
     let mut folding = Folding::new(&pool, None);
     folding.fold(archive, range, through)?;
     Ok(folding.finish(from, to).windows)
-}
-
-/// A window that is open at the end is told whole.
-fn range_of(
-    archive: &Archive,
-    (from, to): (Option<Timestamp>, Option<Timestamp>),
-    until: Position,
-) -> Result<Range, LogError> {
-    let (after, through) = archive.range(from, to.map(|to| to.plus_seconds(WINDOW_SECONDS)))?;
-    Ok((after.min(until), through.min(until)))
 }
 
 fn type_key(name: &str) -> Key {
