@@ -861,7 +861,8 @@ fn lines_that_are_none_are_refused_alike() {
         let (code, said) = verify(&file, &["--vkey", &vkey]);
         let found = sentences_of_findings(&said);
         assert_eq!(code, 1, "{number}: {said:#}");
-        let is_named = ["is no line of a bundle", "was to come", "is no hash over positions", "do not lead to the root"];
+        let is_named =
+            ["is no line of a bundle", "was to come", "is no hash over positions", "do not lead to the root"];
         assert!(is_named.iter().any(|words| found.contains(words)) && found.contains("line 4"), "{number}: {found}");
     }
     // Nothing at all, and half a line.
