@@ -2,22 +2,23 @@
 //! shown again with what was typed.
 
 use super::viewer::Viewer;
+use super::words;
 use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
+use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::media_type;
 use crate::http::problem::Problem;
+use crate::http::session::{self, CSRF_FIELD};
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use subtle::ConstantTimeEq;
-use warp::http::{StatusCode, header};
+use warp::http::StatusCode;
 
 /// Longest form: thousands of resources can be ticked.
 pub const FORM_BYTES_MAX: usize = 512 * 1024;
 /// Most fields of a form, those given more than once each time.
 const FIELDS_MAX: usize = 10_000;
-/// The field that every form has: what only a page of this session could know.
-pub const CSRF: &str = "csrf";
 
 /// The fields of a form.
 #[derive(Clone, Default)]
@@ -25,6 +26,8 @@ pub struct Form {
     fields: Vec<(String, String)>,
     /// What is wrong, by field.
     pub faults: Faults,
+    /// As it came, for a digest of it.
+    pub bytes: Bytes,
 }
 
 /// Faults of fields, for the page that is shown again.
@@ -68,14 +71,11 @@ impl std::fmt::Debug for Form {
 
 impl Form {
     /// Reads what a page of this viewer sent. Refused before a field is looked at: what another site's page sent.
-    pub async fn read(asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
-        check_same_origin(asked)?;
+    pub async fn read(app: &App, asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
+        session::check_form_origin(app, asked)?;
         let mut form = Self::of(asked, body).await?;
-        let shown = form.take_one(CSRF)?.unwrap_or_default();
-        if !bool::from(shown.as_bytes().ct_eq(viewer.csrf.as_bytes())) {
-            return Err(Box::new(Problem::form_expired()));
-        }
-        Ok(form)
+        let shown = form.take_one(CSRF_FIELD)?.unwrap_or_default();
+        if session::check_csrf(&viewer.session, &shown) { Ok(form) } else { Err(Box::new(Problem::form_expired())) }
     }
 
     /// Reads a form that nobody is signed in for. The caller answers for where it comes from.
@@ -89,18 +89,18 @@ impl Form {
             )));
         }
         let bytes = body.read_up_to(FORM_BYTES_MAX, asked.headers()).await?;
-        Self::parse(&bytes)
+        Self::parse(bytes)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Box<Problem>> {
+    fn parse(bytes: Bytes) -> Result<Self, Box<Problem>> {
         let mut fields = Vec::new();
-        for (name, value) in form_urlencoded::parse(bytes) {
+        for (name, value) in form_urlencoded::parse(&bytes) {
             if fields.len() == FIELDS_MAX {
                 return Err(Box::new(Problem::malformed(format!("a form has at most {FIELDS_MAX} fields"))));
             }
             fields.push((decoded(name), decoded(value)));
         }
-        Ok(Self { fields, faults: Faults::default() })
+        Ok(Self { fields, faults: Faults::default(), bytes })
     }
 
     /// Whether a field was sent.
@@ -161,18 +161,14 @@ fn decoded(text: Cow<'_, str>) -> String {
     if text.contains('\r') { text.replace("\r\n", "\n") } else { text.into_owned() }
 }
 
-/// Browsers say where a form comes from. One that does not is judged by the form's own secret alone.
-fn check_same_origin(asked: &Asked) -> Result<(), Box<Problem>> {
-    let header = |name| asked.headers().get(name).and_then(|value: &warp::http::HeaderValue| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let is_own = match header(header::ORIGIN) {
-        None => header(warp::http::HeaderName::from_static("sec-fetch-site"))
-            .is_none_or(|site| matches!(site, "same-origin" | "none")),
-        Some(origin) => {
-            origin.split_once("://").is_some_and(|(_, own)| !host.is_empty() && own.eq_ignore_ascii_case(host))
-        }
-    };
-    if is_own { Ok(()) } else { Err(Box::new(Problem::form_expired())) }
+/// What a field is called in the sentence that tells its faults, at the head of the page.
+pub fn label_of(field: &str) -> String {
+    let (kind, group) = field.split_once('.').unwrap_or((field, ""));
+    match (kind, group) {
+        ("names" | "level" | "cover" | "more", group) => words::group_label(group),
+        ("expires_at", _) => "Expires".to_owned(),
+        (kind, _) => words::group_label(kind),
+    }
 }
 
 /// A time as a form has it: `2026-03-01T12:00`, with seconds or without, in UTC; or RFC 3339. None if it is neither.
@@ -197,7 +193,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Form {
-        Form::parse(text.as_bytes()).unwrap_or_default()
+        Form::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap_or_default()
     }
 
     #[test]
@@ -244,6 +240,6 @@ mod tests {
 
     #[test]
     fn too_many_fields_are_refused() {
-        assert!(Form::parse("a=&".repeat(FIELDS_MAX + 1).as_bytes()).is_err());
+        assert!(Form::parse("a=&".repeat(FIELDS_MAX + 1).into()).is_err());
     }
 }
