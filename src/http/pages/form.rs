@@ -5,20 +5,20 @@ use super::viewer::Viewer;
 use super::words;
 use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
-use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::media_type;
 use crate::http::problem::Problem;
-use crate::http::session::{self, CSRF_FIELD};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use warp::http::StatusCode;
+use warp::http::{StatusCode, header};
 
 /// Longest form: thousands of resources can be ticked.
 pub const FORM_BYTES_MAX: usize = 512 * 1024;
 /// Most fields of a form, those given more than once each time.
 const FIELDS_MAX: usize = 10_000;
+/// The field that every form has: what only a page of this session could know.
+pub const CSRF: &str = "csrf";
 
 /// The fields of a form.
 #[derive(Clone, Default)]
@@ -71,11 +71,14 @@ impl std::fmt::Debug for Form {
 
 impl Form {
     /// Reads what a page of this viewer sent. Refused before a field is looked at: what another site's page sent.
-    pub async fn read(app: &App, asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
-        session::check_form_origin(app, asked)?;
+    pub async fn read(asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
+        check_same_origin(asked)?;
         let mut form = Self::of(asked, body).await?;
-        let shown = form.take_one(CSRF_FIELD)?.unwrap_or_default();
-        if session::check_csrf(&viewer.session, &shown) { Ok(form) } else { Err(Box::new(Problem::form_expired())) }
+        let shown = form.take_one(CSRF)?.unwrap_or_default();
+        if !viewer.csrf.is(&shown) {
+            return Err(Box::new(Problem::form_expired()));
+        }
+        Ok(form)
     }
 
     /// Reads a form that nobody is signed in for. The caller answers for where it comes from.
@@ -159,6 +162,20 @@ impl Form {
 /// A form ends its lines with CR LF, whatever was typed.
 fn decoded(text: Cow<'_, str>) -> String {
     if text.contains('\r') { text.replace("\r\n", "\n") } else { text.into_owned() }
+}
+
+/// Browsers say where a form comes from. One that does not is judged by the form's own secret alone.
+pub(super) fn check_same_origin(asked: &Asked) -> Result<(), Box<Problem>> {
+    let header = |name| asked.headers().get(name).and_then(|value: &warp::http::HeaderValue| value.to_str().ok());
+    let host = header(header::HOST).unwrap_or_default();
+    let is_own = match header(header::ORIGIN) {
+        None => header(warp::http::HeaderName::from_static("sec-fetch-site"))
+            .is_none_or(|site| matches!(site, "same-origin" | "none")),
+        Some(origin) => {
+            origin.split_once("://").is_some_and(|(_, own)| !host.is_empty() && own.eq_ignore_ascii_case(host))
+        }
+    };
+    if is_own { Ok(()) } else { Err(Box::new(Problem::form_expired())) }
 }
 
 /// What a field is called in the sentence that tells its faults, at the head of the page.

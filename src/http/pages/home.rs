@@ -2,13 +2,12 @@
 
 use super::page::{Page, Section};
 use super::reply::{see_other, shown};
-use super::viewer;
+use super::viewer::{self, Who};
 use super::{Answered, words};
 use crate::domain::directory::Account;
 use crate::domain::ids::AccountId;
 use crate::http::App;
 use crate::http::entry::Asked;
-use crate::http::session::Who;
 use crate::ledger::View;
 use askama::Template;
 use std::sync::Arc;
@@ -34,8 +33,8 @@ struct Row {
 
 pub(super) async fn answer(app: &App, asked: &Asked) -> Answered {
     let viewer = viewer::required(app, asked).await?;
-    let (accounts, total) = app.ledger.view(|view| rows(&view, viewer.session.who)).await;
-    if let ([only], Who::User(_)) = (&accounts[..], viewer.session.who) {
+    let (accounts, total) = app.ledger.view(|view| rows(&view, viewer.who)).await;
+    if let ([only], Who::Member(_)) = (&accounts[..], viewer.who) {
         return Ok(see_other(&format!("/accounts/{}/access_tokens", only.id)));
     }
     let page = Page::new("Accounts", &viewer, asked).in_section(Section::None);
@@ -52,13 +51,13 @@ fn rows(view: &View<'_>, who: Who) -> (Vec<Row>, usize) {
         members: account.members.len(),
     };
     match who {
-        Who::User(user) => {
+        Who::Member(user) => {
             let ids = state.user(user).map(|user| user.accounts.clone()).unwrap_or_default();
             let rows: Vec<Row> = ids.iter().filter_map(|&id| state.account(id)).map(row).collect();
             let total = rows.len();
             (rows, total)
         }
-        Who::Staff(..) => {
+        Who::Operator | Who::Auditor => {
             (state.accounts.iter().take(ACCOUNTS_MAX).map(row).collect(), state.accounts.len())
         }
     }

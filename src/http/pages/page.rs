@@ -124,8 +124,8 @@ impl Page {
     }
 
     /// What every form has in its field `csrf`.
-    pub fn csrf(&self) -> String {
-        self.viewer.as_ref().map(|viewer| viewer.session.csrf.to_string()).unwrap_or_default()
+    pub fn csrf(&self) -> &str {
+        self.viewer.as_ref().map_or("", |viewer| viewer.csrf.as_str())
     }
 
     /// Path of the style sheet.
@@ -158,6 +158,6 @@ impl Page {
 
     /// Whether staff looks.
     pub fn is_staff(&self) -> bool {
-        self.viewer.as_ref().is_some_and(Viewer::is_staff)
+        self.viewer.as_ref().is_some_and(|viewer| viewer.is_staff())
     }
 }

@@ -1,5 +1,6 @@
 //! Delete a token: asked once more, with its last uses in sight.
 
+use super::back_to;
 use super::list::LastUse;
 use super::{AtToken, with_token};
 use crate::audit::history::{self, Filter, Page as HistoryPage};
@@ -17,7 +18,6 @@ use crate::http::pages::chart::Sparkline;
 use crate::http::pages::form::Form;
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
-use crate::http::pages::viewer::back_to;
 use crate::http::pages::words::{self, Time};
 use crate::http::pages::{Answered, Instead, sparks};
 use askama::Template;
@@ -104,7 +104,7 @@ async fn last_uses(app: &App, asked: &Asked, at: &AtToken) -> Result<Vec<UseRow>
     let events = app.with_archive(move |archive| history::page(archive, &filter, &wanted)).await;
     let events = events.map_err(|error| unreadable(&error))?;
     let query = HistoryQuery::of("events", events.head).about_account(at.account).about_token(at.token);
-    app.read_history(asked, &at.viewer.session.reader(), query).await?;
+    app.read_history(asked, &at.viewer.reader(), query).await?;
     Ok(events.events.iter().map(use_row).collect())
 }
 
@@ -123,7 +123,7 @@ fn use_row(event: &Value) -> UseRow {
 /// It is deleted, if it is still as it was shown.
 pub async fn delete(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let at = AtToken::enter(app, asked, variables, ManagementOperation::DeleteToken).await?;
-    let mut form = Form::read(app, asked, &at.viewer, body).await?;
+    let mut form = Form::read(asked, &at.viewer, body).await?;
     let if_match = form.number("version")?.map(Version);
     form.finish()?;
     let change = Change::DeleteToken { owner: at.owner(), token: at.token, if_match };

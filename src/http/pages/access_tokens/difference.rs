@@ -69,13 +69,23 @@ impl Difference {
 
     fn group(&mut self, label: &str, (level, names): &Given, (new_level, new_names): &Given) {
         if new_level > level {
-            self.wider.push(format!("{label}: {} instead of {}", words::level_label(*new_level), words::level_label(*level)));
+            self.wider.push(format!(
+                "{label}: {} instead of {}",
+                words::level_label(*new_level),
+                words::level_label(*level)
+            ));
         } else if new_level < level {
-            self.narrower.push(format!("{label}: {} instead of {}", words::level_label(*new_level), words::level_label(*level)));
+            self.narrower.push(format!(
+                "{label}: {} instead of {}",
+                words::level_label(*new_level),
+                words::level_label(*level)
+            ));
         }
         match (names, new_names) {
             (None, None) => {}
-            (None, Some(new)) => self.narrower.push(format!("{label}: only {}, no others any more", listed(new.iter()))),
+            (None, Some(new)) => {
+                self.narrower.push(format!("{label}: only {}, no others any more", listed(new.iter())))
+            }
             (Some(_), None) => self.wider.push(format!("{label}: all, including ones added later")),
             (Some(old), Some(new)) => {
                 if new.difference(old).next().is_some() {
@@ -165,7 +175,10 @@ fn given_after(access: &AccessRequest) -> BTreeMap<String, Given> {
             CoverageRequest::All => None,
             // What is no name is told by whoever decides.
             CoverageRequest::Named(names) => Some(
-                names.iter().map(|name| normalize_domain_name(name.as_str()).unwrap_or_else(|_| name.as_str().to_owned())).collect(),
+                names
+                    .iter()
+                    .map(|name| normalize_domain_name(name.as_str()).unwrap_or_else(|_| name.as_str().to_owned()))
+                    .collect(),
             ),
         };
         (grant.group.clone(), (grant.level, names))

@@ -1,12 +1,13 @@
 //! Edit a token: the form as it is now, the preview of what it changes, and the change. "Narrow to what is used" is the
 //! same form, filled in with the smallest access that covers what was done.
 
+use super::back_to;
 use super::difference::Difference;
 use super::preview::Preview;
 use super::settings::{Settings, Wish};
 use super::{AtToken, gone, with_token};
-use crate::audit::questions::least_privilege::{self, Whose};
 use crate::audit::least::Lists;
+use crate::audit::questions::least_privilege::{self, Whose};
 use crate::domain::access::Access;
 use crate::domain::command::Change;
 use crate::domain::event::ManagementOperation;
@@ -21,7 +22,6 @@ use crate::http::manage::{self, rejected};
 use crate::http::pages::form::Form;
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
-use crate::http::pages::viewer::back_to;
 use crate::http::pages::{Answered, Instead, form as forms, words};
 use crate::ledger::View;
 use askama::Template;
@@ -94,7 +94,7 @@ async fn narrow(app: &App, asked: &Asked, at: &AtToken, page: &mut EditPage) -> 
         least_privilege::of(archive, Whose::Token(token), range, Lists::Narrow)
     })
     .await?;
-    app.read_history(asked, &at.viewer.session.reader(), audit::look(&answer)).await?;
+    app.read_history(asked, &at.viewer.reader(), audit::look(&answer)).await?;
     let is_used = least.access != Access::Granted(Vec::new());
     let settings = with_token(app, (at.account, at.token), |view, account, token| {
         let mut narrowed = token.clone();
@@ -122,7 +122,7 @@ fn days_ago(app: &App) -> Timestamp {
 /// What the form sends: to be looked at first, to be edited further, or to be saved.
 pub async fn update(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let at = AtToken::enter(app, asked, variables, ManagementOperation::UpdateToken).await?;
-    let mut form = Form::read(app, asked, &at.viewer, body).await?;
+    let mut form = Form::read(asked, &at.viewer, body).await?;
     let (step, version) = (form.text("step")?, form.number("version")?.map(Version));
     let read = with_token(app, (at.account, at.token), |view, account, token| {
         let (settings, wish) = Settings::read(view, account, form)?;
@@ -146,7 +146,7 @@ pub async fn update(app: &App, asked: &Asked, variables: &[&str], body: Body) ->
         Err(rejection) => not_saved(app, asked, &at, settings, rejection).await,
         Ok(tried) => {
             let answer = dry_run::judge(app, tried.supposed, DAYS_DEFAULT).await?;
-            app.read_history(asked, &at.viewer.session.reader(), audit::look(&answer)).await?;
+            app.read_history(asked, &at.viewer.reader(), audit::look(&answer)).await?;
             let preview = Preview::of(&answer, DAYS_DEFAULT);
             let fields = settings.fields();
             let page = with_token(app, (at.account, at.token), |view, _, token| PreviewPage {

@@ -21,7 +21,7 @@ pub(super) use generate::{generate, new};
 pub(super) use rotate::{ask as ask_rotate, rotate};
 
 use super::page::{AsOf, Page, Section};
-use super::reply::shown;
+use super::reply::{see_other, shown};
 use super::viewer::{self, Standing, Viewer};
 use super::{Answered, Instead, number, sparks, words};
 use crate::audit::as_of::{Rows, Subject, state_of};
@@ -32,6 +32,7 @@ use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::token::{Owner, Token};
 use crate::http::App;
+use crate::http::answer::Reply;
 use crate::http::audit;
 use crate::http::entry::Asked;
 use crate::http::problem::Problem;
@@ -87,7 +88,9 @@ pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answ
     let wanted = Wanted::read(asked);
     match point(asked)? {
         None => now(app, asked, &viewer, (account, standing), wanted).await,
-        Some(point) if standing > Standing::Limited => then(app, asked, &viewer, (account, standing), wanted, point).await,
+        Some(point) if standing > Standing::Limited => {
+            then(app, asked, &viewer, (account, standing), wanted, point).await
+        }
         Some(_) => Err(Box::new(Problem::not_permitted()).into()),
     }
 }
@@ -139,12 +142,12 @@ async fn then(
     })
     .await?;
     let query = HistoryQuery::of("as_of", as_of.position).about_account(account);
-    app.read_history(asked, &viewer.session.reader(), query).await?;
+    app.read_history(asked, &viewer.reader(), query).await?;
     let absent = || Box::new(Problem::not_found("there was no such account then"));
     let (limits, list) = limits.zip(list).ok_or_else(absent)?;
-    let page = app.ledger.view(|view| {
-        Page::new("API & Access", viewer, asked).in_account(&view, account, standing, Section::Access)
-    });
+    let page = app
+        .ledger
+        .view(|view| Page::new("API & Access", viewer, asked).in_account(&view, account, standing, Section::Access));
     let page = page.await.as_of(Some(as_of));
     let said = |wanted: &str| {
         let pair = asked.query.iter().flatten().find(|(name, _)| name == wanted);
@@ -164,7 +167,11 @@ pub(super) fn point(asked: &Asked) -> Result<Option<Point>, Box<Problem>> {
             "as_of_position" => value.parse().ok().map(|number| Point::Position(Position(number))),
             _ => continue,
         };
-        let read = read.ok_or_else(|| Box::new(Problem::malformed(format!("{name} cannot be read: give a time such as 2026-03-01 12:00, in UTC, or a position"))))?;
+        let read = read.ok_or_else(|| {
+            Box::new(Problem::malformed(format!(
+                "{name} cannot be read: give a time such as 2026-03-01 12:00, in UTC, or a position"
+            )))
+        })?;
         if point.replace(read).is_some() {
             return Err(Box::new(Problem::malformed("give as_of or as_of_position, and once")));
         }
@@ -226,4 +233,9 @@ impl AtToken {
 /// The key of a form that makes something: what is sent under it twice is made once.
 fn form_key(app: &App) -> String {
     app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The list again, after something was done: by GET, so that a reload sends nothing again.
+fn back_to(account: AccountId, done: &str) -> Reply {
+    see_other(&format!("/accounts/{account}/access_tokens?done={done}"))
 }

@@ -63,7 +63,10 @@ impl Preview {
         let mut gaps = answer.gaps.clone();
         let undeterminable = said("undeterminable");
         if undeterminable > 0 {
-            gaps.push(format!("Of {} it cannot be told: their addresses were erased.", words::counted(undeterminable, "use")));
+            gaps.push(format!(
+                "Of {} it cannot be told: their addresses were erased.",
+                words::counted(undeterminable, "use")
+            ));
         }
         Self {
             days,

@@ -16,11 +16,11 @@ use crate::http::audit;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::tokens::{OVERLAP_SECONDS_DEFAULT, make_secret, new_secret};
 use crate::http::manage::{self, rejected};
+use crate::http::pages::Answered;
 use crate::http::pages::form::Form;
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
 use crate::http::pages::words::{self, Time};
-use crate::http::pages::Answered;
 use askama::Template;
 use std::sync::Arc;
 use warp::http::StatusCode;
@@ -90,7 +90,7 @@ async fn rotate_page(
     })
     .await?;
     let query = HistoryQuery::of("last_use", head).about_account(at.account).about_token(at.token);
-    app.read_history(asked, &at.viewer.session.reader(), query).await?;
+    app.read_history(asked, &at.viewer.reader(), query).await?;
     let rows = secrets.iter().zip(uses).map(|(secret, used)| Row {
         number: secret.number,
         hint: String::from_utf8_lossy(&secret.hint).into_owned(),
@@ -118,7 +118,7 @@ async fn rotate_page(
 /// The token gets a new secret, which is shown once.
 pub async fn rotate(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let at = AtToken::enter(app, asked, variables, ManagementOperation::RotateToken).await?;
-    let mut form = Form::read(app, asked, &at.viewer, body).await?;
+    let mut form = Form::read(asked, &at.viewer, body).await?;
     let (key, if_match) = (form.text("key")?, form.number("version")?.map(Version));
     let overlap_seconds = form.number("overlap")?.unwrap_or(OVERLAP_SECONDS_DEFAULT);
     form.finish()?;
