@@ -36,6 +36,7 @@ pub mod receipts;
 pub mod reviewed;
 pub mod said_access;
 pub mod seals;
+pub mod secret_use;
 pub mod stretches;
 pub mod tiles;
 pub mod verify;

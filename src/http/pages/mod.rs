@@ -7,12 +7,14 @@
 //! Pages decide and know nothing by themselves: they look at the read models that `/v1` looks at, and send the commands
 //! that `/v1` sends, as the session of whoever is signed in. They work without the script.
 
+pub mod access_tokens;
 pub mod assets;
 pub mod chart;
 pub mod form;
 mod home;
 pub mod page;
 pub mod reply;
+pub mod sparks;
 pub mod table;
 pub mod viewer;
 pub mod words;
@@ -45,12 +47,20 @@ impl From<Box<Problem>> for Instead {
 pub type Answered = Result<Reply, Instead>;
 
 /// Answers a page, or what a form of one sent.
-pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], _body: Body) -> Reply {
+pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], body: Body) -> Reply {
     use PageOperation as Op;
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
         Op::Home => home::answer(app, asked).await,
-        Op::AccessTokens => home::answer(app, asked).await,
+        Op::AccessTokens => access_tokens::answer(app, asked, variables).await,
+        Op::NewToken => access_tokens::new(app, asked, variables).await,
+        Op::GenerateToken => access_tokens::generate(app, asked, variables, body).await,
+        Op::EditToken => access_tokens::edit(app, asked, variables).await,
+        Op::UpdateToken => access_tokens::update(app, asked, variables, body).await,
+        Op::AskRotate => access_tokens::ask_rotate(app, asked, variables).await,
+        Op::RotateToken => access_tokens::rotate(app, asked, variables, body).await,
+        Op::AskDelete => access_tokens::ask_delete(app, asked, variables).await,
+        Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,

@@ -12,6 +12,14 @@ pub enum PageOperation {
     Home,
     Asset,
     AccessTokens,
+    NewToken,
+    GenerateToken,
+    EditToken,
+    UpdateToken,
+    AskRotate,
+    RotateToken,
+    AskDelete,
+    DeleteToken,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -22,5 +30,13 @@ pub const PAGES: &[Row] = {
         ("/", "GET", Page(Home)),
         ("/assets/{file}", "GET", Page(Asset)),
         ("/accounts/{account}/access_tokens", "GET", Page(AccessTokens)),
+        ("/accounts/{account}/access_tokens", "POST", Page(GenerateToken)),
+        ("/accounts/{account}/access_tokens/new", "GET", Page(NewToken)),
+        ("/accounts/{account}/access_tokens/{token}/edit", "GET", Page(EditToken)),
+        ("/accounts/{account}/access_tokens/{token}/edit", "POST", Page(UpdateToken)),
+        ("/accounts/{account}/access_tokens/{token}/rotate", "GET", Page(AskRotate)),
+        ("/accounts/{account}/access_tokens/{token}/rotate", "POST", Page(RotateToken)),
+        ("/accounts/{account}/access_tokens/{token}/delete", "GET", Page(AskDelete)),
+        ("/accounts/{account}/access_tokens/{token}/delete", "POST", Page(DeleteToken)),
     ]
 };
