@@ -7,9 +7,9 @@ use replay_tests::story::Story;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
+use token_ledger::audit::bundle::Selection;
 use token_ledger::audit::bundle::check::{Report, Trust, check};
 use token_ledger::audit::bundle::write::{Wish, write};
-use token_ledger::audit::bundle::Selection;
 use token_ledger::audit::history::{Filter, PAGE_MAX, Page, page};
 use token_ledger::audit::receipts::Published;
 use token_ledger::domain::event::{Event, Header};
@@ -160,9 +160,15 @@ fn the_records_are_those_that_the_service_shows() {
         let filter = Filter { account, token, from, to, ..Filter::default() };
         let all = Page { after: Position::NONE, before: None, descending: false, limit: PAGE_MAX };
         let shown = page(&archive, &filter, &all).expect("the log can be read").events;
-        let shown: BTreeMap<u64, String> = shown.iter().map(|event| {
-            (event["position"].as_u64().expect("it has one"), event["leaf_hash"].as_str().expect("it has one").to_owned())
-        }).collect();
+        let shown: BTreeMap<u64, String> = shown
+            .iter()
+            .map(|event| {
+                (
+                    event["position"].as_u64().expect("it has one"),
+                    event["leaf_hash"].as_str().expect("it has one").to_owned(),
+                )
+            })
+            .collect();
         let lines = bundle(&story, &published, selection);
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let lines = lines.map(|line| serde_json::from_slice::<Value>(line).expect("it is JSON"));
@@ -192,9 +198,8 @@ fn no_changed_byte_goes_unnoticed() {
         changed[at] ^= 1 << random.below(7);
         let report = checked(&changed, &published);
         // The signature itself is not looked at here: the checkpoint is trusted by its root.
-        let in_signature = std::str::from_utf8(&bundle[..at]).is_ok_and(|before| {
-            before.matches('\n').count() == 1 && before.contains("\u{2014}")
-        });
+        let in_signature = std::str::from_utf8(&bundle[..at])
+            .is_ok_and(|before| before.matches('\n').count() == 1 && before.contains("\u{2014}"));
         assert!(!report.findings.is_empty() || in_signature, "byte {at} of {}", bundle.len());
         if round % 50 == 0 {
             assert_eq!(said_elsewhere(&changed, &published), to_json(&report), "byte {at}");
@@ -211,7 +216,8 @@ fn texts_that_records_mention_are_found_by_their_type() {
             if matches!(event, Event::TextSeen(_) | Event::PersonalDataErased(_)) {
                 continue;
             }
-            let by_hand: BTreeSet<TextNumber> = text_numbers(&event).into_iter().filter(|text| !text.is_none()).collect();
+            let by_hand: BTreeSet<TextNumber> =
+                text_numbers(&event).into_iter().filter(|text| !text.is_none()).collect();
             let found: BTreeSet<TextNumber> = mentioned_texts(&event).into_iter().collect();
             assert_eq!(found, by_hand, "{event:?} at {position}");
             compared += found.len();

@@ -56,8 +56,7 @@ fn events(client: &mut Client, scene: &Scene, query: &str) -> Vec<Value> {
 
 /// The times at which they were recorded, each once.
 fn times(events: &[Value]) -> Vec<String> {
-    let mut times: Vec<String> =
-        events.iter().map(|event| event["recorded_at"].as_str().unwrap().to_owned()).collect();
+    let mut times: Vec<String> = events.iter().map(|event| event["recorded_at"].as_str().unwrap().to_owned()).collect();
     times.dedup();
     times
 }
@@ -179,13 +178,28 @@ fn a_part_of_an_accounts_time_is_bounded_by_its_neighbours() {
     assert!(!not.contains("Whether account 1"), "{not}");
     // An empty time: two neighbours, one number after the other, and nothing between.
     let (last, after) = (to, "2999-01-01T00:00:00Z");
-    let file = bundle(&scene, "nothing", &["--token", "3", "--from", "1999-01-01T00:00:00Z", "--to", "2000-01-01T00:00:00Z"]);
+    let file =
+        bundle(&scene, "nothing", &["--token", "3", "--from", "1999-01-01T00:00:00Z", "--to", "2000-01-01T00:00:00Z"]);
     let (said, _) = proved(&file, &["--vkey", &vkey]);
-    contains(&said, &["None of them is a record of token 3", "it had none before; record 1, at position", "Token 3 was not used, from 1999"]);
+    contains(
+        &said,
+        &[
+            "None of them is a record of token 3",
+            "it had none before; record 1, at position",
+            "Token 3 was not used, from 1999",
+        ],
+    );
     // A time that is not over: up to the seal, and not further.
     let file = bundle(&scene, "open", &["--token", "4", "--from", last, "--to", after]);
     let (said, not) = proved(&file, &["--vkey", &vkey]);
-    contains(&said, &["Of token 4 in account 1 there is no record in that time; record", "is of before", "the seal shows that none up to position"]);
+    contains(
+        &said,
+        &[
+            "Of token 4 in account 1 there is no record in that time; record",
+            "is of before",
+            "the seal shows that none up to position",
+        ],
+    );
     contains(&not, &["Whether token 4 in account 1 had records after position"]);
 }
 
@@ -382,8 +396,14 @@ fn a_bundle_is_held_against_a_checkpoint_that_was_kept() {
     export_from(&apart, &forked, &["--token", "2"]).expect(0);
     proved(&forked, &["--vkey", &vkey]);
     export_from(&apart, &scene.aside("none"), &["--token", "2", "--old-checkpoint", now]).expect(1).says("a fork");
-    contains(&sentences_of_findings(&verify(&forked, &["--vkey", &vkey, "--checkpoint", now]).1), &["a consistency proof is needed"]);
-    contains(&sentences_of_findings(&verify(&forked, &["--checkpoint", now, "--consistency", proof]).1), &["the proof given does not join"]);
+    contains(
+        &sentences_of_findings(&verify(&forked, &["--vkey", &vkey, "--checkpoint", now]).1),
+        &["a consistency proof is needed"],
+    );
+    contains(
+        &sentences_of_findings(&verify(&forked, &["--checkpoint", now, "--consistency", proof]).1),
+        &["the proof given does not join"],
+    );
     // Nothing is trusted: nothing can be proved.
     let words = ["verify", "--bundle", plain.to_str().unwrap()];
     run(&words).expect(2).says("say what you trust");
@@ -416,7 +436,9 @@ fn bundles_after_a_change_of_keys_say_which_key_signed() {
 
 fn sentences_of_findings(said: &Value) -> String {
     let findings = said["findings"].as_array().unwrap().iter();
-    findings.map(|found| format!("{}: {}\n", found["place"].as_str().unwrap(), found["what"].as_str().unwrap())).collect()
+    findings
+        .map(|found| format!("{}: {}\n", found["place"].as_str().unwrap(), found["what"].as_str().unwrap()))
+        .collect()
 }
 
 /// The index of the n-th line that has a member.
@@ -431,7 +453,6 @@ fn flip(line: &mut Value, member: &str) {
     bytes[middle] ^= 1;
     line[member] = STANDARD.encode(bytes).into();
 }
-
 
 /// Makes a node of one of its records: what somebody does who drops it and knows the tree.
 fn hide(stage: &Stage, lines: &mut [Value], n: usize) {
@@ -686,11 +707,7 @@ const TAMPERINGS: &[Tampering] = &[
         |_, lines| lines[0]["origin"] = "ledger.example.org/other".into(),
         &["checkpoint: it is of localhost/token-ledger/", "the bundle of ledger.example.org/other"],
     ),
-    (
-        "a count that is not so",
-        |_, lines| lines.last_mut().unwrap()["records"] = 3.into(),
-        &["it says 3 records"],
-    ),
+    ("a count that is not so", |_, lines| lines.last_mut().unwrap()["records"] = 3.into(), &["it says 3 records"]),
     (
         "something appended",
         |_, lines| lines.push(json!({ "end": true, "records": 0, "texts": 0 })),
@@ -715,9 +732,8 @@ fn stage() -> Stage {
     command.args(["--list", "--vkey", &vkey]).arg(&good);
     let listed = run_by(command).expect(0).stdout;
     let records = listed.lines().take_while(|line| line.starts_with('{'));
-    let own: Vec<u64> = records
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["position"].as_u64().unwrap())
-        .collect();
+    let own: Vec<u64> =
+        records.map(|line| serde_json::from_str::<Value>(line).unwrap()["position"].as_u64().unwrap()).collect();
     assert!(own.len() >= 4, "{own:?}");
     Stage { scene, vkey, good, own }
 }
@@ -748,7 +764,8 @@ fn claims_that_are_widened_are_named() {
     let times = times(&events(&mut client, &stage.scene, "token=2"));
     server.terminate().expect(0);
     let [created, first_use, second_use] = times.as_slice() else { panic!("{times:?}") };
-    let part = |name: &str, from: &str, to: &str| bundle(&stage.scene, name, &["--token", "2", "--from", from, "--to", to]);
+    let part =
+        |name: &str, from: &str, to: &str| bundle(&stage.scene, name, &["--token", "2", "--from", from, "--to", to]);
     let widened = |part: &Path, name: &str, change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
         let (file, mut lines) = (stage.scene.aside(name), lines(part));
         change(lines[0]["selection"].as_object_mut().unwrap());
@@ -758,15 +775,20 @@ fn claims_that_are_widened_are_named() {
     let middle = part("middle", first_use, second_use);
     let (said, _) = proved(&middle, &["--vkey", &stage.vkey]);
     contains(&said, &["3 of them are records of token 2 from ", "Token 2 was used once, from "]);
-    let from_earlier = widened(&middle, "from earlier", &|claim| drop(claim.insert("from".to_owned(), created.clone().into())));
+    let from_earlier =
+        widened(&middle, "from earlier", &|claim| drop(claim.insert("from".to_owned(), created.clone().into())));
     contains(&from_earlier, &["token 2 in account 1: its record 1 is missing before position"]);
     let from_ever = widened(&middle, "from ever", &|claim| drop(claim.remove("from")));
     contains(&from_ever, &["token 2 in account 1: its record 1 is missing before position"]);
     // The neighbour after is the last there was: all that the wider claim needs is there, so it is true.
     assert_eq!(widened(&middle, "to now", &|claim| drop(claim.remove("to"))), "");
     let beginning = part("beginning", created, first_use);
-    let to_later = widened(&beginning, "to later", &|claim| drop(claim.insert("to".to_owned(), second_use.clone().into())));
-    contains(&to_later, &["token 2 in account 1: its records 4 to 6 are missing: position ", " was sealed with 6 records"]);
+    let to_later =
+        widened(&beginning, "to later", &|claim| drop(claim.insert("to".to_owned(), second_use.clone().into())));
+    contains(
+        &to_later,
+        &["token 2 in account 1: its records 4 to 6 are missing: position ", " was sealed with 6 records"],
+    );
     let to_ever = widened(&beginning, "to ever", &|claim| drop(claim.remove("to")));
     contains(&to_ever, &["token 2 in account 1: its records 4 to 6 are missing: position "]);
 }

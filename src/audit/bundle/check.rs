@@ -71,7 +71,8 @@ type Going<T = ()> = Result<T, Broken>;
 
 /// Reads a bundle to its end and judges it.
 pub fn check(file: impl BufRead, trust: &Trust) -> io::Result<Report> {
-    let mut check = Check { lines: Lines { file, number: 0, line: None, failure: None }, findings: Findings::default() };
+    let mut check =
+        Check { lines: Lines { file, number: 0, line: None, failure: None }, findings: Findings::default() };
     let told = check.run(trust);
     if let Some(error) = check.lines.failure {
         return Err(error);
@@ -251,7 +252,8 @@ impl<R: BufRead> Check<R> {
             return self.broken(here, "it is no checkpoint with hashes");
         };
         if old.origin != now.origin || !grew(&old, now, &hashes) {
-            let what = format!("the hashes do not show the log of size {} to begin with that of {}", now.size, old.size);
+            let what =
+                format!("the hashes do not show the log of size {} to begin with that of {}", now.size, old.size);
             self.findings.add(here, what);
             return Ok(None);
         }
@@ -650,7 +652,10 @@ impl Texts {
         }
         for number in &self.given {
             if let Some(position) = reading.erased_at(*number) {
-                findings.add(format!("text {number}"), format!("it is here, though position {position} says it was erased"));
+                findings.add(
+                    format!("text {number}"),
+                    format!("it is here, though position {position} says it was erased"),
+                );
             }
         }
         let is_named = |number: &u64| {
@@ -658,7 +663,10 @@ impl Texts {
         };
         for (number, position) in reading.wanted_texts() {
             if !is_named(&number) {
-                findings.add(format!("text {number}"), format!("position {position} names it, and nothing is said of it here"));
+                findings.add(
+                    format!("text {number}"),
+                    format!("position {position} names it, and nothing is said of it here"),
+                );
             }
         }
     }

@@ -71,7 +71,6 @@ impl SelectionMember {
     }
 }
 
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckpointLine {

@@ -195,7 +195,8 @@ impl Reading {
                 return None;
             }
         }
-        let Some((head_said, time)) = said.entries.iter().find(|entry| entry.key == log_key()).and_then(|e| read_pair(&e.value))
+        let Some((head_said, time)) =
+            said.entries.iter().find(|entry| entry.key == log_key()).and_then(|e| read_pair(&e.value))
         else {
             findings.add(place, "the entry of the log is not here");
             return None;
@@ -343,7 +344,12 @@ impl Judging<'_> {
     }
 
     /// The seal and what is here say the same, and nothing up to it is missing at the end.
-    fn judge_seal(&mut self, ((at, _), (last, position)): ((Position, Timestamp), (u64, Position)), row: &[Shown], is_bounded: bool) {
+    fn judge_seal(
+        &mut self,
+        ((at, _), (last, position)): ((Position, Timestamp), (u64, Position)),
+        row: &[Shown],
+        is_bounded: bool,
+    ) {
         for record in self.shown {
             let fits = (record.position <= at) == (record.number <= last)
                 && (record.number == last) == (record.position == position);

@@ -1,8 +1,8 @@
 //! What a bundle proves and what it does not, in sentences. `tools/verify_bundle.py` says the same ones.
 
+use super::Selection;
 use super::check::{Head, Texts, named};
 use super::streams::{Judged, Reading, Streams, Whole};
-use super::Selection;
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::log::note::Vkey;
@@ -95,7 +95,9 @@ impl Told {
             all => {
                 let each: Vec<String> = all
                     .iter()
-                    .map(|(stream, (number, last))| format!("{stream} had {number} records, the last at position {last}"))
+                    .map(|(stream, (number, last))| {
+                        format!("{stream} had {number} records, the last at position {last}")
+                    })
                     .collect();
                 match selection.token.is_some() && selection.account.is_none() {
                     true => format!("{}; there was no other record of {selection}", each.join(", ")),
@@ -124,7 +126,9 @@ impl Told {
         let ends = match (judged.after, judged.whole) {
             (Some((number, position)), _) => format!("; record {number}, at position {position}, is of after"),
             (None, Whole::Asked) => "; the seal shows that no other is of that time".to_owned(),
-            (None, Whole::Sealed(position, _)) => format!("; the seal shows that none up to position {position} is missing"),
+            (None, Whole::Sealed(position, _)) => {
+                format!("; the seal shows that none up to position {position} is missing")
+            }
             (None, Whole::Shown) => String::new(),
         };
         self.proved(format!("{what}{begins}{ends}."));
@@ -139,7 +143,9 @@ impl Told {
             }
             Whole::Shown => {
                 let last = judged.last;
-                self.not_proved(format!("Whether {stream} had records after position {last} that are not here: there is no seal."));
+                self.not_proved(format!(
+                    "Whether {stream} had records after position {last} that are not here: there is no seal."
+                ));
             }
         }
     }
@@ -151,8 +157,7 @@ impl Told {
         let (at, time) = seal.at;
         let is_asked = streams.judged.iter().all(|judged| judged.whole == Whole::Asked)
             && selection.to.is_some_and(|to| time >= to);
-        let uses: u64 =
-            streams.judged.iter().map(|judged| if is_asked { judged.uses.0 } else { judged.uses.1 }).sum();
+        let uses: u64 = streams.judged.iter().map(|judged| if is_asked { judged.uses.0 } else { judged.uses.1 }).sum();
         let times = match uses {
             0 => "was not used".to_owned(),
             1 => "was used once".to_owned(),
@@ -191,7 +196,10 @@ impl Told {
             ));
         }
         if !texts.withheld.is_empty() {
-            self.not_proved(format!("What these texts are, which were left out of the file: {}.", numbers(&texts.withheld)));
+            self.not_proved(format!(
+                "What these texts are, which were left out of the file: {}.",
+                numbers(&texts.withheld)
+            ));
         }
     }
 
