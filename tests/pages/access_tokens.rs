@@ -88,7 +88,12 @@ async fn a_token_lives_from_generation_to_deletion_by_forms_alone() {
     // From there it is saved, or edited further.
     let preview = Form::in_page(&html, &edit);
     let back = ada.submit(&preview.clone().with("step", &["edit"])).await.expect(200).text().to_owned();
-    assert_eq!(Form::in_page(&back, &edit).with("step", &[]).fields, form.with("step", &[]).fields);
+    let sorted = |form: Form| {
+        let mut fields = form.with("step", &[]).fields;
+        fields.sort();
+        fields
+    };
+    assert_eq!(sorted(Form::in_page(&back, &edit)), sorted(form));
     let html = ada.submit_and_follow(&preview.with("step", &["save"])).await;
     assert!(html.contains("Saved. The token works with these settings from now on."));
     assert!(row(&html, token).contains("Zones: read only on example.com, example.org"));
@@ -353,6 +358,7 @@ async fn a_long_list_is_searched_filtered_sorted_and_paged() {
     let created = names(&ada.page(&format!("{list}?sort=-created")).await);
     assert_eq!(created[0], "worker 59");
     house.advance(91 * 86_400);
+    let ada = Browser::of_user(&house, house.ada).await;
     let idle = words(&ada.page(&format!("{list}?show=idle&q=robot")).await);
     assert!(idle.contains("1 of 64 tokens"), "{idle}");
     // Expired a long time ago.
@@ -469,6 +475,7 @@ async fn two_hundred_tokens_with_a_hundred_zones_stay_light() {
         .with("more.zones", &["A-rather-long-zone-name-149.example, example.org"]);
     let (token, _) = generate(&ada, &form).await;
     let told = house.look(format!("/v1/accounts/{}/tokens/{token}", house.teams)).await.data();
-    let names = &told["access"]["grants"][0]["resources"];
-    assert_eq!(*names, json!(["a-rather-long-zone-name-149.example", "example.org"]));
+    let names = told["access"]["grants"][0]["resources"].as_array().unwrap();
+    assert_eq!(names.len(), 2);
+    assert!(names.contains(&json!("a-rather-long-zone-name-149.example")) && names.contains(&json!("example.org")));
 }
