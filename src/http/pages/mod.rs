@@ -12,9 +12,11 @@ pub mod assets;
 pub mod chart;
 pub mod form;
 mod home;
+mod own;
 pub mod page;
 pub mod reply;
 pub mod sparks;
+mod sign_in;
 pub mod table;
 pub mod viewer;
 pub mod words;
@@ -61,6 +63,17 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::RotateToken => access_tokens::rotate(app, asked, variables, body).await,
         Op::AskDelete => access_tokens::ask_delete(app, asked, variables).await,
         Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
+        Op::SignIn => sign_in::answer(app, asked).await,
+        Op::Enter => sign_in::enter(app, asked, body).await,
+        Op::SignInLink => sign_in::link(app, variables).await,
+        Op::SignOut => sign_in::leave(app, asked, body).await,
+        Op::Own
+        | Op::NewOwnToken
+        | Op::OwnToken
+        | Op::UpdateOwnToken
+        | Op::RotateOwnToken
+        | Op::DeleteOwnToken
+        | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,
