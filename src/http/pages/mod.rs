@@ -8,16 +8,24 @@
 //! that `/v1` sends, as the session of whoever is signed in. They work without the script.
 
 pub mod access_tokens;
+mod account_history;
+pub mod as_of;
 pub mod assets;
 pub mod chart;
+pub mod days;
+mod event_page;
 pub mod form;
+mod history_filter;
 mod home;
 mod own;
 pub mod page;
 pub mod reply;
 pub mod sparks;
 mod sign_in;
+pub mod said;
 pub mod table;
+mod token_life;
+mod usage_day;
 pub mod viewer;
 pub mod words;
 
@@ -74,6 +82,11 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         | Op::RotateOwnToken
         | Op::DeleteOwnToken
         | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
+        Op::Token => token_life::answer(app, asked, variables).await,
+        Op::Usage => usage_day::answer(app, asked, variables).await,
+        Op::History => account_history::answer(app, asked, variables).await,
+        Op::Event => event_page::answer(app, asked, variables).await,
+        Op::EventProof => event_page::proof(app, asked, variables).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,

@@ -31,6 +31,11 @@ pub enum PageOperation {
     RotateToken,
     AskDelete,
     DeleteToken,
+    Token,
+    Usage,
+    History,
+    Event,
+    EventProof,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -60,5 +65,10 @@ pub const PAGES: &[Row] = {
         ("/accounts/{account}/access_tokens/{token}/rotate", "POST", Page(RotateToken)),
         ("/accounts/{account}/access_tokens/{token}/delete", "GET", Page(AskDelete)),
         ("/accounts/{account}/access_tokens/{token}/delete", "POST", Page(DeleteToken)),
+        ("/accounts/{account}/access_tokens/{token}", "GET", Page(Token)),
+        ("/accounts/{account}/usage", "GET", Page(Usage)),
+        ("/accounts/{account}/history", "GET", Page(History)),
+        ("/accounts/{account}/history/{position}", "GET", Page(Event)),
+        ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
     ]
 };
