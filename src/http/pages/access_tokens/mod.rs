@@ -24,6 +24,7 @@ use super::page::{AsOf, Page, Section};
 use super::reply::{see_other, shown};
 use super::viewer::{self, Standing, Viewer};
 use super::{Answered, Instead, number, sparks, words};
+use crate::audit::answer::Basis;
 use crate::audit::as_of::{Rows, Subject, state_of};
 use crate::audit::past::Point;
 use crate::domain::directory::Account;
@@ -138,7 +139,8 @@ async fn then(
         let view = |projections| View { projections, texts: archive.texts(), now: moment.at };
         let list = tokens.state.account(account).map(|found| list::list(&view(&tokens), found, &asked_for));
         let limits = usage.state.account(account).map(|found| Limits::of(&view(&usage), found));
-        Ok((limits, list, AsOf { position: moment.position, at: moment.at }))
+        let basis = Basis::new(archive, moment.position, moment.at)?;
+        Ok((limits, list, AsOf::new(&basis, point)))
     })
     .await?;
     let query = HistoryQuery::of("as_of", as_of.position).about_account(account);
