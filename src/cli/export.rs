@@ -1,20 +1,21 @@
-//! `export`: the log for other programs.
+//! `export`: the log, or a part of it, for other programs.
 
 use super::output::out;
 use super::{DataArgument, Failure, progress, state};
-use crate::audit::describe::Words;
-use crate::audit::export::{self, ExportError, Exported};
-use crate::audit::past::{self, Point};
+use crate::audit::archive::Archive;
+use crate::audit::export::file::{self, Mode};
+use crate::audit::export::lines::{self, Form};
+use crate::audit::export::{ExportError, Exported, Selection, sqlite};
+use crate::audit::past::{PastError, Point};
 use crate::clock::Clock;
-use crate::domain::ids::Position;
-use crate::ledger::{LogError, LogReader};
+use crate::domain::ids::{AccountId, Position, TokenId};
+use crate::domain::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -25,93 +26,131 @@ pub struct ExportArguments {
     #[arg(long, value_enum, default_value = "ndjson")]
     format: Format,
     /// Only events after this position.
-    #[arg(long, value_name = "POSITION", default_value_t = 0)]
-    after: u64,
+    #[arg(long, value_name = "POSITION", conflicts_with = "incremental")]
+    after: Option<u64>,
     /// Only events up to and with this position, or time; the head if absent.
     #[arg(long, value_name = "POSITION|TIME", value_parser = state::point)]
     until: Option<Point>,
+    /// Only events at or after this time. A relational file has what accounts and tokens are from their beginning.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<Timestamp>,
+    /// Only events before this time.
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "until")]
+    to: Option<Timestamp>,
+    /// Only events about this account; in a relational file with its people and their tokens.
+    #[arg(long, value_name = "NUMBER", value_parser = number())]
+    account: Option<u64>,
+    /// Only events about this token.
+    #[arg(long, value_name = "NUMBER", value_parser = number())]
+    token: Option<u64>,
     /// Write to this new file (0600), whole or not at all; standard output if absent.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Go on with the file where the last such run ended; begin it if it is not there. A file of another log, or of a fork
+    /// of this one, is refused.
+    #[arg(long, requires = "out")]
+    incremental: bool,
     /// Directory for `--format tiles`; a further run writes what is new into it.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["after", "until", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["after", "until", "from", "to", "account", "token", "out"])]
     output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// One JSON object a line, as `/v1/events` shows them.
+    /// One JSON object a line, as `/v1/events` shows them, in canonical form (RFC 8785).
     Ndjson,
+    /// One event a line, safe against spreadsheet formulas.
+    Csv,
+    /// A relational file: tokens, grants, memberships, uses, refusals, windows, and views for the common questions.
+    Sqlite,
     /// The signed log up to its last checkpoint, as a directory in the C2SP tlog-tiles layout.
     Tiles,
 }
 
+fn number() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..)
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "must be a time such as 2026-03-01T12:00:00Z".to_owned())
+}
+
 pub(super) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
-    match (arguments.format, &arguments.output) {
+    let form = match (arguments.format, &arguments.output) {
         (Format::Tiles, into) => return super::export_tiles::run(&dir, into.as_deref()),
         (_, Some(_)) => return Err(Failure::Finding("--output is for --format tiles".to_owned())),
-        (Format::Ndjson, None) => {}
-    }
-    let log = LogReader::open(&dir)?;
-    let now = Clock::system().now();
-    let head = past::find(&log, Point::Head, now)?;
-    let through = match arguments.until {
-        Some(point) => past::find(&log, point, now)?.position,
-        None => head.position,
+        (Format::Ndjson, None) => Some(Form::Ndjson),
+        (Format::Csv, None) => Some(Form::Csv),
+        (Format::Sqlite, None) => None,
     };
-    let after = Position(arguments.after);
+    let archive = Archive::open(&dir, Clock::system().now())?;
+    let (after, through) = span(&archive, arguments)?;
+    let selection = Selection {
+        account: arguments.account.map(AccountId),
+        token: arguments.token.map(TokenId),
+        from: arguments.from,
+    };
+    let bar = progress::bar("exporting", through.0.saturating_sub(after.0));
+    let tell = &mut |position: Position| bar.set_position(position.0.saturating_sub(after.0));
+    let exported = match (form, arguments.out.as_deref()) {
+        (Some(form), None) => to_output(&archive, (&selection, form), (after, through), tell),
+        (Some(form), Some(path)) => {
+            let mode = if arguments.incremental { Mode::Incremental } else { Mode::New(after) };
+            file::write(&archive, &file::Wish { path, selection: &selection, form, through, mode }, tell)
+        }
+        (None, Some(path)) if arguments.after.is_none() => {
+            let is_incremental = arguments.incremental;
+            sqlite::export(&archive, &sqlite::Wish { path, selection: &selection, through, is_incremental }, tell)
+        }
+        (None, Some(_)) => {
+            let what = "a relational file begins with the first record: leave --after out, or say --incremental";
+            return Err(Failure::Finding(what.to_owned()));
+        }
+        (None, None) => {
+            return Err(Failure::Finding("--format sqlite writes a file: name it with --out FILE".to_owned()));
+        }
+    };
+    bar.finish_and_clear();
+    tell_of(&exported?);
+    Ok(())
+}
+
+/// The positions that are asked for.
+fn span(archive: &Archive, arguments: &ExportArguments) -> Result<(Position, Position), Failure> {
+    if archive.head().is_none() {
+        return Err(PastError::Empty.into());
+    }
+    let through = match (arguments.until, arguments.to) {
+        (Some(point), _) => archive.moment(point)?.position,
+        (None, to) => archive.range(None, to)?.1,
+    };
+    let after = Position(arguments.after.unwrap_or_default());
     if after > through {
         let what = format!("nothing can come after position {after} up to position {through}");
         return Err(Failure::Finding(what));
     }
-    // Scope groups by the head: they are only ever added.
-    let groups = state::load(&dir, head)?.state.groups;
-    let texts = LogReader::texts(&dir)?;
-    let words = Words { texts: &texts, groups: &groups };
-    let bar = progress::bar("exporting", through.0 - after.0);
-    let write = |out: &mut dyn Write| {
-        let tell = &mut |position: Position| bar.set_position(position.0 - after.0);
-        let exported = export::ndjson(&log, &words, (after, through), out, tell)?;
-        out.flush()?;
-        Ok::<_, ExportError>(exported)
-    };
-    let exported = match &arguments.out {
-        Some(path) => into_file(path, write),
-        None => write(&mut out()).map_err(Failure::from),
-    };
-    bar.finish_and_clear();
-    tell(&exported?, after);
-    Ok(())
+    Ok((after, through))
 }
 
-/// The file is there once it is whole and durable: a crash before leaves at most a temporary file beside it.
-fn into_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<Exported, ExportError>,
-) -> Result<Exported, Failure> {
-    let io = |source| Failure::Log(LogError::Io { path: path.to_owned(), source });
-    if path.exists() {
-        return Err(Failure::Finding(format!("{} is there already; name a new file", path.display())));
+fn to_output(
+    archive: &Archive,
+    (selection, form): (&Selection, Form),
+    range: (Position, Position),
+    tell: &mut dyn FnMut(Position),
+) -> Result<Exported, ExportError> {
+    let mut out = out();
+    if range.0.is_none() {
+        out.write_all(&form.head())?;
     }
-    let above = match path.parent() {
-        Some(above) if !above.as_os_str().is_empty() => above,
-        _ => Path::new("."),
-    };
-    // It is made for its owner alone.
-    let file = tempfile::Builder::new().prefix(".export-").tempfile_in(above).map_err(io)?;
-    let mut buffered = BufWriter::new(file);
-    let exported = write(&mut buffered)?;
-    let file = buffered.into_inner().map_err(|error| io(error.into_error()))?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist_noclobber(path).map_err(|error| io(error.error))?;
-    File::open(above).and_then(|above| above.sync_all()).map_err(io)?;
+    let exported = lines::write(archive, (selection, form), range, &mut out, tell)?;
+    out.flush()?;
     Ok(exported)
 }
 
 /// On standard error, apart from the lines.
-fn tell(exported: &Exported, after: Position) {
-    let Exported { events, through, root } = exported;
+fn tell_of(exported: &Exported) {
+    let Exported { events, after, through, root } = exported;
     let summary = json!({
         "events": events, "after": after.0,
         "head": { "position": through.0, "root_hash": STANDARD.encode(root) },

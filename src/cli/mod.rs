@@ -45,6 +45,12 @@ use thiserror::Error;
 
 /// Exit code for a finding or refused input.
 pub const EXIT_FINDING: u8 = 1;
+const EXPORT_EXAMPLES: &str = "Examples:
+  token-ledger export --data ./ledger --format ndjson --out events.ndjson
+  token-ledger export --data ./ledger --format csv --account 1 --from 2026-03-01T00:00:00Z --to 2026-04-01T00:00:00Z
+  token-ledger export --data ./ledger --format sqlite --out ledger.sqlite --incremental
+  sqlite3 ledger.sqlite 'SELECT * FROM unused_tokens WHERE unused_days >= 90'";
+
 /// Exit code for failed storage.
 pub const EXIT_STORAGE: u8 = 74;
 
@@ -104,10 +110,11 @@ enum Command {
     /// Show every event about one account, token, user or resource. Changes nothing.
     #[command(after_help = "Example: token-ledger history --data ./ledger --token 2 --from 2026-03-01T00:00:00Z")]
     History(history::HistoryArguments),
-    /// Write the log's events as lines of JSON. Changes nothing.
+    /// Write the log, or a part of it, for other programs: lines of JSON or CSV, a relational file, tiles. Changes nothing.
     ///
-    /// Head and root up to the last line go to standard error. Erased texts are null.
-    #[command(after_help = "Example: token-ledger export --data ./ledger --format ndjson --out events.ndjson")]
+    /// Head and root up to the last event go to standard error. Erased texts are null. With --incremental a further run goes
+    /// on where the last one ended.
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(export::ExportArguments),
     /// Look at everything around a ledger: files, lock, room, key, signed head, snapshots, clock. Changes nothing.
     #[command(after_help = "Example: token-ledger doctor --data ./ledger")]
@@ -221,6 +228,7 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Log(error) => Self::Log(error),
             ExportError::Output(error) => Self::Output(error),
+            refused @ ExportError::Target { .. } => Self::Finding(refused.to_string()),
         }
     }
 }
