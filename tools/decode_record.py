@@ -173,6 +173,8 @@ authority = enum(
     ("Membership", version),
     ("Gateway", version),
     ("Auditor", version),
+    ("SignInLink", u64),
+    "Own",
 )
 owner = enum("Owner", "Service", ("Account", account), ("User", user))
 subject = enum("Subject", "Service", ("Account", account), ("User", user))
@@ -224,6 +226,7 @@ answer_subject = enum(
     ("Token", token),
     ("Tokens", pair(token, u64)),
     ("Review", u64),
+    ("SignInLink", u64),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
@@ -268,11 +271,17 @@ operation = enum(
     "Introspect",
     "ReportUses",
     "ChangeReviews",
+    "ImportTokens",
+    "CreateSignInLink",
+    "SignIn",
+    "ReadSessions",
+    "EndSession",
 )
 report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 review_row = enum("ReviewRow", ("Token", token), ("Member", user))
 review_verdict = enum("ReviewVerdict", "Keep", "Narrow", "Delete")
+sign_in_cause = enum("SignInCause", "LinkUsed", "StaffTokenEnded", "TooManySessions")
 review_counts = struct(("kept", u64), ("narrowed", u64), ("deleted", u64), ("undecided", u64))
 reviewed = (("review", u64), ("position", u64), ("root", raw(32)))
 stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable", "Complete")
@@ -509,6 +518,12 @@ TYPES = {
         struct(*reviewed, ("row", review_row), ("verdict", review_verdict), ("note", text), by),
     ),
     (56, 1): ("AccessReviewClosed", struct(*reviewed, ("counts", review_counts), by)),
+    (60, 1): (
+        "SignInLinkCreated",
+        struct(("link", u64), ("who", principal), ("digest", raw(32)), ("expires_at", timestamp), by),
+    ),
+    (61, 1): ("SignInLinkUsed", struct(("link", u64), by)),
+    (62, 1): ("SignInRefused", struct(("link", u64), *client, ("cause", sign_in_cause))),
 }
 
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Members that only a program can use.
-const LEFT_OUT: [&str; 2] = ["commitment", "hashed_token"];
+const LEFT_OUT: [&str; 3] = ["commitment", "hashed_token", "hashed_link"];
 
 /// One line of words: `secret 1, source token version 1, scope zones:example.com:read, …`.
 pub fn in_words(data: &Value) -> String {

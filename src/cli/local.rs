@@ -178,7 +178,7 @@ fn told(reply: &Reply) -> Value {
 fn number_of(done: &Done) -> u64 {
     match done.subject {
         DoneSubject::Service => 0,
-        DoneSubject::Review(review) => review,
+        DoneSubject::Review(number) | DoneSubject::SignInLink(number) => number,
         DoneSubject::Account(account) => account.0,
         DoneSubject::User(user) | DoneSubject::Member(_, user) => user.0,
         DoneSubject::Resource(resource) => resource.0,

@@ -14,7 +14,7 @@ use super::review::{ReviewRow, ReviewVerdict};
 use super::scope_map::MapGroup;
 use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
-use super::token::{Owner, TokenKind};
+use super::token::{Owner, Principal, TokenKind};
 use super::token_text::TokenDigest;
 use core::net::IpAddr;
 
@@ -73,6 +73,10 @@ pub struct Use {
 pub enum Actor {
     /// Whoever shows this token.
     Bearer(TokenDigest),
+    /// The browser that has this session. Sessions are shown by browsers alone, never as bearer tokens.
+    Session(TokenDigest),
+    /// Whoever shows this sign-in link.
+    Link(TokenDigest),
     /// A person on the machine, through the data directory (Unix user id).
     Local(u32),
     /// `init`.
@@ -319,6 +323,43 @@ pub enum ReviewChange {
     },
 }
 
+/// A change of sign-in links and sessions.
+#[derive(Clone, Debug)]
+pub enum SignInChange {
+    /// Make a link.
+    CreateLink {
+        /// Whom it signs in: a user, or staff.
+        who: Principal,
+        /// SHA-256 of its secret.
+        digest: TokenDigest,
+    },
+    /// Open a session by a link: only by whoever shows one.
+    UseLink {
+        /// What the session is called.
+        name: PersonalText,
+        /// Its secret.
+        secret: NewSecret,
+    },
+    /// End a session.
+    EndSession {
+        /// Whose it must be.
+        who: Principal,
+        /// Which.
+        session: TokenId,
+    },
+}
+
+impl SignInChange {
+    /// The operation's name, for refusals.
+    pub fn operation(&self) -> ManagementOperation {
+        match self {
+            Self::CreateLink { .. } => ManagementOperation::CreateSignInLink,
+            Self::UseLink { .. } => ManagementOperation::SignIn,
+            Self::EndSession { .. } => ManagementOperation::EndSession,
+        }
+    }
+}
+
 /// What a management command wants.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -543,6 +584,8 @@ pub enum Change {
     Gateway(GatewayChange),
     /// Change access reviews.
     Review(ReviewChange),
+    /// Change sign-in links and sessions.
+    SignIn(SignInChange),
     /// Carry out a change once: sent again under its key, it is only answered again.
     Once {
         /// The idempotency key, as sent.
@@ -560,10 +603,12 @@ pub enum Change {
     OpenStream(Box<HistoryQuery>),
     /// Somebody no longer follows the log. Only the service itself says so.
     CloseStream(ClosedStream),
-    /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
-    Look(ManagementOperation),
-    /// A change that the sender may not make, sent without its content so that the refusal is recorded.
-    Attempt(ManagementOperation),
+    /// Look at something of this owner's; changes nothing. Sent only when the read side refused, so that the refusal is
+    /// recorded.
+    Look(ManagementOperation, Owner),
+    /// A change of something of this owner's that the sender may not make, sent without its content so that the refusal
+    /// is recorded.
+    Attempt(ManagementOperation, Owner),
 }
 
 impl Change {
@@ -590,9 +635,11 @@ impl Change {
             Self::CreateToken { owner: Owner::Service, .. } | Self::DeleteToken { owner: Owner::Service, .. } => {
                 Op::ChangeStaffTokens
             }
-            Self::CreateToken { .. } | Self::ImportTokens { .. } => Op::CreateToken,
+            Self::CreateToken { .. } => Op::CreateToken,
+            Self::ImportTokens { .. } => Op::ImportTokens,
             Self::Gateway(change) => change.operation(),
             Self::Review(_) => Op::ChangeReviews,
+            Self::SignIn(change) => change.operation(),
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
@@ -601,7 +648,37 @@ impl Change {
             }
             Self::Once { change, .. } => change.operation(),
             Self::ReadHistory(_) | Self::CountReads(_) | Self::OpenStream(_) | Self::CloseStream(_) => Op::ReadEvents,
-            Self::Look(operation) | Self::Attempt(operation) => *operation,
+            Self::Look(operation, _) | Self::Attempt(operation, _) => *operation,
+        }
+    }
+
+    /// Whose things it is about, as far as a person may see or change them: an account's, a person's, or the service's.
+    pub fn whose(&self) -> Owner {
+        match self {
+            Self::UpdateAccount { account, .. }
+            | Self::ActivateResearch { account, .. }
+            | Self::DeactivateResearch { account }
+            | Self::PutMember { account, .. }
+            | Self::RemoveMember { account, .. }
+            | Self::AddResource { account, .. }
+            | Self::RemoveResource { account, .. }
+            | Self::ImportTokens { account, .. }
+            | Self::Review(ReviewChange::Open { account, .. }) => Owner::Account(*account),
+            Self::CreateToken { owner, .. }
+            | Self::UpdateToken { owner, .. }
+            | Self::RotateToken { owner, .. }
+            | Self::DeleteToken { owner, .. }
+            | Self::EraseTokenTexts { owner: Some(owner), .. }
+            | Self::Look(_, owner)
+            | Self::Attempt(_, owner) => *owner,
+            Self::EraseUserTexts { user } => Owner::User(*user),
+            Self::SignIn(SignInChange::CreateLink { who, .. } | SignInChange::EndSession { who, .. }) => match who {
+                Principal::User(user) => Owner::User(*user),
+                _ => Owner::Service,
+            },
+            Self::ReadHistory(asked) | Self::OpenStream(asked) => asked.whose(),
+            Self::Once { change, .. } => change.whose(),
+            _ => Owner::Service,
         }
     }
 }

@@ -71,6 +71,8 @@ pub enum AnswerSubject {
     Tokens(TokenId, u64),
     /// An access review.
     Review(u64),
+    /// A sign-in link.
+    SignInLink(u64),
 }
 
 /// What is kept of a request that was carried out under a key.

@@ -20,6 +20,10 @@ pub enum Missing {
     Feature,
     /// The access review.
     Review,
+    /// The session.
+    Session,
+    /// A sign-in link that works.
+    SignInLink,
 }
 
 impl Missing {
@@ -33,6 +37,8 @@ impl Missing {
             Self::Token => "token",
             Self::Feature => "feature",
             Self::Review => "review",
+            Self::Session => "session",
+            Self::SignInLink => "sign-in link",
         }
     }
 }

@@ -15,6 +15,7 @@ use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, V
 use super::log_keys::LogKeys;
 use super::reported_keys::Reports;
 use super::review::Reviews;
+use super::sign_in::SignIns;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token, TokenKind};
@@ -67,6 +68,8 @@ pub struct State {
     pub last_seal: Option<LastSeal>,
     /// Access reviews.
     pub reviews: Shared<Reviews>,
+    /// Sign-in links and sessions.
+    pub sign_ins: Shared<SignIns>,
 }
 
 /// A seal that was recorded.
@@ -183,6 +186,9 @@ impl State {
             Event::AccessReviewOpened(opened) => self.reviews.begin(header, opened),
             Event::AccessReviewDecided(decided) => self.reviews.decide(decided),
             Event::AccessReviewClosed(closed) => self.reviews.close(closed),
+            Event::SignInLinkCreated(created) => self.sign_ins.keep_link(header.recorded_at, created),
+            Event::SignInLinkUsed(used) => self.begin_session(header, used.link),
+            Event::SignInRefused(refused) => self.sign_ins.note_refusal(refused),
             _ => self.evolve_account(header, event),
         }
     }
@@ -446,6 +452,8 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::AccessReviewOpened(e) => &e.by,
         Event::AccessReviewDecided(e) => &e.by,
         Event::AccessReviewClosed(e) => &e.by,
+        Event::SignInLinkCreated(e) => &e.by,
+        Event::SignInLinkUsed(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

@@ -57,7 +57,8 @@ impl TokenKind {
             Owner::Service => matches!(self, Self::Operator | Self::Auditor),
             // OAuth tokens will be an account's too, once there are authorizations that they follow.
             Owner::Account(_) => self == Self::Account,
-            Owner::User(_) => matches!(self, Self::User | Self::Session),
+            // Sessions are opened by sign-in links alone.
+            Owner::User(_) => self == Self::User,
         }
     }
 }
@@ -114,6 +115,10 @@ pub enum Authority {
     Gateway(Version),
     /// An auditor token of this version, which looks and changes nothing.
     Auditor(Version),
+    /// A sign-in link of this number, which opens one session.
+    SignInLink(u64),
+    /// A session, over what is its own person's.
+    Own,
 }
 
 /// One secret of a token: its digest, never its text.
@@ -307,6 +312,24 @@ impl Token {
     /// Where an account's stream number is, or belongs.
     fn stream(&self, account: AccountId) -> Result<usize, usize> {
         self.streams.binary_search_by_key(&account, |stream| stream.account)
+    }
+
+    /// Who acts where it is shown: its owner; of a session whoever signed in.
+    pub fn principal(&self) -> Principal {
+        match (self.kind, self.owner) {
+            (TokenKind::Session, _) => self.created_by,
+            (_, Owner::Account(account)) => Principal::Account(account),
+            (_, Owner::User(user)) => Principal::User(user),
+            (_, Owner::Service) => Principal::Staff(self.id),
+        }
+    }
+
+    /// The staff token that a session stands for; none of every other token, and of a user's session.
+    pub fn stands_for(&self) -> Option<TokenId> {
+        match (self.kind, self.created_by) {
+            (TokenKind::Session, Principal::Staff(staff)) => Some(staff),
+            _ => None,
+        }
     }
 
     /// Hint of the newest secret.

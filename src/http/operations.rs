@@ -1,4 +1,8 @@
 //! The one table of routes: path, method, operation. The document in `schema/openapi.yaml` is held against it.
+//!
+//! Pages for people are no part of that document: their rows are in [`PAGES`], and are looked up after these.
+
+use super::pages::table::{PAGES, PageOperation};
 
 /// What a request can ask of the service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -88,6 +92,8 @@ pub enum Operation {
     ConsistencyProof,
     VerifierKeys,
     ProblemPage,
+    /// A page for people, or what a form of one sends.
+    Page(PageOperation),
 }
 
 /// A row: path template, method, operation.
@@ -211,7 +217,7 @@ pub enum Found<'a> {
 pub fn find<'a>(path: &'a str, method: &str) -> Found<'a> {
     let mut methods = Vec::new();
     let mut matched: Option<&'static str> = None;
-    for (template, row_method, operation) in OPERATIONS {
+    for (template, row_method, operation) in OPERATIONS.iter().chain(PAGES) {
         if matched.is_some_and(|matched| matched != *template) || !has_shape(template, path) {
             continue;
         }

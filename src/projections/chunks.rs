@@ -14,6 +14,7 @@ use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::log_keys::LogKeys;
 use crate::domain::reported_keys::Generation;
 use crate::domain::review::Reviews;
+use crate::domain::sign_in::SignIns;
 use crate::domain::state::{LastSeal, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
@@ -73,6 +74,7 @@ struct Service {
     history_reads: Shared<HistoryReads>,
     last_seal: Option<LastSeal>,
     reviews: Shared<Reviews>,
+    sign_ins: Shared<SignIns>,
     runs: u64,
 }
 
@@ -94,6 +96,7 @@ impl Service {
             history_reads,
             last_seal,
             reviews,
+            sign_ins,
             accounts: _,
             users: _,
             resources: _,
@@ -116,6 +119,7 @@ impl Service {
             history_reads: history_reads.clone(),
             last_seal: *last_seal,
             reviews: reviews.clone(),
+            sign_ins: sign_ins.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -129,6 +133,7 @@ impl Service {
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
         (state.history_reads, state.reviews) = (self.history_reads, self.reviews);
+        state.sign_ins = self.sign_ins;
         (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;

@@ -6,12 +6,12 @@
 use super::access::fault_of_grant;
 use super::authorize::is_wholly_within_reach;
 use super::directory::refuse_downgrade;
-use super::management::{MANAGERS, may_act};
+use super::management::{MANAGERS, may_act, right_over, staff_works};
 use crate::domain::access::{Access, Coverage};
 use crate::domain::directory::{Account, Plan};
-use crate::domain::event::{By, Cause, Event, Header};
+use crate::domain::event::{By, Cause, Event, Header, ManagementOperation};
 use crate::domain::gateway::GatewayRight;
-use crate::domain::ids::{UserId, Version};
+use crate::domain::ids::{TokenId, UserId, Version};
 use crate::domain::state::{State, by_of};
 use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
 use core::net::IpAddr;
@@ -43,9 +43,15 @@ pub enum AuthorityFault {
     /// The gateway token did not have the right, or the token was not within its reach.
     #[error("the gateway token did not have the right, or not over this token")]
     OutOfReach,
-    /// The person was no member of the account, or not with full access.
-    #[error("the person was no member with full access")]
+    /// The person was no member of the account, or not with full access; or members do not do that.
+    #[error("the person was no member with full access, or members do not do that")]
     NotFullMember,
+    /// The session did something to what was not its own person's, or that persons do not do.
+    #[error("it was not the session's own to do")]
+    NotOwn,
+    /// There was no such sign-in link for this person, or it did not work then.
+    #[error("there was no such sign-in link that worked")]
+    NoSignInLink,
     /// Grants were given on a plan that has none.
     #[error("the plan had no grants")]
     PlanWithoutGrants,
@@ -98,12 +104,70 @@ fn check_who(before: &State, header: &Header, event: &Event, by: &By, from: Chan
             require(may_gateway(before, gateway, header, event), AuthorityFault::OutOfReach)
         }
         Authority::Membership(version) => {
-            let Principal::User(user) = header.principal else { return Err(AuthorityFault::OtherPrincipal) };
-            let shown = check_shown(before, header, by, &[TokenKind::Session], from)?;
-            require(shown.owner == Owner::User(user), AuthorityFault::OtherPrincipal)?;
-            check_member(before, header, user, version)
+            let user = check_session(before, header, by, from)?;
+            check_member(before, header, event, (user, version))
         }
+        Authority::Own => check_own(before, header, event, (by, from)),
+        Authority::SignInLink(link) => check_link(before, header, event, link),
     }
+}
+
+/// The user whose session was shown, if the principal is that user.
+fn check_session(before: &State, header: &Header, by: &By, from: ChangeFrom) -> Result<UserId, AuthorityFault> {
+    let Principal::User(user) = header.principal else { return Err(AuthorityFault::OtherPrincipal) };
+    let shown = check_shown(before, header, by, &[TokenKind::Session], from)?;
+    require(shown.owner == Owner::User(user), AuthorityFault::OtherPrincipal)?;
+    Ok(user)
+}
+
+/// Anybody ends sessions of their own; a user does besides what users do with what is theirs.
+fn check_own(before: &State, header: &Header, event: &Event, (by, from): (&By, ChangeFrom)) -> Result<(), AuthorityFault> {
+    let ended = before.token(header.token).filter(|token| token.kind == TokenKind::Session);
+    if let (Event::TokenDeleted(_), Some(ended)) = (event, ended) {
+        let shown = check_shown(before, header, by, &[TokenKind::Session], from)?;
+        require(shown.principal() == header.principal, AuthorityFault::OtherPrincipal)?;
+        return require(ended.principal() == header.principal, AuthorityFault::NotOwn);
+    }
+    let user = check_session(before, header, by, from)?;
+    let done = operation_of(before, header, event).ok_or(AuthorityFault::NotOwn)?;
+    let right = right_over(before, user, done.0, done.1);
+    require(right == Ok(Authority::Own), AuthorityFault::NotOwn)
+}
+
+/// A link opens one session for the one that it is of.
+fn check_link(before: &State, header: &Header, event: &Event, number: u64) -> Result<(), AuthorityFault> {
+    require(header.credential.is_none(), AuthorityFault::OtherPrincipal)?;
+    let link = before.sign_ins.link(number).filter(|link| link.is_open(header.recorded_at));
+    let link = link.ok_or(AuthorityFault::NoSignInLink)?;
+    require(link.who == header.principal, AuthorityFault::OtherPrincipal)?;
+    let owner = match link.who {
+        Principal::User(user) => Owner::User(user),
+        _ => Owner::Service,
+    };
+    let is_its_own = match event {
+        Event::TokenCreated(created) => (created.kind, created.owner) == (TokenKind::Session, owner),
+        Event::SignInLinkUsed(used) => used.link == number,
+        _ => false,
+    };
+    require(is_its_own, AuthorityFault::NoSignInLink)
+}
+
+/// What a person's session did, and to whose things; none of what sessions of persons do not do.
+fn operation_of(before: &State, header: &Header, event: &Event) -> Option<(ManagementOperation, Owner)> {
+    use ManagementOperation as Op;
+    let owner = before.token(header.token).filter(|token| token.kind != TokenKind::Session).map(|token| token.owner);
+    Some(match event {
+        Event::TokenCreated(created) => (Op::CreateToken, created.owner),
+        // Of a new token right behind its creation, else an edit: whoever may do one may do the other.
+        Event::TokenConditionsChanged(_)
+        | Event::TokenRenamed(_)
+        | Event::TokenAccessChanged(_)
+        | Event::TokenExpiryChanged(_) => (Op::UpdateToken, owner?),
+        Event::TokenRotated(_) => (Op::RotateToken, owner?),
+        Event::TokenDeleted(_) => (Op::DeleteToken, owner?),
+        Event::HistoryRead(read) => (Op::ReadEvents, read.asked.whose()),
+        _ => return None,
+    })
 }
 
 fn require(is_so: bool, fault: AuthorityFault) -> Result<(), AuthorityFault> {
@@ -146,10 +210,33 @@ fn check_staff<'a>(
     (version, kinds): (Version, &[TokenKind]),
     from: ChangeFrom,
 ) -> Result<&'a Token, AuthorityFault> {
-    require(header.principal == Principal::Staff(header.credential), AuthorityFault::OtherPrincipal)?;
-    let token = check_shown(before, header, by, kinds, from)?;
+    let Principal::Staff(staff) = header.principal else { return Err(AuthorityFault::OtherPrincipal) };
+    let token = if staff == header.credential {
+        check_shown(before, header, by, kinds, from)?
+    } else {
+        check_stand_in(before, header, by, (staff, kinds), from)?
+    };
     let other = AuthorityFault::OtherVersion { recorded: version, was: token.version };
     require(token.version == version, other)?;
+    Ok(token)
+}
+
+/// The staff token that the session shown stands for.
+fn check_stand_in<'a>(
+    before: &'a State,
+    header: &Header,
+    by: &By,
+    (staff, kinds): (TokenId, &[TokenKind]),
+    from: ChangeFrom,
+) -> Result<&'a Token, AuthorityFault> {
+    let session = check_shown(before, header, by, &[TokenKind::Session], from)?;
+    require(session.stands_for() == Some(staff), AuthorityFault::OtherPrincipal)?;
+    let from = match from {
+        ChangeFrom::Address(address) => Some(address),
+        ChangeFrom::Erased => None,
+    };
+    let token = staff_works(before, staff, header.recorded_at, from).map_err(AuthorityFault::Refused)?;
+    require(kinds.contains(&token.kind), AuthorityFault::Refused(Cause::WrongKind))?;
     Ok(token)
 }
 
@@ -162,11 +249,17 @@ fn may_gateway(before: &State, gateway: &Token, header: &Header, event: &Event) 
     }
 }
 
-fn check_member(before: &State, header: &Header, user: UserId, version: Version) -> Result<(), AuthorityFault> {
-    let member = before.account(header.account).and_then(|account| account.members.get(&user));
-    let member = member.filter(|member| member.access == Access::Full).ok_or(AuthorityFault::NotFullMember)?;
-    let other = AuthorityFault::OtherVersion { recorded: version, was: member.version };
-    require(member.version == version, other)
+fn check_member(
+    before: &State,
+    header: &Header,
+    event: &Event,
+    (user, version): (UserId, Version),
+) -> Result<(), AuthorityFault> {
+    let (operation, whose) = operation_of(before, header, event).ok_or(AuthorityFault::NotFullMember)?;
+    let Ok(Authority::Membership(was)) = right_over(before, user, operation, whose) else {
+        return Err(AuthorityFault::NotFullMember);
+    };
+    require(was == version, AuthorityFault::OtherVersion { recorded: version, was })
 }
 
 fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), AuthorityFault> {
@@ -177,8 +270,12 @@ fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), Auth
             None => Ok(()),
         },
         Event::TokenCreated(created) => {
-            let fits =
-                created.kind.fits(created.owner) || created.kind == TokenKind::Gateway && created.gateway.is_some();
+            let fits = match created.kind {
+                TokenKind::Gateway => created.owner == Owner::Service && created.gateway.is_some(),
+                // Of whom it is, is the link's affair.
+                TokenKind::Session => matches!(created.by.authority, Authority::SignInLink(_)),
+                kind => kind.fits(created.owner),
+            };
             require(fits, AuthorityFault::KindAndOwner)?;
             account.map_or(Ok(()), |account| check_access(before, account, &created.access))
         }

@@ -326,7 +326,7 @@ impl<'a> Judging<'a> {
         match self.token.owner {
             Owner::Account(account) => Principal::Account(account),
             Owner::User(user) => Principal::User(user),
-            Owner::Service => Principal::Staff(self.token.id),
+            Owner::Service => self.token.principal(),
         }
     }
 

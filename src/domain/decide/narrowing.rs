@@ -3,7 +3,7 @@
 
 use crate::domain::access::{Access, Coverage, Level};
 use crate::domain::command::{
-    AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest,
+    AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest, SignInChange,
 };
 use crate::domain::conditions::ConditionsEdit;
 use crate::domain::directory::Account;
@@ -48,6 +48,7 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         | Change::DeactivateResearch { .. }
         | Change::RemoveMember { .. }
         | Change::RemoveResource { .. }
+        | Change::SignIn(SignInChange::EndSession { .. })
         | Change::DeleteToken { .. } => true,
         // It can wait until there is room: a later one says more.
         Change::SealState(_) => false,

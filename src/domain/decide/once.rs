@@ -68,6 +68,7 @@ impl From<Subject> for AnswerSubject {
             Subject::Token(token) => Self::Token(token),
             Subject::Tokens(first, count) => Self::Tokens(first, count),
             Subject::Review(review) => Self::Review(review),
+            Subject::SignInLink(link) => Self::SignInLink(link),
         }
     }
 }
@@ -83,6 +84,7 @@ impl From<AnswerSubject> for Subject {
             AnswerSubject::Token(token) => Self::Token(token),
             AnswerSubject::Tokens(first, count) => Self::Tokens(first, count),
             AnswerSubject::Review(review) => Self::Review(review),
+            AnswerSubject::SignInLink(link) => Self::SignInLink(link),
         }
     }
 }

@@ -6,9 +6,10 @@ use crate::domain::conditions::Conditions;
 use crate::domain::directory::{Account, Plan, Research, Resource, ResourceKind};
 use crate::domain::gateway::GatewayReach;
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId, UserId, Version};
+use crate::domain::sign_in::Link;
 use crate::domain::state::{MapInForce, State};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Owner, Token, TokenKind};
+use crate::domain::token::{Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
 use crate::log::codec::{self, CodecError};
 use serde::Serialize;
@@ -28,6 +29,7 @@ const MEMBER: u8 = 4;
 const USER: u8 = 5;
 const RESOURCE: u8 = 6;
 const TOKEN: u8 = 7;
+const SIGN_IN_LINK: u8 = 8;
 
 /// An entry of a map.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +169,16 @@ struct TokenValue<'a> {
     conditions: &'a Conditions,
     version: Version,
     deleted_at: Option<Timestamp>,
+    stands_for: Option<TokenId>,
+}
+
+/// A link that has not expired, by the time of the last record.
+#[derive(Serialize)]
+struct SignInLinkValue {
+    who: Principal,
+    digest: TokenDigest,
+    expires_at: Timestamp,
+    session: TokenId,
 }
 
 /// Puts entries together in one buffer.
@@ -200,7 +212,7 @@ pub fn state_entries(state: &State, visit: Visit<'_>) -> Visited {
     if putting.put(&key(SERVICE, &[]), &service)?.is_break() {
         return Ok(ControlFlow::Break(()));
     }
-    for part in [groups, accounts, members, users, resources, tokens] {
+    for part in [groups, accounts, members, users, resources, tokens, sign_in_links] {
         if part(state, &mut putting)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -266,8 +278,17 @@ fn tokens(state: &State, putting: &mut Putting<'_>) -> Visited {
             conditions: token.conditions(),
             version: *version,
             deleted_at: *deleted_at,
+            stands_for: token.stands_for(),
         };
         putting.put(&token_key(token.id), &value)
+    })
+}
+
+fn sign_in_links(state: &State, putting: &mut Putting<'_>) -> Visited {
+    let links = state.sign_ins.links().filter(|(_, link)| state.last_recorded_at < link.expires_at);
+    putting.each(links, |putting, (number, link)| {
+        let Link { who, digest, expires_at, session, .. } = *link;
+        putting.put(&key(SIGN_IN_LINK, &[number]), &SignInLinkValue { who, digest, expires_at, session })
     })
 }
 
