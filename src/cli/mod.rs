@@ -21,6 +21,7 @@ mod progress;
 mod proof;
 pub mod remote;
 mod replay;
+mod report;
 mod restore;
 mod rotate_key;
 mod routes;
@@ -131,6 +132,12 @@ enum Command {
     ///
     /// Example: token-ledger audit changes --account 1 --from 2026-03-01T00:00:00Z
     Audit(audit::AuditArguments),
+    /// Turn a question about the past into one HTML file: the answer, what it rests on, what it proves, how to check it.
+    ///
+    /// It stands by itself: no script, nothing from elsewhere; it prints well.
+    ///
+    /// Example: token-ledger report access --data ./ledger --account 1 --scope zones:example.com --out access.html
+    Report(report::ReportArguments),
     /// Prove that a record is in the signed log, or that the log grew out of an older one; check such a proof.
     ///
     /// Example: token-ledger proof inclusion --data ./ledger --position 56
@@ -266,6 +273,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::StaffToken(arguments) => staff_token::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Proof(arguments) => proof::run(&arguments),
         Command::RotateKey(arguments) => rotate_key::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),

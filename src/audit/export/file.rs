@@ -149,6 +149,16 @@ fn write_beside(beside_path: &Path, path: &Path, beside: &Beside) -> Result<(), 
     put(file, beside_path, true)
 }
 
+/// Writes a new file, whole or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    if path.exists() {
+        return Err(ExportError::target(path, "it is there already; name a new file"));
+    }
+    let mut file = temporary_beside(path)?;
+    file.write_all(bytes).map_err(|error| ExportError::io(path, error))?;
+    put(file, path, false)
+}
+
 /// The directory that a file is in.
 fn above(path: &Path) -> &Path {
     path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))

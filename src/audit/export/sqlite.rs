@@ -35,6 +35,11 @@ const APPLICATION_ID: i32 = 0x546b_4c78;
 const SCHEMA_STEP: i32 = 1;
 /// How long a further run waits for somebody who reads or writes the file.
 const BUSY_PATIENCE: Duration = Duration::from_secs(10);
+/// A file without its name is thrown away after a crash: it needs no journal, and is synced when it is whole.
+const SETTINGS_OF_NEW: &str =
+    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA locking_mode=EXCLUSIVE;";
+/// What is erased leaves no trace in the pages either.
+const SETTINGS_OF_KNOWN: &str = "PRAGMA secure_delete=ON; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;";
 const STATEMENTS_KEPT: usize = 128;
 
 /// What is asked of a relational file.
@@ -64,10 +69,7 @@ pub fn export(archive: &Archive, wish: &Wish<'_>, progress: &mut dyn FnMut(Posit
 fn make(archive: &Archive, wish: &Wish<'_>, progress: &mut dyn FnMut(Position)) -> Result<Exported, ExportError> {
     let file = temporary_beside(wish.path)?;
     let connection = Connection::open(file.path()).map_err(LogError::from)?;
-    // A file without its name is thrown away after a crash: it needs no journal, and is synced when it is whole.
-    let settings =
-        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA locking_mode=EXCLUSIVE;";
-    connection.execute_batch(settings).map_err(LogError::from)?;
+    connection.execute_batch(SETTINGS_OF_NEW).map_err(LogError::from)?;
     connection.execute_batch("BEGIN").map_err(LogError::from)?;
     connection.execute_batch(TABLES).map_err(LogError::from)?;
     let exported = write(archive, wish, &connection, (Position::NONE, 0), progress)?;
@@ -97,9 +99,7 @@ fn go_on(archive: &Archive, wish: &Wish<'_>, progress: &mut dyn FnMut(Position))
         }
         _ => return Err(ExportError::target(path, "it is no export of this program")),
     }
-    // What is erased leaves no trace in the pages either.
-    let settings = "PRAGMA secure_delete=ON; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;";
-    connection.execute_batch(settings).map_err(LogError::from)?;
+    connection.execute_batch(SETTINGS_OF_KNOWN).map_err(LogError::from)?;
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(LogError::from)?;
     let (reached, runs) =

@@ -200,6 +200,7 @@ impl<'a> Fold<'a> {
             }
             _ => {}
         }
+        self.quota.count_runs(event);
         if self.scope.has_windows() {
             self.quota.take(self.connection, &self.state, (header, event))?;
         }

@@ -43,6 +43,11 @@ impl Quota {
         self.runs
     }
 
+    /// Counts the runs of recording.
+    pub(super) fn count_runs(&mut self, event: &Event) {
+        self.runs += u64::from(matches!(event, Event::RecordingStarted(_)));
+    }
+
     /// Takes in a record; the state is the one after it.
     pub(super) fn take(
         &mut self,
@@ -87,7 +92,6 @@ impl Quota {
                     gathered.limit = changed.to;
                 }
             }
-            Event::RecordingStarted(_) => self.runs += 1,
             _ => {}
         }
         if self.windows.len() > GATHERED_MAX {
