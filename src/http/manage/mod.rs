@@ -175,11 +175,7 @@ pub(super) fn whose(asked: &Asked) -> Owner {
 
 /// Lets operators change, and members their account's tokens and what is theirs; anybody else's attempt is recorded and
 /// refused before the body is read.
-async fn authorize_change(
-    app: &App,
-    asked: &Asked,
-    operation: ManagementOperation,
-) -> Result<Actor, Box<Problem>> {
+async fn authorize_change(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Actor, Box<Problem>> {
     let actor = credential(app, asked)?;
     let (wanted, peer) = ((operation, whose(asked)), Some(asked.peer()));
     let allowed = app.ledger.view_with_digests(|view, digests| {
