@@ -77,7 +77,9 @@ pub struct Report {
 /// `Content-Security-Policy` that a report is served with: its own style, and nothing else.
 pub fn content_security_policy() -> String {
     let style = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 }
 
 #[derive(Template)]

@@ -1,9 +1,9 @@
 //! `report`: an answer as one HTML file.
 
+use super::Failure;
 use super::audit::{of_parameter, said_pairs};
 use super::output::out;
 use super::remote::{ALLOW_HTTP, allow_http, look};
-use super::Failure;
 use crate::audit::archive::Archive;
 use crate::audit::questions::{self, Asked, QUESTIONS, Question};
 use crate::audit::report::{self, REPORT_KINDS};
@@ -57,7 +57,10 @@ impl Args for ReportArguments {
         command
             .subcommand_required(true)
             .arg_required_else_help(true)
-            .after_help(format!("Every other question of `audit` makes a report under its own name: {}", more.join(", ")))
+            .after_help(format!(
+                "Every other question of `audit` makes a report under its own name: {}",
+                more.join(", ")
+            ))
             .subcommands(kinds)
             .subcommands(others)
     }

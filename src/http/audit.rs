@@ -1,13 +1,13 @@
 //! `/v1/audit/…`: questions over the past, for auditors and operators. Each is a row of
 //! [`QUESTIONS`](crate::audit::questions::QUESTIONS).
 
+use super::answer::Reply;
 use super::entry::{Asked, Body, Query};
 use super::events::{about_for, whose_is};
 use super::fields::Fields;
 use super::manage::{Answered, authorize_actor, authorize_read, check_json, credential};
 use super::problem::Problem;
 use super::{App, answer};
-use super::answer::Reply;
 use crate::audit::answer::Answer;
 use crate::audit::archive::Archive;
 use crate::audit::past::PastError;

@@ -218,7 +218,8 @@ fn json_lines(scene: &Scene, more: &[&str]) -> Vec<Value> {
 fn a_selection_is_the_events_of_its_account_token_and_time() {
     let scene = used();
     let all = json_lines(&scene, &[]);
-    let of = |is_it: &dyn Fn(&Value) -> bool| -> Vec<Value> { all.iter().filter(|line| is_it(line)).cloned().collect() };
+    let of =
+        |is_it: &dyn Fn(&Value) -> bool| -> Vec<Value> { all.iter().filter(|line| is_it(line)).cloned().collect() };
     assert_eq!(json_lines(&scene, &["--account", "1"]), of(&|line| line["account_id"] == 1));
     assert_eq!(json_lines(&scene, &["--token", "3"]), of(&|line| line["token_id"] == 3));
     let at = |index: usize| all[index]["recorded_at"].as_str().unwrap();
@@ -256,10 +257,23 @@ fn a_relational_file_opens_in_an_ordinary_tool_and_forgets_what_was_erased() {
     export(&["--incremental"]).expect(0);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let lines = json_lines(&scene, &[]);
-    assert_eq!(query(&path, "SELECT count(*), max(position) FROM events"), [vec![json!(lines.len()), lines.last().unwrap()["position"].clone()]]);
+    assert_eq!(
+        query(&path, "SELECT count(*), max(position) FROM events"),
+        [vec![json!(lines.len()), lines.last().unwrap()["position"].clone()]]
+    );
     let could = "SELECT DISTINCT token_id FROM who_could WHERE account_id = 1 AND scope_group = 'zones' AND resource = 'example.com' ORDER BY 1";
-    let answer = json_of(scene.run(&["audit", "who-could", "--account", "1", "--scope", "zones:example.com", "--format", "json"]));
-    let mut told: Vec<u64> = answer["could"].as_array().unwrap().iter().map(|row| row["token_id"].as_u64().unwrap()).collect();
+    let answer = json_of(scene.run(&[
+        "audit",
+        "who-could",
+        "--account",
+        "1",
+        "--scope",
+        "zones:example.com",
+        "--format",
+        "json",
+    ]));
+    let mut told: Vec<u64> =
+        answer["could"].as_array().unwrap().iter().map(|row| row["token_id"].as_u64().unwrap()).collect();
     told.dedup();
     assert_eq!(query(&path, could).concat(), told);
     let names = "SELECT text FROM users JOIN texts ON text_number = name_text WHERE user_id = 1";
@@ -275,4 +289,55 @@ fn a_relational_file_opens_in_an_ordinary_tool_and_forgets_what_was_erased() {
     assert!(!bytes.windows(8).any(|window| window == b"Person 1"), "an erased name is in the file");
     let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "the ledger and the file: {left:?}");
+}
+
+// ---- reports ----
+
+#[test]
+fn a_report_is_one_file_of_a_ledger_or_a_backup() {
+    let scene = used();
+    let server = scene.serve(&[]);
+    let mut client = Client::connect(server.address).unwrap();
+    let review =
+        client.ask(Ask::send("POST", "/v1/audit/reviews", &scene.tokens.operator, &json!({ "account_id": 1 })));
+    let review = review.unwrap().expect(201).json()["data"]["id"].to_string();
+    server.terminate().expect(0);
+    let backup = scene.aside("backup");
+    scene.run(&["backup", "--to", backup.to_str().unwrap()]).expect(0);
+    let kinds: [(&[&str], &str); 6] = [
+        (
+            &["access", "--account", "1", "--scope", "zones:example.com"],
+            "Which tokens could touch zones:example.com:read",
+        ),
+        (&["usage", "--account", "1"], "Who used how much of the hourly limit of account 1"),
+        (&["review", "--review", &review], "What became of it since"),
+        (&["leak", "--token", "2", "--since", "10"], "What was done with token 2"),
+        (&["unused", "--account", "1"], "Unused and stale tokens"),
+        (&["least-privilege", "--token", "3"], "Least privilege"),
+    ];
+    for (arguments, words) in kinds {
+        let shown = scene.run(&[&["report"], arguments].concat()).expect(0).stdout;
+        let of_backup = crate::program::run_on(&[&["report"], arguments].concat(), &backup).expect(0).stdout;
+        for html in [&shown, &of_backup] {
+            assert!(html.contains(words), "{words}: {html}");
+            assert!(
+                html.contains("How to check it") && html.contains("\u{2014} ") && !html.contains("<script"),
+                "{html}"
+            );
+        }
+    }
+    let path = scene.aside("access.html");
+    let file = path.to_str().unwrap();
+    let report = ["report", "access", "--account", "1", "--scope", "zones:example.com", "--out", file];
+    scene.run(&report).expect(0);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    scene.run(&report).expect(1).says("is there already");
+    // The checkpoint in it is the one that `verify` takes.
+    let html = fs::read_to_string(&path).unwrap();
+    let note = html.split_once("<pre>").unwrap().1.split_once("</pre>").unwrap().0.replace("&#43;", "+");
+    let kept = scene.aside("checkpoint.txt");
+    fs::write(&kept, note).unwrap();
+    scene.run(&["verify", "--checkpoint", kept.to_str().unwrap()]).expect(0);
+    scene.run(&["report", "access", "--account", "1"]).expect(2).says("--scope");
+    scene.run(&["report", "access", "--account", "9", "--scope", "zones:example.com"]).expect(1).says("no account 9");
 }

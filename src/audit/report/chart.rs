@@ -114,7 +114,8 @@ fn place(at: f64, (begin, end): (f64, f64)) -> f64 {
 fn line(content: &mut String, y: f64, (name, bars): (&String, &Vec<Bar>), period: (f64, f64)) {
     let short: String = name.chars().take(24).collect();
     let text_y = y + 17.0;
-    let _ = write!(content, "<text x=\"0\" y=\"{text_y:.0}\"><title>{}</title>{}</text>", escaped(name), escaped(&short));
+    let _ =
+        write!(content, "<text x=\"0\" y=\"{text_y:.0}\"><title>{}</title>{}</text>", escaped(name), escaped(&short));
     for (from, until, class, said) in bars {
         let x = place(*from, period);
         let width = (place(until.unwrap_or(period.1), period) - x).max(2.0);
@@ -141,7 +142,8 @@ fn hatch() -> String {
 
 /// A column for each window, or each day where there are many: drawn, and hatched above it what was refused.
 fn columns(windows: &Table) -> Option<String> {
-    let (opened, used, refused) = (column(windows, "opened_at")?, column(windows, "used")?, column(windows, "refused")?);
+    let (opened, used, refused) =
+        (column(windows, "opened_at")?, column(windows, "used")?, column(windows, "refused")?);
     let by_day = windows.rows.len() > COLUMNS_MAX;
     let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for row in &windows.rows {
@@ -161,15 +163,22 @@ fn columns(windows: &Table) -> Option<String> {
         let base = HEIGHT - 24.0;
         let _ = write!(content, "<g><title>{}: {used} used, {refused} refused</title>", escaped(label));
         let y = base - drawn;
-        let _ = write!(content, "<rect class=\"could\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{drawn:.1}\"/>");
+        let _ = write!(
+            content,
+            "<rect class=\"could\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{drawn:.1}\"/>"
+        );
         let y = y - over;
-        let _ = write!(content, "<rect class=\"away\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{over:.1}\"/></g>");
+        let _ = write!(
+            content,
+            "<rect class=\"away\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{over:.1}\"/></g>"
+        );
     }
     let (first, last) = (sums.first_key_value()?.0, sums.last_key_value()?.0);
     let y = HEIGHT - 6.0;
     let _ = write!(content, "<text x=\"0\" y=\"{y}\">{}</text>", escaped(&first.replace('T', " ")));
     if sums.len() > 1 {
-        let _ = write!(content, "<text class=\"end\" x=\"{WIDTH}\" y=\"{y}\">{}</text>", escaped(&last.replace('T', " ")));
+        let _ =
+            write!(content, "<text class=\"end\" x=\"{WIDTH}\" y=\"{y}\">{}</text>", escaped(&last.replace('T', " ")));
     }
     let _ = write!(content, "<text x=\"0\" y=\"12\">at most {most}</text>");
     let unit = if by_day { "by day (UTC)" } else { "window by window" };
@@ -188,7 +197,11 @@ fn decisions(answer: &Answer) -> Option<String> {
     for (at, (name, count)) in names.iter().zip(counts).enumerate().filter(|(_, (_, count))| *count > 0) {
         let width = count as f64 / all as f64 * WIDTH;
         let class = ["could", "part-1", "part-2", "away"][at];
-        let _ = write!(content, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"4\" width=\"{:.1}\" height=\"26\"/>", width - 2.0);
+        let _ = write!(
+            content,
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"4\" width=\"{:.1}\" height=\"26\"/>",
+            width - 2.0
+        );
         let _ = write!(content, "<text x=\"{:.1}\" y=\"48\">{name} {count}</text>", x + 2.0);
         x += width;
     }

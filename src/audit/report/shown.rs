@@ -67,11 +67,7 @@ impl Shown {
 }
 
 fn cell(table: &Table, row: &[Value], at: usize, value: &Value) -> Cell {
-    Cell {
-        text: said(value).unwrap_or_default(),
-        is_number: value.is_number(),
-        is_erased: is_erased(table, row, at),
-    }
+    Cell { text: said(value).unwrap_or_default(), is_number: value.is_number(), is_erased: is_erased(table, row, at) }
 }
 
 /// A name that is not there of what has a number: it was erased.

@@ -33,13 +33,17 @@ pub(super) fn sentence(answer: &Answer) -> String {
     let question = match answer.question {
         "who-could" => {
             let scope = found("scope").or_else(|| asked("scope")).unwrap_or_default();
-            format!("Which tokens could touch {scope} of {account}, when, and by which grants; which did, and which did not?")
+            format!(
+                "Which tokens could touch {scope} of {account}, when, and by which grants; which did, and which did not?"
+            )
         }
         "quota" => {
             let whose = asked("user").map_or(account, |user| format!("user {user}"));
             format!("Who used how much of the hourly limit of {whose}, and who was refused for it?")
         }
-        "review" => format!("How was access review {} decided, and what became of it?", asked("review").unwrap_or_default()),
+        "review" => {
+            format!("How was access review {} decided, and what became of it?", asked("review").unwrap_or_default())
+        }
         "access-review" => format!("What may each token and each member of {account}?"),
         "leak" => {
             let token = asked("token").or_else(|| found("token")).unwrap_or_default();
@@ -109,7 +113,11 @@ pub(super) fn commands(answer: &Answer, has_checkpoint: bool) -> Vec<(String, &'
 /// For a shell.
 fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
