@@ -1,8 +1,9 @@
 //! `export`: the log, or a part of it, for other programs.
 
 use super::output::out;
-use super::{DataArgument, Failure, progress, state};
+use super::{DataArgument, Failure, export_bundle, progress, state};
 use crate::audit::archive::Archive;
+use crate::audit::bundle;
 use crate::audit::export::file::{self, Mode};
 use crate::audit::export::lines::{self, Form};
 use crate::audit::export::{ExportError, Exported, Selection, sqlite};
@@ -10,6 +11,7 @@ use crate::audit::past::{PastError, Point};
 use crate::clock::Clock;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::time::Timestamp;
+use crate::ledger::DataDir;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
@@ -50,8 +52,10 @@ pub struct ExportArguments {
     /// of this one, is refused.
     #[arg(long, requires = "out")]
     incremental: bool,
+    #[command(flatten)]
+    bundle: BundleArguments,
     /// Directory for `--format tiles`; a further run writes what is new into it.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["after", "until", "from", "to", "account", "token", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["after", "until", "out", "incremental"])]
     output: Option<PathBuf>,
 }
 
@@ -65,6 +69,25 @@ enum Format {
     Sqlite,
     /// The signed log up to its last checkpoint, as a directory in the C2SP tlog-tiles layout.
     Tiles,
+    /// Evidence in one file: a token's or an account's records with all that it takes to verify them offline.
+    Bundle,
+}
+
+/// What is for bundles alone.
+#[derive(Debug, Args)]
+struct BundleArguments {
+    /// For `--format bundle`: leave personal texts out.
+    #[arg(long)]
+    without_texts: bool,
+    /// For `--format bundle`: show that the log grew out of this checkpoint, which somebody kept.
+    #[arg(long, value_name = "FILE")]
+    old_checkpoint: Option<PathBuf>,
+}
+
+impl ExportArguments {
+    fn is_of_a_part(&self) -> bool {
+        self.account.is_some() || self.token.is_some() || self.from.is_some() || self.to.is_some()
+    }
 }
 
 fn number() -> clap::builder::RangedU64ValueParser {
@@ -78,7 +101,9 @@ fn time(text: &str) -> Result<Timestamp, String> {
 pub(super) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
     let form = match (arguments.format, &arguments.output) {
-        (Format::Tiles, into) => return super::export_tiles::run(&dir, into.as_deref()),
+        (Format::Tiles, into) if !arguments.is_of_a_part() => return super::export_tiles::run(&dir, into.as_deref()),
+        (Format::Tiles, _) => return Err(Failure::Finding("tiles are of the whole log".to_owned())),
+        (Format::Bundle, _) => return write_bundle(&dir, arguments),
         (_, Some(_)) => return Err(Failure::Finding("--output is for --format tiles".to_owned())),
         (Format::Ndjson, None) => Some(Form::Ndjson),
         (Format::Csv, None) => Some(Form::Csv),
@@ -114,6 +139,18 @@ pub(super) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     tell_of(&exported?);
     Ok(())
+}
+
+fn write_bundle(dir: &DataDir, arguments: &ExportArguments) -> Result<(), Failure> {
+    let (token, account) = (arguments.token.map(TokenId), arguments.account.map(AccountId));
+    let selection = bundle::Selection { token, account, from: arguments.from, to: arguments.to };
+    if arguments.after.is_some() || arguments.until.is_some() || arguments.incremental {
+        return Err(Failure::Finding("a bundle is of a time: say --from and --to".to_owned()));
+    }
+    let into = arguments.out.as_deref().or(arguments.output.as_deref());
+    let old_checkpoint = arguments.bundle.old_checkpoint.as_deref();
+    let with_texts = !arguments.bundle.without_texts;
+    export_bundle::run(dir, &export_bundle::Wanted { selection, with_texts, old_checkpoint, into })
 }
 
 /// The positions that are asked for.

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod erase;
 mod export;
+mod export_bundle;
 mod export_tiles;
 mod help;
 mod history;
@@ -30,6 +31,7 @@ mod serve;
 mod staff_token;
 mod state;
 mod verify;
+mod verify_bundle;
 
 pub use help::{command, parse};
 
@@ -46,12 +48,14 @@ use thiserror::Error;
 
 /// Exit code for a finding or refused input.
 pub const EXIT_FINDING: u8 = 1;
+/// Exit code for wrong usage, as clap's own.
+pub const EXIT_USAGE: u8 = 2;
 const EXPORT_EXAMPLES: &str = "Examples:
   token-ledger export --data ./ledger --format ndjson --out events.ndjson
   token-ledger export --data ./ledger --format csv --account 1 --from 2026-03-01T00:00:00Z --to 2026-04-01T00:00:00Z
   token-ledger export --data ./ledger --format sqlite --out ledger.sqlite --incremental
+  token-ledger export --data ./ledger --format bundle --token 2 --out evidence.jsonl
   sqlite3 ledger.sqlite 'SELECT * FROM unused_tokens WHERE unused_days >= 90'";
-
 /// Exit code for failed storage.
 pub const EXIT_STORAGE: u8 = 74;
 
@@ -85,9 +89,13 @@ enum Command {
     ///
     /// Example: token-ledger replay --data ./ledger --until 2026-03-01T12:00:00Z --into ./inspected
     Replay(replay::ReplayArguments),
-    /// Check everything there is to check: records, numbers, tree, texts, views. Changes nothing.
+    /// Check everything there is to check: records, numbers, tree, texts, seals, views. Changes nothing.
+    ///
+    /// With --bundle an evidence bundle is checked instead, for which no ledger is needed.
     ///
     /// Example: token-ledger verify --data ./ledger
+    ///
+    /// Example: token-ledger verify --bundle evidence.jsonl --vkey VKEY
     Verify(verify::VerifyArguments),
     /// Copy a ledger whole, while it is served or not; the copy is verified before it is reported.
     ///
@@ -187,6 +195,9 @@ pub enum Failure {
     /// The input was refused, or a check found something; the words are for a person.
     #[error("{0}")]
     Finding(String),
+    /// The arguments do not go together.
+    #[error("{0}")]
+    Usage(String),
     /// The service refused, or was not reached.
     #[error(transparent)]
     Remote(#[from] remote::RemoteFailure),
@@ -251,6 +262,7 @@ impl Failure {
             Self::Storage(_) | Self::Output(_) => EXIT_STORAGE,
             Self::Log(error) if error.is_storage() => EXIT_STORAGE,
             Self::Log(_) | Self::Finding(_) => EXIT_FINDING,
+            Self::Usage(_) => EXIT_USAGE,
             Self::Remote(failure) => failure.exit_code(),
         }
     }
