@@ -174,7 +174,9 @@ JOIN uses AS last ON last.position = used.last_position
 LEFT JOIN texts ON text_number = used.name_text;
 
 -- Every grant in force, of tokens and of members (`token_id` null), with what was asked for in its group. Full access is a grant
--- of all of every group.
+-- of all of every group. `is_needed`: a smaller access would have a grant here too; `needs_all`: one of all, since all was asked
+-- for, or only lists were, or more names than a grant takes (1,000); `writes`: one with full access. A number that was no
+-- resource's is covered by a grant of all only, and needs none by itself.
 CREATE VIEW grants_used AS
 WITH bearers AS (
     SELECT token_id, NULL AS user_id, account_id, access_position FROM tokens
@@ -186,46 +188,49 @@ WITH bearers AS (
     UNION ALL
     SELECT bearers.*, scope_group, CASE WHEN has_write THEN 'full_access' ELSE 'read_only' END, 'all'
     FROM bearers JOIN accesses USING (access_position) CROSS JOIN scope_groups WHERE is_full
-), asked AS (
-    SELECT token_id, NULL AS user_id, used.* FROM tokens JOIN (
-        SELECT token_id AS by_token, account_id AS on_account, scope_group AS of_group, sum(uses) AS uses,
-            max(verb = 'write') AS wrote, max(target = 'all') AS asked_for_all, max(target = 'list') AS listed,
-            count(DISTINCT CASE target WHEN 'name' THEN name_text END) AS names,
-            min(first_position) AS first_position, max(last_position) AS last_position
-        FROM scopes_used GROUP BY token_id, account_id, scope_group
-    ) AS used ON by_token = token_id AND on_account = account_id
+), by_bearer AS (
+    SELECT used.token_id, NULL AS user_id, used.account_id, scope_group, verb, target, used.name_text, used.uses, first_position,
+        last_position
+    FROM scopes_used AS used JOIN tokens USING (token_id) WHERE tokens.account_id = used.account_id
     UNION ALL
-    SELECT NULL, tokens.user_id, NULL, scopes_used.account_id, scope_group, sum(scopes_used.uses), max(verb = 'write'),
-        max(target = 'all'), max(target = 'list'), count(DISTINCT CASE target WHEN 'name' THEN scopes_used.name_text END),
-        min(first_position), max(last_position)
-    FROM scopes_used JOIN tokens USING (token_id) WHERE tokens.user_id IS NOT NULL
-    GROUP BY tokens.user_id, scopes_used.account_id, scope_group
+    SELECT NULL, user_id, used.account_id, scope_group, verb, target, used.name_text, used.uses, first_position, last_position
+    FROM scopes_used AS used JOIN tokens USING (token_id) WHERE user_id IS NOT NULL
+), asked AS (
+    SELECT token_id, user_id, account_id, scope_group, sum(uses) AS uses, max(verb = 'write') AS wrote,
+        max(verb = 'write' AND target IN ('name', 'list')) AS wrote_named, max(target = 'all') AS asked_for_all,
+        max(target = 'list') AS listed, count(DISTINCT CASE target WHEN 'name' THEN name_text END) AS names,
+        min(first_position) AS first_position, max(last_position) AS last_position
+    FROM by_bearer GROUP BY token_id, user_id, account_id, scope_group
+), judged AS (
+    SELECT granted.*, asked.uses, wrote, wrote_named, listed, names, first_position, last_position,
+        asked.uses IS NOT NULL AND (NOT restrictable OR asked_for_all OR names > 1000
+            OR (listed AND names = 0 AND coverage = 'all')) AS needs_all
+    FROM granted JOIN scope_groups USING (scope_group)
+    LEFT JOIN asked ON asked.token_id IS granted.token_id AND asked.user_id IS granted.user_id
+        AND asked.account_id = granted.account_id AND asked.scope_group = granted.scope_group
 )
-SELECT granted.token_id, granted.user_id, granted.account_id, granted.access_position, granted.scope_group, level, coverage,
-    COALESCE(uses, 0) AS uses, COALESCE(wrote, 0) AS wrote, COALESCE(asked_for_all, 0) AS asked_for_all,
-    COALESCE(listed, 0) AS listed, COALESCE(names, 0) AS names, first_position, last_position
-FROM granted LEFT JOIN asked
-    ON asked.token_id IS granted.token_id AND asked.user_id IS granted.user_id AND on_account = granted.account_id
-    AND of_group = granted.scope_group;
+SELECT token_id, user_id, account_id, access_position, scope_group, level, coverage, COALESCE(uses, 0) AS uses,
+    COALESCE(names, 0) AS names, COALESCE(listed, 0) AS listed, first_position, last_position,
+    needs_all OR COALESCE(names > 0 OR listed, 0) AS is_needed, needs_all,
+    COALESCE(CASE WHEN needs_all THEN wrote ELSE wrote_named END, 0) AS writes
+FROM judged;
 
 -- Question 4: what an access in force covers and nobody used: whole grants, writing, names, and `all` where names would do.
--- (A grant takes 1,000 names: past it, all stays.)
 CREATE VIEW grants_unused AS
 SELECT token_id, user_id, account_id, scope_group, NULL AS resource, 'the whole grant, ' || level AS what
-FROM grants_used WHERE uses = 0
+FROM grants_used WHERE NOT is_needed
 UNION ALL
 SELECT token_id, user_id, account_id, scope_group, NULL, 'writing'
-FROM grants_used WHERE uses > 0 AND level = 'full_access' AND NOT wrote
+FROM grants_used WHERE is_needed AND level = 'full_access' AND NOT writes
 UNION ALL
 SELECT token_id, user_id, account_id, scope_group, '*', 'all but the names used'
-FROM grants_used JOIN scope_groups USING (scope_group)
-WHERE uses > 0 AND coverage = 'all' AND restrictable AND NOT asked_for_all AND NOT (listed AND names = 0) AND names <= 1000
+FROM grants_used WHERE is_needed AND coverage = 'all' AND NOT needs_all
 UNION ALL
 SELECT given.token_id, given.user_id, given.account_id, given.scope_group, text, 'the name'
 FROM grants_used AS given
 JOIN grant_resources AS named ON named.access_position = given.access_position AND named.scope_group = given.scope_group
 LEFT JOIN texts ON text_number = named.name_text
-WHERE given.uses > 0 AND NOT EXISTS (
+WHERE is_needed AND NOT EXISTS (
     SELECT 1 FROM scopes_used AS used JOIN tokens USING (token_id)
     WHERE used.scope_group = given.scope_group AND used.account_id = given.account_id AND used.name_text = named.name_text
         AND (tokens.token_id = given.token_id OR tokens.user_id = given.user_id)

@@ -84,7 +84,8 @@ async fn an_erased_name_is_told_to_be_erased() {
     let path = format!("/v1/audit/who-could?account={}&scope=zones:example.com&format=html", house.teams);
     assert!(house.look(&path).await.expect(200).text().contains("soon gone"));
     house.delete(format!("{}/personal-texts", token.path)).await.expect(200);
-    let html = house.look(&path).await.expect(200).text();
+    let told = house.look(&path).await.expect(200);
+    let html = told.text();
     assert!(!html.contains("soon gone"));
     assert!(html.contains("<td class=\"erased\">erased</td>") && html.contains("a name stood that was erased"));
 }
