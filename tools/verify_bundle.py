@@ -704,7 +704,7 @@ class Checkpoint:
 
 
 def decimal(text):
-    if not re.fullmatch("[0-9]+", text) or str(int(text)) != text or int(text) >= 2**64:
+    if not re.fullmatch("0|[1-9][0-9]{0,19}", text) or int(text) >= 2**64:
         raise Fault("it is no number")
     return int(text)
 
