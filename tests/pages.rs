@@ -14,6 +14,8 @@ mod house;
 #[allow(dead_code, reason = "the tests of the API use all of it")]
 mod wire;
 
+#[path = "pages/access_tokens.rs"]
+mod access_tokens;
 #[path = "pages/browser.rs"]
 mod browser;
 #[path = "pages/foundation.rs"]
@@ -22,3 +24,7 @@ mod foundation;
 mod own;
 #[path = "pages/sign_in.rs"]
 mod sign_in;
+#[path = "pages/matrix.rs"]
+mod matrix;
+#[path = "pages/past.rs"]
+mod past;

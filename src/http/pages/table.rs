@@ -23,6 +23,19 @@ pub enum PageOperation {
     DeleteOwnToken,
     EndOwnSession,
     AccessTokens,
+    NewToken,
+    GenerateToken,
+    EditToken,
+    UpdateToken,
+    AskRotate,
+    RotateToken,
+    AskDelete,
+    DeleteToken,
+    Token,
+    Usage,
+    History,
+    Event,
+    EventProof,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -44,5 +57,18 @@ pub const PAGES: &[Row] = {
         ("/user/tokens/{token}/delete", "POST", Page(DeleteOwnToken)),
         ("/user/sessions/{session}/end", "POST", Page(EndOwnSession)),
         ("/accounts/{account}/access_tokens", "GET", Page(AccessTokens)),
+        ("/accounts/{account}/access_tokens", "POST", Page(GenerateToken)),
+        ("/accounts/{account}/access_tokens/new", "GET", Page(NewToken)),
+        ("/accounts/{account}/access_tokens/{token}/edit", "GET", Page(EditToken)),
+        ("/accounts/{account}/access_tokens/{token}/edit", "POST", Page(UpdateToken)),
+        ("/accounts/{account}/access_tokens/{token}/rotate", "GET", Page(AskRotate)),
+        ("/accounts/{account}/access_tokens/{token}/rotate", "POST", Page(RotateToken)),
+        ("/accounts/{account}/access_tokens/{token}/delete", "GET", Page(AskDelete)),
+        ("/accounts/{account}/access_tokens/{token}/delete", "POST", Page(DeleteToken)),
+        ("/accounts/{account}/access_tokens/{token}", "GET", Page(Token)),
+        ("/accounts/{account}/usage", "GET", Page(Usage)),
+        ("/accounts/{account}/history", "GET", Page(History)),
+        ("/accounts/{account}/history/{position}", "GET", Page(Event)),
+        ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
     ]
 };
