@@ -8,13 +8,15 @@ use super::{Failure, remote};
 use crate::audit::answer::Answer;
 use crate::audit::archive::Archive;
 use crate::audit::in_words::said;
+use crate::audit::questions::leak::{HASHED_TOKEN, hashed};
 use crate::audit::questions::{self, Asked, AuditError, Kind, Parameter, QUESTIONS, Question};
 use crate::clock::Clock;
+use crate::domain::token_text::TokenDigest;
 use crate::ledger::DataDir;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 use serde_json::{Map, Value};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 /// Names of arguments that are no parameters.
@@ -114,7 +116,10 @@ fn of_parameter(parameter: &'static Parameter) -> Arg {
 
 pub(super) fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     let AuditArguments { question, said } = arguments;
-    let pairs = said_pairs(question, said);
+    let mut pairs = said_pairs(question, said);
+    if let Some((_, text)) = pairs.iter_mut().find(|(name, text)| name == HASHED_TOKEN && text == STDIN) {
+        *text = hashed(digest_of_stdin()?);
+    }
     // What cannot be read is said before anything is opened or sent.
     let asked = Asked::read(question, &pairs)?;
     let format = said.get_one::<String>(FORMAT).map_or("table", String::as_str);
@@ -125,6 +130,23 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), Failure> {
             show(&questions::ask(&archive, question, &asked)?, format, table)
         }
         None => ask_service(question, pairs, (format, table), said.get_flag(ALLOW_HTTP)),
+    }
+}
+
+/// Stands for standard input.
+const STDIN: &str = "-";
+/// Bytes that are read of it; a token's text has far fewer.
+const STDIN_BYTES_MAX: u64 = 4_096;
+
+/// Of the text of a token, which goes no further than this: neither into arguments, which others on the machine can see, nor
+/// over the wire.
+fn digest_of_stdin() -> Result<TokenDigest, Failure> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(STDIN_BYTES_MAX).read_to_string(&mut text);
+    read.map_err(|error| Failure::Finding(format!("standard input cannot be read: {error}")))?;
+    match text.trim() {
+        "" => Err(Failure::Finding("standard input has no token's text".to_owned())),
+        text => Ok(TokenDigest::of(text)),
     }
 }
 

@@ -2,8 +2,8 @@
 //! [`QUESTIONS`](crate::audit::questions::QUESTIONS).
 
 use super::entry::{Asked, Body, Query};
-use super::fields::Fields;
 use super::events::{about_for, whose_is};
+use super::fields::Fields;
 use super::manage::{Answered, authorize_actor, authorize_read, check_json, credential};
 use super::problem::Problem;
 use super::{App, answer};

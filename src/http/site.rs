@@ -63,7 +63,9 @@ mod tests {
             let site = Site::parse(text).expect("it is one");
             assert_eq!((site.told(), site.is_secure()), (Some(origin), is_secure), "{text}");
         }
-        for text in ["", "ledger.example.com", "ftp://a.example", "https://a.example/x", "https://u@a.example", "https://"] {
+        for text in
+            ["", "ledger.example.com", "ftp://a.example", "https://a.example/x", "https://u@a.example", "https://"]
+        {
             assert!(Site::parse(text).is_err(), "{text}");
         }
     }

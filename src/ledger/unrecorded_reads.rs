@@ -135,12 +135,7 @@ impl Shared {
 impl Ledger {
     /// Records that whoever shows this looks at history, unless that is in this minute's records. In an outage
     /// it is counted, to be recorded afterwards. The answer may go out once this returns.
-    pub async fn read_history(
-        &self,
-        (actor, token): (Actor, TokenId),
-        asked: HistoryQuery,
-        origin: Origin,
-    ) -> Looked {
+    pub async fn read_history(&self, (actor, token): (Actor, TokenId), asked: HistoryQuery, origin: Origin) -> Looked {
         let is_due = self.view(|view| {
             let state = &view.projections.state;
             let principal = state.token(token).map_or(Principal::Staff(token), Token::principal);
@@ -159,12 +154,7 @@ impl Ledger {
 
 impl Ledger {
     /// Records that whoever shows this follows the log from here on. In an outage that is counted as a look.
-    pub async fn open_stream(
-        &self,
-        (actor, token): (Actor, TokenId),
-        asked: HistoryQuery,
-        origin: Origin,
-    ) -> Opened {
+    pub async fn open_stream(&self, (actor, token): (Actor, TokenId), asked: HistoryQuery, origin: Origin) -> Opened {
         let change = Change::OpenStream(Box::new(asked.clone()));
         match self.submit(Command::Manage(actor, Box::new(change)), origin).await {
             Ok(reply) => match reply.position {

@@ -40,9 +40,11 @@ fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
     ];
     let wrong_kind = Rejection::Forbidden(Cause::WrongKind);
     for (key, changes, looks) in rows {
-        for (change, may) in
-            [(create_user(), changes), (Change::Attempt(Op::CreateUser, Owner::Service), changes), (read_events(), looks)]
-        {
+        for (change, may) in [
+            (create_user(), changes),
+            (Change::Attempt(Op::CreateUser, Owner::Service), changes),
+            (read_events(), looks),
+        ] {
             let then = world.manage_as(&key, change);
             match may {
                 true => assert!(!then.done().created || changes),

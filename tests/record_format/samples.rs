@@ -426,7 +426,8 @@ impl Samples {
             self.add(format!("sign_in_link_created_{}", word(&who)), by_operator(of_service()), created);
         }
         let (user, address, agent) = (Principal::User(UserId(3)), TextNumber(31), TextNumber(32));
-        let used = SignInLinkUsed { link: 1, by: By { authority: Authority::SignInLink(1), secret: 0, address, agent } };
+        let used =
+            SignInLinkUsed { link: 1, by: By { authority: Authority::SignInLink(1), secret: 0, address, agent } };
         let header = Header { account: AccountId::NONE, account_number: 0, credential: TokenId::NONE, ..of_token() };
         self.add("sign_in_link_used", Header { principal: user, ..header }, used);
         for cause in variants::<SignInCause>() {

@@ -43,7 +43,9 @@ impl Generator {
         if self.random.percent(85) {
             return unknown;
         }
-        self.random.pick_of(state.sign_ins.links().collect::<Vec<_>>().into_iter()).map_or(unknown, |(_, link)| link.digest)
+        self.random
+            .pick_of(state.sign_ins.links().collect::<Vec<_>>().into_iter())
+            .map_or(unknown, |(_, link)| link.digest)
     }
 
     /// Whoever shows a link, mostly the newest.

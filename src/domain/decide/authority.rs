@@ -121,7 +121,12 @@ fn check_session(before: &State, header: &Header, by: &By, from: ChangeFrom) -> 
 }
 
 /// Anybody ends sessions of their own; a user does besides what users do with what is theirs.
-fn check_own(before: &State, header: &Header, event: &Event, (by, from): (&By, ChangeFrom)) -> Result<(), AuthorityFault> {
+fn check_own(
+    before: &State,
+    header: &Header,
+    event: &Event,
+    (by, from): (&By, ChangeFrom),
+) -> Result<(), AuthorityFault> {
     let ended = before.token(header.token).filter(|token| token.kind == TokenKind::Session);
     if let (Event::TokenDeleted(_), Some(ended)) = (event, ended) {
         let shown = check_shown(before, header, by, &[TokenKind::Session], from)?;

@@ -227,17 +227,18 @@ fn session<'a>(
 ) -> Seen<'a> {
     let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
     let Some((token, secret)) = known else { return Seen::Unknown };
-    let acting = may_act(token, secret, now, Some(from), &[TokenKind::Session]).and_then(|()| match token.principal() {
-        Principal::Staff(staff) => {
-            let staff = staff_works(state, staff, now, Some(from))?;
-            if !kinds.contains(&staff.kind) {
-                return Err(Cause::WrongKind);
+    let acting =
+        may_act(token, secret, now, Some(from), &[TokenKind::Session]).and_then(|()| match token.principal() {
+            Principal::Staff(staff) => {
+                let staff = staff_works(state, staff, now, Some(from))?;
+                if !kinds.contains(&staff.kind) {
+                    return Err(Cause::WrongKind);
+                }
+                Ok((Principal::Staff(staff.id), history_read::authority_of_staff(staff)))
             }
-            Ok((Principal::Staff(staff.id), history_read::authority_of_staff(staff)))
-        }
-        Principal::User(user) => Ok((Principal::User(user), right_over(state, user, operation, whose)?)),
-        _ => Err(Cause::WrongKind),
-    });
+            Principal::User(user) => Ok((Principal::User(user), right_over(state, user, operation, whose)?)),
+            _ => Err(Cause::WrongKind),
+        });
     match acting {
         Ok((principal, authority)) => Seen::Acts(Acting { principal, credential: token.id, authority, secret }),
         Err(cause) => Seen::Refused(token, secret, cause),
@@ -303,7 +304,11 @@ pub fn right_over(
             if !MEMBERS_MAY.contains(&operation) {
                 return Err(Cause::WrongKind);
             }
-            if member.access == Access::Full { Ok(Authority::Membership(member.version)) } else { Err(Cause::MissingScope) }
+            if member.access == Access::Full {
+                Ok(Authority::Membership(member.version))
+            } else {
+                Err(Cause::MissingScope)
+            }
         }
     }
 }

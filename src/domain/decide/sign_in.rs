@@ -35,7 +35,9 @@ fn create_link(deciding: &Deciding<'_>, texts: &mut dyn Texts, who: Principal, d
         _ => return Err(Rejection::NotFound(Missing::User)),
     }
     if state.sign_ins.open_links(who, now) >= LINKS_MAX {
-        return Err(Rejection::LimitReached("10 sign-in links of one person work at a time; use one, or wait 15 minutes"));
+        return Err(Rejection::LimitReached(
+            "10 sign-in links of one person work at a time; use one, or wait 15 minutes",
+        ));
     }
     if state.sign_ins.find(&digest, now).is_some() {
         return Err(Rejection::Conflict(Conflict::DigestExists));

@@ -80,7 +80,10 @@ fn token_of<'a>(
     let missing = Rejection::NotFound(Missing::Token);
     check_owner(deciding, owner)?;
     let token = deciding.state.token(id).ok_or(missing.clone())?;
-    if token.owner != owner || token.deleted_at.is_some() || matches!(token.kind, TokenKind::Gateway | TokenKind::Session) {
+    if token.owner != owner
+        || token.deleted_at.is_some()
+        || matches!(token.kind, TokenKind::Gateway | TokenKind::Session)
+    {
         return Err(missing);
     }
     check_version(token.version, if_match)?;

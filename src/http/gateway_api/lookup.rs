@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::entry::{Asked, Body};
 use crate::http::fields::Fields;
-use crate::http::manage::{check_json, bearer, etag};
+use crate::http::manage::{bearer, check_json, etag};
 use crate::http::problem::Problem;
 use crate::http::shapes;
 use base64::Engine;

@@ -11,6 +11,7 @@ mod gateway;
 mod history;
 mod idempotency;
 mod imports;
+mod narrowing;
 pub mod past;
 pub mod reads;
 mod reviews;
@@ -79,6 +80,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
@@ -175,11 +177,7 @@ pub(super) fn whose(asked: &Asked) -> Owner {
 
 /// Lets operators change, and members their account's tokens and what is theirs; anybody else's attempt is recorded and
 /// refused before the body is read.
-async fn authorize_change(
-    app: &App,
-    asked: &Asked,
-    operation: ManagementOperation,
-) -> Result<Actor, Box<Problem>> {
+async fn authorize_change(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Actor, Box<Problem>> {
     let actor = credential(app, asked)?;
     let (wanted, peer) = ((operation, whose(asked)), Some(asked.peer()));
     let allowed = app.ledger.view_with_digests(|view, digests| {

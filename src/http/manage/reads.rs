@@ -190,7 +190,9 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
 /// What a token may know of itself, whatever its kind.
 pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
     let actor = credential(app, asked)?;
-    let (Actor::Bearer(digest) | Actor::Session(digest)) = actor else { return Err(Box::new(Problem::invalid_token())) };
+    let (Actor::Bearer(digest) | Actor::Session(digest)) = actor else {
+        return Err(Box::new(Problem::invalid_token()));
+    };
     // Above all no `as_of`: who looks into the past is staff, and looks at the token by its number.
     if let Some((name, _)) = asked.query()?.first() {
         return Err(Box::new(Problem::malformed(format!("{name} is not a parameter of this request"))));
