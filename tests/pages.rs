@@ -18,3 +18,5 @@ mod wire;
 mod browser;
 #[path = "pages/foundation.rs"]
 mod foundation;
+#[path = "pages/past.rs"]
+mod past;

@@ -7,13 +7,21 @@
 //! Pages decide and know nothing by themselves: they look at the read models that `/v1` looks at, and send the commands
 //! that `/v1` sends, as the session of whoever is signed in. They work without the script.
 
+mod account_history;
+pub mod as_of;
 pub mod assets;
 pub mod chart;
+pub mod days;
+mod event_page;
 pub mod form;
+mod history_filter;
 mod home;
 pub mod page;
 pub mod reply;
+pub mod said;
 pub mod table;
+mod token_life;
+mod usage_day;
 pub mod viewer;
 pub mod words;
 
@@ -50,6 +58,11 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
         Op::Home => home::answer(app, asked).await,
+        Op::Token => token_life::answer(app, asked, variables).await,
+        Op::Usage => usage_day::answer(app, asked, variables).await,
+        Op::History => account_history::answer(app, asked, variables).await,
+        Op::Event => event_page::answer(app, asked, variables).await,
+        Op::EventProof => event_page::proof(app, asked, variables).await,
         Op::AccessTokens => home::answer(app, asked).await,
     };
     match answered {

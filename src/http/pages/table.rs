@@ -12,6 +12,11 @@ pub enum PageOperation {
     Home,
     Asset,
     AccessTokens,
+    Token,
+    Usage,
+    History,
+    Event,
+    EventProof,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -22,5 +27,10 @@ pub const PAGES: &[Row] = {
         ("/", "GET", Page(Home)),
         ("/assets/{file}", "GET", Page(Asset)),
         ("/accounts/{account}/access_tokens", "GET", Page(AccessTokens)),
+        ("/accounts/{account}/access_tokens/{token}", "GET", Page(Token)),
+        ("/accounts/{account}/usage", "GET", Page(Usage)),
+        ("/accounts/{account}/history", "GET", Page(History)),
+        ("/accounts/{account}/history/{position}", "GET", Page(Event)),
+        ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
     ]
 };
