@@ -65,6 +65,10 @@ mod ops;
 mod reports;
 #[path = "http/secrets.rs"]
 mod secrets;
+#[path = "http/session_matrix.rs"]
+mod session_matrix;
+#[path = "http/sessions.rs"]
+mod sessions;
 #[path = "http/shapes.rs"]
 mod shapes;
 #[path = "http/shipped_gateways.rs"]
