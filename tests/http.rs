@@ -55,6 +55,8 @@ mod manage;
 mod matrix;
 #[path = "http/matrix_table.rs"]
 mod matrix_table;
+#[path = "http/narrowing.rs"]
+mod narrowing;
 #[path = "http/oauth.rs"]
 mod oauth;
 #[path = "http/ops.rs"]
