@@ -116,7 +116,7 @@ enum Command {
     ///
     /// Head and root up to the last line go to standard error. Erased texts are null.
     #[command(
-        after_help = "Examples:\n  token-ledger export --data ./ledger --format ndjson --out events.ndjson\n  token-ledger export --data ./ledger --format bundle --token 2 --out evidence.jsonl"
+        after_help = "Example: token-ledger export --data ./ledger --format ndjson --out events.ndjson\n\nExample: token-ledger export --data ./ledger --format bundle --token 2 --out evidence.jsonl"
     )]
     Export(export::ExportArguments),
     /// Look at everything around a ledger: files, lock, room, key, signed head, snapshots, clock. Changes nothing.
