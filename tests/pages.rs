@@ -22,3 +22,5 @@ mod browser;
 mod foundation;
 #[path = "pages/matrix.rs"]
 mod matrix;
+#[path = "pages/past.rs"]
+mod past;

@@ -8,14 +8,22 @@
 //! that `/v1` sends, as the session of whoever is signed in. They work without the script.
 
 pub mod access_tokens;
+mod account_history;
+pub mod as_of;
 pub mod assets;
 pub mod chart;
+pub mod days;
+mod event_page;
 pub mod form;
+mod history_filter;
 mod home;
 pub mod page;
 pub mod reply;
+pub mod said;
 pub mod sparks;
 pub mod table;
+mod token_life;
+mod usage_day;
 pub mod viewer;
 pub mod words;
 
@@ -61,6 +69,11 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::RotateToken => access_tokens::rotate(app, asked, variables, body).await,
         Op::AskDelete => access_tokens::ask_delete(app, asked, variables).await,
         Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
+        Op::Token => token_life::answer(app, asked, variables).await,
+        Op::Usage => usage_day::answer(app, asked, variables).await,
+        Op::History => account_history::answer(app, asked, variables).await,
+        Op::Event => event_page::answer(app, asked, variables).await,
+        Op::EventProof => event_page::proof(app, asked, variables).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,

@@ -1,7 +1,7 @@
 //! The table of pages: path, method, page.
 //!
 //! A form is sent to the path of its page, or to one below it, and is answered with a redirect, or with the page again
-//! where something is to be mended. Who may see what is held by `tests/http/pages/matrix.rs`, row by row.
+//! where something is to be mended. Who may see what is held by `tests/pages/matrix.rs`, row by row.
 
 use crate::http::operations::{Operation, Row};
 
@@ -20,6 +20,11 @@ pub enum PageOperation {
     RotateToken,
     AskDelete,
     DeleteToken,
+    Token,
+    Usage,
+    History,
+    Event,
+    EventProof,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -38,5 +43,10 @@ pub const PAGES: &[Row] = {
         ("/accounts/{account}/access_tokens/{token}/rotate", "POST", Page(RotateToken)),
         ("/accounts/{account}/access_tokens/{token}/delete", "GET", Page(AskDelete)),
         ("/accounts/{account}/access_tokens/{token}/delete", "POST", Page(DeleteToken)),
+        ("/accounts/{account}/access_tokens/{token}", "GET", Page(Token)),
+        ("/accounts/{account}/usage", "GET", Page(Usage)),
+        ("/accounts/{account}/history", "GET", Page(History)),
+        ("/accounts/{account}/history/{position}", "GET", Page(Event)),
+        ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
     ]
 };
