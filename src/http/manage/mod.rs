@@ -14,6 +14,7 @@ mod imports;
 pub mod past;
 pub mod reads;
 mod reviews;
+pub mod sign_in;
 pub mod tokens;
 
 use super::answer::{self, Reply};
@@ -79,6 +80,12 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::CreateUserSignInLink
+        | Op::CreateStaffSignInLink
+        | Op::ListUserSessions
+        | Op::ListStaffSessions
+        | Op::EndUserSession
+        | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await

@@ -17,9 +17,11 @@ mod event_page;
 pub mod form;
 mod history_filter;
 mod home;
+mod own;
 pub mod page;
 pub mod reply;
 pub mod said;
+mod sign_in;
 pub mod sparks;
 pub mod table;
 mod token_life;
@@ -69,6 +71,17 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::RotateToken => access_tokens::rotate(app, asked, variables, body).await,
         Op::AskDelete => access_tokens::ask_delete(app, asked, variables).await,
         Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
+        Op::SignIn => sign_in::answer(app, asked).await,
+        Op::Enter => sign_in::enter(app, asked, body).await,
+        Op::SignInLink => sign_in::link(app, variables).await,
+        Op::SignOut => sign_in::leave(app, asked, body).await,
+        Op::Own
+        | Op::NewOwnToken
+        | Op::OwnToken
+        | Op::UpdateOwnToken
+        | Op::RotateOwnToken
+        | Op::DeleteOwnToken
+        | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
         Op::Token => token_life::answer(app, asked, variables).await,
         Op::Usage => usage_day::answer(app, asked, variables).await,
         Op::History => account_history::answer(app, asked, variables).await,
