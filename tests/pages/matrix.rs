@@ -49,18 +49,6 @@ const MATRIX: &[Row] = {
         (EndOwnSession, " 303  404  404  404  404  404  404", ""),
         // The last: after it nobody is signed in.
         (SignOut, "       303  303  303  303  303  303  303", ""),
-        (SignIn, "        200  303  303  303  303  303  303", ""),
-        (Enter, "         415  400  400  400  400  400  400", ""),
-        (SignInLink, "    404  404  404  404  404  404  404", ""),
-        (Own, "           303  200  200  200  200  200  200", ""),
-        (NewOwnToken, "   303  422  422  422  422  404  404", ""),
-        (OwnToken, "      303  404  404  404  404  404  404", ""),
-        (UpdateOwnToken, "303  404  404  404  404  404  404", ""),
-        (RotateOwnToken, "303  404  404  404  404  404  404", ""),
-        (DeleteOwnToken, "303  404  404  404  404  404  404", ""),
-        (EndOwnSession, " 303  404  404  404  404  404  404", ""),
-        // The last, since it does what it says.
-        (SignOut, "       303  303  303  303  303  303  303", ""),
     ]
 };
 
@@ -71,9 +59,6 @@ fn fields(page: PageOperation) -> Vec<(&'static str, &'static str)> {
         PageOperation::UpdateToken => vec![("step", "look"), ("version", "1"), ("name", "")],
         PageOperation::RotateToken => vec![("key", "k"), ("version", ""), ("overlap", "99999999")],
         PageOperation::DeleteToken => vec![("version", "77")],
-        PageOperation::NewOwnToken => vec![("name", ""), ("expires_at", ""), ("key", "k")],
-        PageOperation::UpdateOwnToken => vec![("name", "n"), ("expires_at", ""), ("version", "1")],
-        PageOperation::RotateOwnToken => vec![("overlap_seconds", "0"), ("key", "")],
         PageOperation::NewOwnToken => vec![("key", ""), ("name", ""), ("expires_at", "")],
         PageOperation::UpdateOwnToken => vec![("name", "x"), ("expires_at", ""), ("version", "")],
         PageOperation::RotateOwnToken => vec![("overlap_seconds", "0"), ("key", "")],
