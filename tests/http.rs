@@ -59,6 +59,8 @@ mod matrix_table;
 mod oauth;
 #[path = "http/ops.rs"]
 mod ops;
+#[path = "http/reports.rs"]
+mod reports;
 #[path = "http/secrets.rs"]
 mod secrets;
 #[path = "http/shapes.rs"]

@@ -34,6 +34,7 @@ pub mod past;
 pub mod questions;
 pub mod quota;
 pub mod receipts;
+pub mod report;
 pub mod reviewed;
 pub mod said_access;
 pub mod seals;
