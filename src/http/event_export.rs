@@ -1,10 +1,10 @@
 //! A selection of events as a file of lines: what `/v1/events` shows page by page, at one go. It streams: page after page is
 //! read as the lines are taken, so nothing is held in memory, and nobody who takes them slowly holds a thread or a lock.
 
-use super::answer::{self, Reply};
+use super::App;
+use super::answer::{Reply, add_header};
 use super::event_stream::{SLOW_MAX, too_many};
 use super::problem::Problem;
-use super::{App, answer::add_header};
 use crate::audit::export::lines::{Form, line};
 use crate::audit::history::{self, Filter, Page};
 use crate::domain::ids::Position;
@@ -60,7 +60,6 @@ pub fn answer(app: &App, selected: Selected) -> Result<Reply, Box<Problem>> {
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     add_header(&mut reply, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\""));
-    answer::add_position_header(&mut reply, through);
     Ok(reply)
 }
 

@@ -61,6 +61,7 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::Token => token_life::answer(app, asked, variables).await,
         Op::Usage => usage_day::answer(app, asked, variables).await,
         Op::History => account_history::answer(app, asked, variables).await,
+        Op::ExportHistory => account_history::export(app, asked, variables).await,
         Op::Event => event_page::answer(app, asked, variables).await,
         Op::EventProof => event_page::proof(app, asked, variables).await,
         Op::AccessTokens => home::answer(app, asked).await,
