@@ -184,13 +184,13 @@ fn secret(
     let file = said.get_one::<PathBuf>(ids::SECRET_FILE).map(|path| SecretFile::make(path)).transpose()?;
     let answer = connection.ask(call)?;
     let mut body = good_json(&answer)?;
-    let secret = body.get("token").and_then(Value::as_str).map(str::to_owned);
+    let secret = body.get(secret_member(&body)).and_then(Value::as_str).map(str::to_owned);
     let is_written = match (file, &secret) {
         (Some(file), Some(secret)) => Some(file.fill(secret)?),
         _ => None,
     };
     if is_written.is_some() {
-        body.insert("token".to_owned(), Value::Null);
+        body.insert(secret_member(&body).to_owned(), Value::Null);
     }
     let shown = write_with_secret(out, &answer, &body, is_written.as_deref(), is_json);
     let shown = shown.and_then(|()| Ok(out.flush()?));
@@ -209,6 +209,11 @@ fn secret(
     }
 }
 
+/// Where an answer has its secret: a sign-in link is one whole.
+fn secret_member(body: &Map<String, Value>) -> &'static str {
+    if body.contains_key("url") { "url" } else { "token" }
+}
+
 fn write_with_secret(
     out: &mut dyn Write,
     answer: &Answer,
@@ -223,7 +228,7 @@ fn write_with_secret(
     }
     show::write_thing(out, member(body, "data"))?;
     write_receipt(out, answer, false)?;
-    match (is_in, body.get("token").and_then(Value::as_str)) {
+    match (is_in, body.get(secret_member(body)).and_then(Value::as_str)) {
         (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
         (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,
         (None, None) => {}
