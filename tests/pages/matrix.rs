@@ -31,6 +31,12 @@ const MATRIX: &[Row] = {
         (RotateToken, "   303  422  403  403  404  422  403", "303  404  404  404  404  422  403"),
         (AskDelete, "     303  200  403  403  404  200  403", "303  404  404  404  404  200  403"),
         (DeleteToken, "   303  409  403  403  404  409  403", "303  404  404  404  404  409  403"),
+        (Token, "         303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
+        (Usage, "         303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
+        (History, "       303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
+        (ExportHistory, " 303  400  400  403  404  400  400", "303  404  404  404  404  400  400"),
+        (Event, "         303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
+        (EventProof, "    303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
     ]
 };
 
@@ -45,8 +51,9 @@ fn fields(page: PageOperation) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-fn path(template: &str, account: u64, token: u64) -> String {
+fn path(template: &str, account: u64, token: u64, position: u64) -> String {
     template
+        .replace("{position}", &position.to_string())
         .replace("{account}", &account.to_string())
         .replace("{token}", &token.to_string())
         .replace("{file}", "no.css")
@@ -72,9 +79,10 @@ async fn everybody_sees_the_pages_that_the_matrix_says_and_no_others() {
         let (template, method, _) = PAGES.iter().find(|(_, _, row)| *row == Operation::Page(*page)).unwrap();
         let of = [(own, house.teams, house.full.id), (foreign, house.enterprise, house.corporate.id)];
         for (statuses, account, token) in of {
+            let position = signed_record(&house, account).await;
             house.advance(60);
             for (index, status) in statuses.split_whitespace().enumerate() {
-                let path = path(template, account, token);
+                let path = path(template, account, token, position);
                 let status: u16 = status.parse().unwrap();
                 let told = match &browsers[index] {
                     None => send(&house, Ask::new(method, &path)).await,
@@ -93,6 +101,17 @@ async fn everybody_sees_the_pages_that_the_matrix_says_and_no_others() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The first record of an account, once it is signed.
+async fn signed_record(house: &House, account: u64) -> u64 {
+    let told = house.look(format!("/v1/events?account={account}&limit=1")).await.expect(200).json();
+    let position = told["data"][0]["position"].as_u64().unwrap();
+    let size = || Some(house.ledger.checkpoint()?.lines().nth(1)?.parse::<u64>().ok()?);
+    while size().is_none_or(|size| size < position) {
+        tokio::task::yield_now().await;
+    }
+    position
 }
 
 /// What every form of a session has, from its sign-out button.

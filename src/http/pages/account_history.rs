@@ -12,7 +12,7 @@ use crate::audit::as_of::LastUses;
 use crate::audit::history::{Found, Page as Pages, page_of};
 use crate::audit::in_words::in_words;
 use crate::audit::told;
-use crate::domain::event::{EVENT_TYPES, Event, Header};
+use crate::domain::event::{EVENT_TYPES, Event, Header, ManagementOperation};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position};
 use crate::http::App;
@@ -75,7 +75,7 @@ pub(super) type Placed = (Position, Header, Event, String);
 pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let account = AccountId(super::number(variables, 0)?);
-    let standing = app.ledger.view(|view| viewer.require(&view, account, Standing::Looks)).await?;
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
     let scene = Scene::of(app, asked, account, LastUses::None).await?;
     let is_there = scene.view(app, |view| view.projections.state.account(account).is_some()).await;
     if !is_there {
@@ -105,7 +105,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answ
 pub(super) async fn export(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let account = AccountId(super::number(variables, 0)?);
-    app.ledger.view(|view| viewer.require(&view, account, Standing::Looks)).await?;
+    viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
     let said = asked.query()?.iter().rfind(|(name, _)| name == "format");
     let form = said.and_then(|(_, text)| event_export::form(text));
     let form = form.ok_or_else(|| Box::new(Problem::malformed("format must be ndjson or csv")))?;

@@ -23,14 +23,14 @@ pub(super) use rotate::{ask as ask_rotate, rotate};
 use super::page::{AsOf, Page, Section};
 use super::reply::{see_other, shown};
 use super::viewer::{self, Standing, Viewer};
-use super::{Answered, Instead, number, sparks, words};
+use super::{Answered, Instead, as_of, number, sparks, words};
 use crate::audit::answer::Basis;
 use crate::audit::as_of::{Rows, Subject, state_of};
 use crate::audit::past::Point;
 use crate::domain::directory::Account;
 use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::HistoryQuery;
-use crate::domain::ids::{AccountId, Position, TokenId};
+use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::token::{Owner, Token};
 use crate::http::App;
 use crate::http::answer::Reply;
@@ -87,7 +87,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answ
     let account = AccountId(number(variables, 0)?);
     let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadUsage, Standing::Limited)).await?;
     let wanted = Wanted::read(asked);
-    match point(asked)? {
+    match as_of::point(asked)? {
         None => now(app, asked, &viewer, (account, standing), wanted).await,
         Some(point) if standing > Standing::Limited => {
             then(app, asked, &viewer, (account, standing), wanted, point).await
@@ -158,27 +158,6 @@ async fn then(
     let (as_of, as_of_position) = (said("as_of"), said("as_of_position"));
     let manages = false;
     Ok(shown(&AccessTokensPage { page, account, manages, limits, list: Some(list), wanted, as_of, as_of_position }))
-}
-
-/// The point of the past that is asked for: `as_of` as RFC 3339 or as a form has it (UTC), or `as_of_position`.
-pub(super) fn point(asked: &Asked) -> Result<Option<Point>, Box<Problem>> {
-    let mut point = None;
-    for (name, value) in asked.query.iter().flatten().filter(|(_, value)| !value.trim().is_empty()) {
-        let read = match name.as_str() {
-            "as_of" => super::form::time(value).map(Point::Time),
-            "as_of_position" => value.parse().ok().map(|number| Point::Position(Position(number))),
-            _ => continue,
-        };
-        let read = read.ok_or_else(|| {
-            Box::new(Problem::malformed(format!(
-                "{name} cannot be read: give a time such as 2026-03-01 12:00, in UTC, or a position"
-            )))
-        })?;
-        if point.replace(read).is_some() {
-            return Err(Box::new(Problem::malformed("give as_of or as_of_position, and once")));
-        }
-    }
-    Ok(point)
 }
 
 fn gone() -> Instead {
