@@ -11,6 +11,7 @@ mod gateway;
 mod history;
 mod idempotency;
 mod imports;
+mod narrowing;
 pub mod past;
 pub mod reads;
 mod reviews;
@@ -86,6 +87,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListStaffSessions
         | Op::EndUserSession
         | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
+        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
