@@ -34,6 +34,7 @@ pub enum PageOperation {
     Token,
     Usage,
     History,
+    ExportHistory,
     Event,
     EventProof,
 }
@@ -68,6 +69,7 @@ pub const PAGES: &[Row] = {
         ("/accounts/{account}/access_tokens/{token}", "GET", Page(Token)),
         ("/accounts/{account}/usage", "GET", Page(Usage)),
         ("/accounts/{account}/history", "GET", Page(History)),
+        ("/accounts/{account}/history/export", "GET", Page(ExportHistory)),
         ("/accounts/{account}/history/{position}", "GET", Page(Event)),
         ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
     ]
