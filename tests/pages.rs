@@ -20,3 +20,5 @@ mod browser;
 mod foundation;
 #[path = "pages/past.rs"]
 mod past;
+#[path = "pages/staff.rs"]
+mod staff;

@@ -13,7 +13,7 @@ mod idempotency;
 mod imports;
 pub mod past;
 pub mod reads;
-mod reviews;
+pub mod reviews;
 mod tokens;
 
 use super::answer::{self, Reply};

@@ -19,6 +19,7 @@ mod home;
 pub mod page;
 pub mod reply;
 pub mod said;
+mod staff;
 pub mod table;
 mod token_life;
 mod usage_day;
@@ -53,7 +54,7 @@ impl From<Box<Problem>> for Instead {
 pub type Answered = Result<Reply, Instead>;
 
 /// Answers a page, or what a form of one sent.
-pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], _body: Body) -> Reply {
+pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], body: Body) -> Reply {
     use PageOperation as Op;
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
@@ -64,6 +65,15 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::Event => event_page::answer(app, asked, variables).await,
         Op::EventProof => event_page::proof(app, asked, variables).await,
         Op::AccessTokens => home::answer(app, asked).await,
+        Op::StaffSearch
+        | Op::StaffHealth
+        | Op::StaffReports
+        | Op::StaffReport
+        | Op::StaffReviews
+        | Op::OpenStaffReview
+        | Op::StaffReview
+        | Op::DecideStaffReview
+        | Op::CloseStaffReview => staff::answer(app, asked, page, variables, body).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,
