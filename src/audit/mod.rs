@@ -38,6 +38,7 @@ pub mod report;
 pub mod reviewed;
 pub mod said_access;
 pub mod seals;
+pub mod secret_use;
 pub mod stretches;
 pub mod tiles;
 pub mod told;

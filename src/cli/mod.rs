@@ -28,6 +28,7 @@ mod rotate_key;
 mod routes;
 mod scope_map;
 mod serve;
+mod sign_in;
 mod staff_token;
 mod state;
 mod verify;
@@ -39,6 +40,7 @@ use crate::audit::export::ExportError;
 use crate::audit::inspection::InspectionError;
 use crate::audit::past::PastError;
 use crate::furnish::FurnishError;
+use crate::http::site::Site;
 use crate::ledger::initialize::InitializeError;
 use crate::ledger::{DataDir, LogError};
 use clap::{Args, Parser, Subcommand};
@@ -132,6 +134,12 @@ enum Command {
     ///
     /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
     StaffToken(staff_token::StaffTokenArguments),
+    /// Make a one-time sign-in link for a user, or for staff: through the running server, or while none runs.
+    ///
+    /// It works once, for 15 minutes, and opens a session of 12 hours in a browser.
+    ///
+    /// Example: token-ledger sign-in --data ./ledger 7
+    SignIn(sign_in::SignInArguments),
     /// Erase the personal texts of a user or a token, for ever: through the running server, or while none runs.
     ///
     /// Example: token-ledger erase --data ./ledger --user 7 --yes
@@ -178,6 +186,11 @@ impl DataArgument {
     fn dir(&self) -> DataDir {
         DataDir::new(&self.data)
     }
+}
+
+/// An address that browsers reach the service under.
+fn site(text: &str) -> Result<Site, String> {
+    Site::parse(text)
 }
 
 /// Why a command ended otherwise than well.
@@ -283,6 +296,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::StaffToken(arguments) => staff_token::run(&arguments),
+        Command::SignIn(arguments) => sign_in::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -454,6 +454,7 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::AccessReviewClosed(e) => &e.by,
         Event::SignInLinkCreated(e) => &e.by,
         Event::SignInLinkUsed(e) => &e.by,
+        Event::LogKeyRotated(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

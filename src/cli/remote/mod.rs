@@ -93,6 +93,7 @@ pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
             paging::chain(&connection, call, said, next, List::new(&mut out, columns, is_json))
         }
         Shows::Thing | Shows::Found => thing(&mut out, &connection.ask(&call)?, call.only_looks, is_json),
+        Shows::Answer => answered(&mut out, &connection.ask(&call)?, is_json),
         Shows::Secret => secret(&mut out, &connection, &call, said, is_json),
         Shows::Done(word) => done(&mut out, &connection.ask(&call)?, word, is_json),
     };
@@ -151,6 +152,16 @@ fn dry_run(out: &mut dyn Write, answer: &Answer, is_json: bool) -> Result<(), Fa
     Ok(writeln!(out, "\nNothing was changed.")?)
 }
 
+/// A question's answer, with the receipt of what was changed by it.
+fn answered(out: &mut dyn Write, answer: &Answer, is_json: bool) -> Result<(), Failure> {
+    let body = Value::Object(good_json(answer)?);
+    if is_json {
+        return Ok(writeln!(out, "{body}")?);
+    }
+    super::audit::write_readable(out, &body)?;
+    write_receipt(out, answer, false)
+}
+
 fn done(out: &mut dyn Write, answer: &Answer, word: &str, is_json: bool) -> Result<(), Failure> {
     if !answer.is_good() {
         return Err(refusal::failure(answer).into());
@@ -184,13 +195,13 @@ fn secret(
     let file = said.get_one::<PathBuf>(ids::SECRET_FILE).map(|path| SecretFile::make(path)).transpose()?;
     let answer = connection.ask(call)?;
     let mut body = good_json(&answer)?;
-    let secret = body.get("token").and_then(Value::as_str).map(str::to_owned);
+    let secret = body.get(secret_member(&body)).and_then(Value::as_str).map(str::to_owned);
     let is_written = match (file, &secret) {
         (Some(file), Some(secret)) => Some(file.fill(secret)?),
         _ => None,
     };
     if is_written.is_some() {
-        body.insert("token".to_owned(), Value::Null);
+        body.insert(secret_member(&body).to_owned(), Value::Null);
     }
     let shown = write_with_secret(out, &answer, &body, is_written.as_deref(), is_json);
     let shown = shown.and_then(|()| Ok(out.flush()?));
@@ -209,6 +220,11 @@ fn secret(
     }
 }
 
+/// Where an answer has its secret: a sign-in link is one whole.
+fn secret_member(body: &Map<String, Value>) -> &'static str {
+    if body.contains_key("url") { "url" } else { "token" }
+}
+
 fn write_with_secret(
     out: &mut dyn Write,
     answer: &Answer,
@@ -223,7 +239,7 @@ fn write_with_secret(
     }
     show::write_thing(out, member(body, "data"))?;
     write_receipt(out, answer, false)?;
-    match (is_in, body.get("token").and_then(Value::as_str)) {
+    match (is_in, body.get(secret_member(body)).and_then(Value::as_str)) {
         (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
         (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,
         (None, None) => {}

@@ -5,16 +5,18 @@
 mod changes;
 mod clock;
 mod conditions;
-mod dry_run;
+pub mod dry_run;
 mod erasure;
 mod gateway;
 mod history;
 mod idempotency;
 mod imports;
+mod narrowing;
 pub mod past;
 pub mod reads;
 pub mod reviews;
-mod tokens;
+pub mod sign_in;
+pub mod tokens;
 
 use super::answer::{self, Reply};
 use super::bearer::Shown;
@@ -79,6 +81,13 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::CreateUserSignInLink
+        | Op::CreateStaffSignInLink
+        | Op::ListUserSessions
+        | Op::ListStaffSessions
+        | Op::EndUserSession
+        | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
+        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
@@ -162,9 +171,10 @@ async fn reader(app: &App, actor: Actor) -> Reader {
     Reader { actor, token: token.unwrap_or(TokenId::NONE) }
 }
 
-/// Whose things a path is about: an account's, a user's, or the service's.
+/// Whose things a path is about, of `/v1` or of a page: an account's, a user's, or the service's.
 pub(super) fn whose(asked: &Asked) -> Owner {
-    let mut segments = asked.path().strip_prefix("/v1/").unwrap_or_default().split('/');
+    let path = asked.path().strip_prefix("/v1").unwrap_or(asked.path());
+    let mut segments = path.split('/').skip(1);
     let (kind, number) = (segments.next(), segments.next().and_then(|raw| path::number(raw).ok()));
     match (kind, number) {
         (Some("accounts"), Some(account)) => Owner::Account(AccountId(account)),
@@ -249,7 +259,7 @@ async fn carried_or_rejected(app: &App, reply: Decided) -> Result<Result<Carried
 }
 
 /// Every rejection, as a problem.
-async fn rejected(app: &App, rejection: Rejection) -> Problem {
+pub async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
         Rejection::UnknownToken | Rejection::Closed(_) => Problem::invalid_token(),
         Rejection::Forbidden(Cause::ForeignAccount) => foreign(),

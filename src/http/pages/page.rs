@@ -1,7 +1,7 @@
 //! What every page has: title, head with the way around, banner of the past, message, foot.
 
 use super::assets::{ICON, SCRIPT, STYLE};
-use super::viewer::{Standing, Viewer, Who};
+use super::viewer::{Standing, Viewer};
 use super::words::{self, Time};
 use crate::audit::answer::Basis;
 use crate::audit::past::Point;
@@ -204,6 +204,6 @@ impl Page {
 
     /// Whether staff looks.
     pub fn is_staff(&self) -> bool {
-        self.viewer.as_ref().is_some_and(|viewer| matches!(viewer.who, Who::Operator | Who::Auditor))
+        self.viewer.as_ref().is_some_and(|viewer| viewer.is_staff())
     }
 }
