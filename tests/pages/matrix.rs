@@ -31,6 +31,16 @@ const MATRIX: &[Row] = {
         (RotateToken, "   303  422  403  403  404  422  403", "303  404  404  404  404  422  403"),
         (AskDelete, "     303  200  403  403  404  200  403", "303  404  404  404  404  200  403"),
         (DeleteToken, "   303  409  403  403  404  409  403", "303  404  404  404  404  409  403"),
+        // Staff's own: whoever is no staff is refused, whatever the path.
+        (StaffSearch, "   303  403  403  403  403  200  200", ""),
+        (StaffHealth, "   303  403  403  403  403  200  200", ""),
+        (StaffReports, "  303  403  403  403  403  200  200", ""),
+        (StaffReport, "   303  403  403  403  403  404  404", ""),
+        (StaffReviews, "  303  403  403  403  403  200  200", ""),
+        (OpenStaffReview, "303 403 403  403  403  400  400", ""),
+        (StaffReview, "   303  403  403  403  403  404  404", ""),
+        (DecideStaffReview, "303 403 403 403 403  400  400", ""),
+        (CloseStaffReview, "303 403 403 403  403  404  403", ""),
     ]
 };
 
@@ -50,6 +60,8 @@ fn path(template: &str, account: u64, token: u64) -> String {
         .replace("{account}", &account.to_string())
         .replace("{token}", &token.to_string())
         .replace("{file}", "no.css")
+        .replace("{kind}", "nothing")
+        .replace("{review}", "999999")
 }
 
 #[tokio::test(flavor = "multi_thread")]
