@@ -47,8 +47,6 @@ const MATRIX: &[Row] = {
         (RotateOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (DeleteOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (EndOwnSession, " 303  404  404  404  404  404  404", ""),
-        // The last: after it nobody is signed in.
-        (SignOut, "       303  303  303  303  303  303  303", ""),
         // Staff's own: whoever is no staff is refused, whatever the path.
         (StaffSearch, "   303  403  403  403  403  200  200", ""),
         (StaffHealth, "   303  403  403  403  403  200  200", ""),
@@ -59,6 +57,8 @@ const MATRIX: &[Row] = {
         (StaffReview, "   303  403  403  403  403  404  404", ""),
         (DecideStaffReview, "303 403 403 403 403  400  400", ""),
         (CloseStaffReview, "303 403 403 403  403  404  403", ""),
+        // The last: after it nobody is signed in.
+        (SignOut, "       303  303  303  303  303  303  303", ""),
     ]
 };
 
