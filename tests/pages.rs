@@ -28,3 +28,5 @@ mod sign_in;
 mod matrix;
 #[path = "pages/past.rs"]
 mod past;
+#[path = "pages/staff.rs"]
+mod staff;

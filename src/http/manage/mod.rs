@@ -14,7 +14,7 @@ mod imports;
 mod narrowing;
 pub mod past;
 pub mod reads;
-mod reviews;
+pub mod reviews;
 pub mod sign_in;
 pub mod tokens;
 

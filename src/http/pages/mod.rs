@@ -23,6 +23,7 @@ pub mod reply;
 pub mod said;
 mod sign_in;
 pub mod sparks;
+mod staff;
 pub mod table;
 mod token_life;
 mod usage_day;
@@ -91,6 +92,15 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::ExportHistory => account_history::export(app, asked, variables).await,
         Op::Event => event_page::answer(app, asked, variables).await,
         Op::EventProof => event_page::proof(app, asked, variables).await,
+        Op::StaffSearch
+        | Op::StaffHealth
+        | Op::StaffReports
+        | Op::StaffReport
+        | Op::StaffReviews
+        | Op::OpenStaffReview
+        | Op::StaffReview
+        | Op::DecideStaffReview
+        | Op::CloseStaffReview => staff::answer(app, asked, page, variables, body).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,

@@ -37,6 +37,15 @@ pub enum PageOperation {
     ExportHistory,
     Event,
     EventProof,
+    StaffSearch,
+    StaffHealth,
+    StaffReports,
+    StaffReport,
+    StaffReviews,
+    OpenStaffReview,
+    StaffReview,
+    DecideStaffReview,
+    CloseStaffReview,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -72,5 +81,14 @@ pub const PAGES: &[Row] = {
         ("/accounts/{account}/history/export", "GET", Page(ExportHistory)),
         ("/accounts/{account}/history/{position}", "GET", Page(Event)),
         ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
+        ("/staff", "GET", Page(StaffSearch)),
+        ("/staff/health", "GET", Page(StaffHealth)),
+        ("/staff/reports", "GET", Page(StaffReports)),
+        ("/staff/reports/{kind}", "GET", Page(StaffReport)),
+        ("/staff/reviews", "GET", Page(StaffReviews)),
+        ("/staff/reviews", "POST", Page(OpenStaffReview)),
+        ("/staff/reviews/{review}", "GET", Page(StaffReview)),
+        ("/staff/reviews/{review}/decisions", "POST", Page(DecideStaffReview)),
+        ("/staff/reviews/{review}/close", "POST", Page(CloseStaffReview)),
     ]
 };
