@@ -67,11 +67,11 @@ fn a_link_opens_one_session_and_says_who_signed_in() {
     assert!(
         then.events.iter().all(|recorded| recorded.header.principal == who && recorded.header.credential.is_none())
     );
-    let session = then.events.last().unwrap().header.token;
-    let token = world.state.token(session).unwrap();
+    let session = then.events.last().expect("it is there").header.token;
+    let token = world.state.token(session).expect("it is there");
     assert_eq!((token.kind, token.owner, token.principal()), (TokenKind::Session, Owner::User(user), who));
     assert_eq!(token.expires_at, Some(world.now.plus_seconds(43_200)));
-    assert!(!world.state.user(user).unwrap().tokens.contains(&session), "it is listed as what it is");
+    assert!(!world.state.user(user).expect("it is there").tokens.contains(&session), "it is listed as what it is");
     assert!(world.state.sign_ins.sessions(who).eq([session]));
 
     let again = world.sign_in(link).1;
@@ -200,7 +200,7 @@ fn a_person_does_in_a_session_what_they_may_and_every_record_says_by_what_right(
     let (own, foreign, all) =
         (look(Owner::Account(account)), look(Owner::Account(other)), HistoryQuery::of("events", world.state.head));
     let then = is_allowed(&mut world, |world| world.manage_in(&theirs, Change::ReadHistory(Box::new(own))));
-    assert_eq!(then.events.last().unwrap().header.principal, Principal::User(full));
+    assert_eq!(then.events.last().expect("it is there").header.principal, Principal::User(full));
     for query in [foreign, all] {
         let then = world.manage_in(&theirs, Change::ReadHistory(Box::new(query)));
         assert!(matches!(then.refused(), Rejection::Forbidden(_)));
@@ -231,7 +231,7 @@ fn staff_act_by_a_session_as_by_their_token_and_it_ends_with_the_token() {
     let (one, two) = (world.session(who), world.session(who));
     let user = Change::CreateUser { email: text("a@example.com"), name: text("A") };
     let then = is_allowed(&mut world, |world| world.manage_in(&one, user.clone()));
-    let header = then.events.last().unwrap().header;
+    let header = then.events.last().expect("it is there").header;
     assert_eq!((header.principal, header.credential), (who, one.token));
 
     // By one of its own sessions: the other is deleted with it, this one works no more.
@@ -255,7 +255,7 @@ fn a_session_of_staff_ends_when_their_token_does() {
     let end = world.now.plus_seconds(60);
     let auditor = world.token_until(Owner::Service, TokenKind::Auditor, None, Some(end));
     let session = world.session(Principal::Staff(auditor.token));
-    assert_eq!(world.state.token(session.token).unwrap().expires_at, Some(end));
+    assert_eq!(world.state.token(session.token).expect("it is there").expires_at, Some(end));
     let link = world.link(Principal::Staff(auditor.token));
     world.at(60);
     let look = Change::Look(Op::ReadEvents, Owner::Service);
