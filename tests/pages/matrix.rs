@@ -34,6 +34,7 @@ const MATRIX: &[Row] = {
         (Token, "         303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
         (Usage, "         303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
         (History, "       303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
+        (ExportHistory, " 303  400  400  403  404  400  400", "303  404  404  404  404  400  400"),
         (Event, "         303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
         (EventProof, "    303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
         (SignIn, "        200  303  303  303  303  303  303", ""),
@@ -47,6 +48,16 @@ const MATRIX: &[Row] = {
         (RotateOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (DeleteOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (EndOwnSession, " 303  404  404  404  404  404  404", ""),
+        // Staff's own: whoever is no staff is refused, whatever the path.
+        (StaffSearch, "   303  403  403  403  403  200  200", ""),
+        (StaffHealth, "   303  403  403  403  403  200  200", ""),
+        (StaffReports, "  303  403  403  403  403  200  200", ""),
+        (StaffReport, "   303  403  403  403  403  404  404", ""),
+        (StaffReviews, "  303  403  403  403  403  200  200", ""),
+        (OpenStaffReview, "303 403 403  403  403  400  400", ""),
+        (StaffReview, "   303  403  403  403  403  404  404", ""),
+        (DecideStaffReview, "303 403 403 403 403  400  400", ""),
+        (CloseStaffReview, "303 403 403 403  403  404  403", ""),
         // The last: after it nobody is signed in.
         (SignOut, "       303  303  303  303  303  303  303", ""),
     ]
@@ -75,6 +86,8 @@ fn path(template: &str, (account, token, position): (u64, u64, u64)) -> String {
         .replace("{link}", "nothing")
         .replace("{session}", "999999")
         .replace("{file}", "no.css")
+        .replace("{kind}", "nothing")
+        .replace("{review}", "999999")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ mod imports;
 mod narrowing;
 pub mod past;
 pub mod reads;
-mod reviews;
+pub mod reviews;
 pub mod sign_in;
 pub mod tokens;
 
@@ -81,13 +81,13 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::CreateUserSignInLink
         | Op::CreateStaffSignInLink
         | Op::ListUserSessions
         | Op::ListStaffSessions
         | Op::EndUserSession
         | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
-        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await

@@ -34,8 +34,18 @@ pub enum PageOperation {
     Token,
     Usage,
     History,
+    ExportHistory,
     Event,
     EventProof,
+    StaffSearch,
+    StaffHealth,
+    StaffReports,
+    StaffReport,
+    StaffReviews,
+    OpenStaffReview,
+    StaffReview,
+    DecideStaffReview,
+    CloseStaffReview,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -68,7 +78,17 @@ pub const PAGES: &[Row] = {
         ("/accounts/{account}/access_tokens/{token}", "GET", Page(Token)),
         ("/accounts/{account}/usage", "GET", Page(Usage)),
         ("/accounts/{account}/history", "GET", Page(History)),
+        ("/accounts/{account}/history/export", "GET", Page(ExportHistory)),
         ("/accounts/{account}/history/{position}", "GET", Page(Event)),
         ("/accounts/{account}/history/{position}/proof", "GET", Page(EventProof)),
+        ("/staff", "GET", Page(StaffSearch)),
+        ("/staff/health", "GET", Page(StaffHealth)),
+        ("/staff/reports", "GET", Page(StaffReports)),
+        ("/staff/reports/{kind}", "GET", Page(StaffReport)),
+        ("/staff/reviews", "GET", Page(StaffReviews)),
+        ("/staff/reviews", "POST", Page(OpenStaffReview)),
+        ("/staff/reviews/{review}", "GET", Page(StaffReview)),
+        ("/staff/reviews/{review}/decisions", "POST", Page(DecideStaffReview)),
+        ("/staff/reviews/{review}/close", "POST", Page(CloseStaffReview)),
     ]
 };
