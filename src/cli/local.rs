@@ -179,6 +179,8 @@ fn number_of(done: &Done) -> u64 {
     match done.subject {
         DoneSubject::Service => 0,
         DoneSubject::Review(review) => review,
+        DoneSubject::Application(application) => application.0,
+        DoneSubject::Authorization(authorization) => authorization.0,
         DoneSubject::Account(account) => account.0,
         DoneSubject::User(user) | DoneSubject::Member(_, user) => user.0,
         DoneSubject::Resource(resource) => resource.0,

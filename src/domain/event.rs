@@ -11,12 +11,16 @@ use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
 use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
-use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version,
+};
+use super::oauth::{Authorized, Bindings, ClientId, ClientKind, EndReason, ExchangeFault};
 use super::report::ReportFlag;
 use super::review::{ReviewCounts, ReviewRow, ReviewVerdict};
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
+use super::token_text::TokenDigest;
 use serde::{Deserialize, Serialize};
 
 /// What every record says before its payload.
@@ -92,6 +96,14 @@ macro_rules! with_event_types {
             56, 1, AccessReviewClosed;
             58, 1, StateSealed;
             59, 1, LogKeyRotated;
+            64, 1, ApplicationRegistered;
+            65, 1, ApplicationChanged;
+            66, 1, ApplicationSecretRotated;
+            67, 1, ApplicationDeleted;
+            68, 1, AuthorizationGranted;
+            69, 1, AuthorizationCodeIssued;
+            70, 1, CodeExchangeRefused;
+            71, 1, AuthorizationRevoked;
         }
     };
 }
@@ -431,6 +443,8 @@ payload! {
         access: Access,
         /// Rights and accounts of a gateway token; none for every other kind.
         gateway: Option<GatewayReach>,
+        /// By whose word an OAuth token was made; none for every other kind.
+        authorized: Option<Authorized>,
         /// Its first secret.
         secret: Secret,
         /// When it stops working by itself.
@@ -477,6 +491,8 @@ payload! {
 
     /// A token was deleted. Final.
     TokenDeleted {
+        /// Why.
+        reason: EndReason,
         /// By what right, and from where.
         by: By,
     }
@@ -714,6 +730,116 @@ payload! {
         /// By what right, and from where.
         by: By,
     }
+
+    /// An account registered an OAuth application.
+    ApplicationRegistered {
+        /// Its number.
+        application: ApplicationId,
+        /// Its public name, chosen by the service.
+        client: ClientId,
+        /// What it calls itself.
+        name: TextNumber,
+        /// Where browsers may be sent back to.
+        redirect_uris: Vec<TextNumber>,
+        /// Whether it can keep a secret.
+        kind: ClientKind,
+        /// Its first secret; none of a public one.
+        secret: Option<Secret>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An OAuth application's name or redirect URIs were replaced.
+    ApplicationChanged {
+        /// Which.
+        application: ApplicationId,
+        /// Name from here on.
+        name: TextNumber,
+        /// Redirect URIs from here on, replacing all before.
+        redirect_uris: Vec<TextNumber>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An OAuth application got a new secret; the one before ends.
+    ApplicationSecretRotated {
+        /// Which.
+        application: ApplicationId,
+        /// The new secret.
+        secret: Secret,
+        /// Number of the secret before.
+        ends: u32,
+        /// When that one stops working.
+        ends_at: Timestamp,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An OAuth application was deleted. Final. Its authorizations and their tokens end with it, each by an event of its own.
+    ApplicationDeleted {
+        /// Which.
+        application: ApplicationId,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A member authorised an OAuth application to act on the account.
+    AuthorizationGranted {
+        /// Its number.
+        authorization: AuthorizationId,
+        /// Which application.
+        application: ApplicationId,
+        /// Who.
+        user: UserId,
+        /// Version of the membership under which it was granted.
+        membership: Version,
+        /// What was authorised.
+        access: Access,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A code was given out under an authorization, to be exchanged for a token once.
+    AuthorizationCodeIssued {
+        /// Of which authorization.
+        authorization: AuthorizationId,
+        /// SHA-256 of the code.
+        code: TokenDigest,
+        /// When it ends.
+        expires_at: Timestamp,
+        /// The registered redirect URI that the browser was sent to, or below.
+        redirect_uri: TextNumber,
+        /// What it was asked for with, as digests under the code.
+        bindings: Bindings,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A code was not exchanged, and is worth nothing from here on.
+    CodeExchangeRefused {
+        /// Of which authorization the code was.
+        authorization: AuthorizationId,
+        /// SHA-256 of the code.
+        code: TokenDigest,
+        /// Why.
+        cause: ExchangeFault,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An authorization ended. Final. Its tokens end with it, each by an event of its own.
+    AuthorizationRevoked {
+        /// Which.
+        authorization: AuthorizationId,
+        /// Of which application.
+        application: ApplicationId,
+        /// Who had given it.
+        user: UserId,
+        /// Why.
+        reason: EndReason,
+        /// By what right, and from where.
+        by: By,
+    }
 }
 
 /// By what right a change was made, or history looked at, with which secret, and from where: what a leaked token did is
@@ -762,6 +888,9 @@ pub enum AccessSource {
     Membership(Version),
     /// No account was entered: the route only says who the token is.
     Identity(Version),
+    /// What was authorised for the token, of this version, as far as the membership of whoever authorised it, of this
+    /// one, goes.
+    Authorization(Version, Version),
 }
 
 /// Routes of the guarded API. Numbers are part of the record format: append only.
@@ -988,6 +1117,16 @@ pub enum ManagementOperation {
     ReportUses,
     /// Open, decide and close access reviews.
     ChangeReviews,
+    /// Register, change or delete OAuth applications.
+    ChangeApplications,
+    /// Look at OAuth applications.
+    ReadApplications,
+    /// Authorise an OAuth application.
+    AuthorizeApplication,
+    /// Revoke authorizations of OAuth applications.
+    RevokeAuthorizations,
+    /// Look at authorizations of OAuth applications.
+    ReadAuthorizations,
 }
 
 impl ManagementOperation {
@@ -1018,6 +1157,11 @@ impl ManagementOperation {
             Self::Introspect => "introspect",
             Self::ReportUses => "report_uses",
             Self::ChangeReviews => "change_reviews",
+            Self::ChangeApplications => "change_applications",
+            Self::ReadApplications => "read_applications",
+            Self::AuthorizeApplication => "authorize_application",
+            Self::RevokeAuthorizations => "revoke_authorizations",
+            Self::ReadAuthorizations => "read_authorizations",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The decision state, and `evolve`: event → state. It reads no clock and no configuration and cannot fail: what
 //! is in the log has happened, and a replay of the log gives this state again.
 
+mod oauth;
 mod part;
 mod reach;
 mod tokens;
@@ -13,6 +14,7 @@ use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::log_keys::LogKeys;
+use super::oauth::{Application, Authorization, Codes};
 use super::reported_keys::Reports;
 use super::review::Reviews;
 use super::table::{Shared, Table};
@@ -45,6 +47,12 @@ pub struct State {
     pub resources: Table<Resource>,
     /// Tokens by number.
     pub tokens: Table<Token>,
+    /// OAuth applications by number.
+    pub applications: Table<Application>,
+    /// Authorizations of OAuth applications by number.
+    pub authorizations: Table<Authorization>,
+    /// Codes that authorizations gave out.
+    pub codes: Shared<Codes>,
     /// Tokens of the service itself that are not deleted.
     pub service_tokens: BTreeSet<TokenId>,
     /// The scope map in force.
@@ -183,6 +191,14 @@ impl State {
             Event::AccessReviewOpened(opened) => self.reviews.begin(header, opened),
             Event::AccessReviewDecided(decided) => self.reviews.decide(decided),
             Event::AccessReviewClosed(closed) => self.reviews.close(closed),
+            Event::ApplicationRegistered(_)
+            | Event::ApplicationChanged(_)
+            | Event::ApplicationSecretRotated(_)
+            | Event::ApplicationDeleted(_) => self.evolve_application(header, event),
+            Event::AuthorizationGranted(_)
+            | Event::AuthorizationCodeIssued(_)
+            | Event::CodeExchangeRefused(_)
+            | Event::AuthorizationRevoked(_) => self.evolve_authorization(header, event),
             _ => self.evolve_account(header, event),
         }
     }
@@ -293,6 +309,8 @@ impl State {
                     by_name: Shared::default(),
                     resources: Shared::default(),
                     tokens: Shared::default(),
+                    applications: Shared::default(),
+                    authorizations: Shared::default(),
                     window: Window::default(),
                     research_month: MonthCount::default(),
                     created_at: at,
@@ -446,6 +464,14 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::AccessReviewOpened(e) => &e.by,
         Event::AccessReviewDecided(e) => &e.by,
         Event::AccessReviewClosed(e) => &e.by,
+        Event::ApplicationRegistered(e) => &e.by,
+        Event::ApplicationChanged(e) => &e.by,
+        Event::ApplicationSecretRotated(e) => &e.by,
+        Event::ApplicationDeleted(e) => &e.by,
+        Event::AuthorizationGranted(e) => &e.by,
+        Event::AuthorizationCodeIssued(e) => &e.by,
+        Event::CodeExchangeRefused(e) => &e.by,
+        Event::AuthorizationRevoked(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

@@ -12,6 +12,7 @@ use crate::domain::history_read::HistoryReads;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::log_keys::LogKeys;
+use crate::domain::oauth::Codes;
 use crate::domain::reported_keys::Generation;
 use crate::domain::review::Reviews;
 use crate::domain::state::{LastSeal, MapInForce, State};
@@ -38,9 +39,11 @@ enum Part {
     AccountChanges,
     RemovedResources,
     Reports,
+    Applications,
+    Authorizations,
 }
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 14] = [
     Part::Service,
     Part::Accounts,
     Part::Users,
@@ -53,6 +56,8 @@ const PARTS: [Part; 12] = [
     Part::AccountChanges,
     Part::RemovedResources,
     Part::Reports,
+    Part::Applications,
+    Part::Authorizations,
 ];
 
 /// What there is one of.
@@ -73,6 +78,7 @@ struct Service {
     history_reads: Shared<HistoryReads>,
     last_seal: Option<LastSeal>,
     reviews: Shared<Reviews>,
+    codes: Shared<Codes>,
     runs: u64,
 }
 
@@ -94,11 +100,14 @@ impl Service {
             history_reads,
             last_seal,
             reviews,
+            codes,
             accounts: _,
             users: _,
             resources: _,
             tokens: _,
             reports: _,
+            applications: _,
+            authorizations: _,
         } = &projections.state;
         Self {
             position: projections.position,
@@ -116,6 +125,7 @@ impl Service {
             history_reads: history_reads.clone(),
             last_seal: *last_seal,
             reviews: reviews.clone(),
+            codes: codes.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -128,7 +138,7 @@ impl Service {
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
-        (state.history_reads, state.reviews) = (self.history_reads, self.reviews);
+        (state.history_reads, state.reviews, state.codes) = (self.history_reads, self.reviews, self.codes);
         (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;
@@ -193,6 +203,8 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
         Part::AccountChanges => put(changes.accounts.get(row), out),
         Part::RemovedResources => put(changes.removed.get(row), out),
         Part::Reports => put(row_of_reports(state, row).as_ref(), out),
+        Part::Applications => put(state.applications.get(row), out),
+        Part::Authorizations => put(state.authorizations.get(row), out),
     }
 }
 
@@ -217,6 +229,8 @@ pub fn take_chunk(projections: &mut Projections, chunk: &[u8]) -> Result<(), Cod
         Part::AccountChanges => take_rows::<AccountRow>(rows, &mut changes.accounts),
         Part::RemovedResources => take_rows(rows, &mut changes.removed),
         Part::Reports => take_reports(rows, state),
+        Part::Applications => take_rows(rows, &mut state.applications),
+        Part::Authorizations => take_rows(rows, &mut state.authorizations),
     }
 }
 

@@ -8,10 +8,11 @@ use super::authorize::is_wholly_within_reach;
 use super::directory::refuse_downgrade;
 use super::management::{MANAGERS, may_act};
 use crate::domain::access::{Access, Coverage};
-use crate::domain::directory::{Account, Plan};
+use crate::domain::directory::{Account, Membership, Plan};
 use crate::domain::event::{By, Cause, Event, Header};
 use crate::domain::gateway::GatewayRight;
-use crate::domain::ids::{UserId, Version};
+use crate::domain::ids::{ApplicationId, UserId, Version};
+use crate::domain::oauth::{ClientKind, CodeState, EndReason};
 use crate::domain::state::{State, by_of};
 use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
 use core::net::IpAddr;
@@ -101,8 +102,11 @@ fn check_who(before: &State, header: &Header, event: &Event, by: &By, from: Chan
             let Principal::User(user) = header.principal else { return Err(AuthorityFault::OtherPrincipal) };
             let shown = check_shown(before, header, by, &[TokenKind::Session], from)?;
             require(shown.owner == Owner::User(user), AuthorityFault::OtherPrincipal)?;
-            check_member(before, header, user, version)
+            let member = member_of(before, header, user, version)?;
+            let may = member.access == Access::Full || is_own(before, header, user, event);
+            require(may, AuthorityFault::NotFullMember)
         }
+        Authority::Application(version) => check_application(before, header, event, (version, by.secret)),
     }
 }
 
@@ -162,11 +166,73 @@ fn may_gateway(before: &State, gateway: &Token, header: &Header, event: &Event) 
     }
 }
 
-fn check_member(before: &State, header: &Header, user: UserId, version: Version) -> Result<(), AuthorityFault> {
+fn member_of<'a>(
+    before: &'a State,
+    header: &Header,
+    user: UserId,
+    version: Version,
+) -> Result<&'a Membership, AuthorityFault> {
     let member = before.account(header.account).and_then(|account| account.members.get(&user));
-    let member = member.filter(|member| member.access == Access::Full).ok_or(AuthorityFault::NotFullMember)?;
+    let member = member.ok_or(AuthorityFault::NotFullMember)?;
     let other = AuthorityFault::OtherVersion { recorded: version, was: member.version };
-    require(member.version == version, other)
+    require(member.version == version, other)?;
+    Ok(member)
+}
+
+/// What a member does for themself alone, whatever else they may do on the account.
+fn is_own(before: &State, header: &Header, user: UserId, event: &Event) -> bool {
+    match event {
+        Event::AuthorizationGranted(granted) => granted.user == user,
+        Event::AuthorizationCodeIssued(issued) => {
+            let authorization = before.authorization(issued.authorization);
+            authorization.is_some_and(|it| it.user == user && it.account == header.account)
+        }
+        Event::AuthorizationRevoked(revoked) => revoked.user == user,
+        Event::TokenDeleted(deleted) => {
+            let ended = before.token(header.token).and_then(|token| token.authorized.as_deref());
+            deleted.reason == EndReason::AuthorizationRevoked && ended.is_some_and(|it| it.user == user)
+        }
+        _ => false,
+    }
+}
+
+/// An application exchanges its own codes, and by that may end tokens of the authorization.
+fn check_application(
+    before: &State,
+    header: &Header,
+    event: &Event,
+    (version, secret): (Version, u32),
+) -> Result<(), AuthorityFault> {
+    let Principal::Application(id) = header.principal else { return Err(AuthorityFault::OtherPrincipal) };
+    let application = before.application(id).ok_or(AuthorityFault::NoCredential)?;
+    let shown = application.secrets.iter().find(|kept| kept.number == secret);
+    let works = match application.kind {
+        ClientKind::Public => secret == 0,
+        ClientKind::Confidential => {
+            shown.is_some_and(|shown| shown.not_after.is_none_or(|end| end > header.recorded_at))
+        }
+    };
+    require(works, AuthorityFault::Refused(Cause::SecretEnded))?;
+    let other = AuthorityFault::OtherVersion { recorded: version, was: application.version };
+    require(application.version == version, other)?;
+    require(may_application(before, id, header, event), AuthorityFault::OutOfReach)
+}
+
+fn may_application(before: &State, id: ApplicationId, header: &Header, event: &Event) -> bool {
+    match event {
+        Event::TokenCreated(created) => created.authorized.is_some_and(|authorized| {
+            let authorization = before.authorization(authorized.authorization);
+            let code = before.codes.get(authorized.code);
+            authorized.application == id
+                && authorization.is_some_and(|it| it.application == id && it.account == header.account)
+                && code.is_some_and(|code| {
+                    code.state == CodeState::Issued && code.authorization == authorized.authorization
+                })
+        }),
+        Event::CodeExchangeRefused(refused) => before.codes.get(refused.code).is_some(),
+        Event::TokenDeleted(deleted) => matches!(deleted.reason, EndReason::CodeReused | EndReason::Replaced),
+        _ => false,
+    }
 }
 
 fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), AuthorityFault> {
@@ -177,8 +243,11 @@ fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), Auth
             None => Ok(()),
         },
         Event::TokenCreated(created) => {
-            let fits =
-                created.kind.fits(created.owner) || created.kind == TokenKind::Gateway && created.gateway.is_some();
+            let fits = match created.kind {
+                TokenKind::Gateway => created.gateway.is_some() && created.owner == Owner::Service,
+                TokenKind::OAuth => created.authorized.is_some() && created.owner == Owner::Account(header.account),
+                kind => kind.fits(created.owner),
+            };
             require(fits, AuthorityFault::KindAndOwner)?;
             account.map_or(Ok(()), |account| check_access(before, account, &created.access))
         }
@@ -188,6 +257,9 @@ fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), Auth
         }
         Event::TokenAccessChanged(changed) => {
             account.map_or(Ok(()), |account| check_access(before, account, &changed.access))
+        }
+        Event::AuthorizationGranted(granted) => {
+            account.map_or(Ok(()), |account| check_access(before, account, &granted.access))
         }
         Event::MemberAdded(added) => account.map_or(Ok(()), |account| check_access(before, account, &added.access)),
         Event::MemberAccessChanged(changed) => {

@@ -4,14 +4,14 @@ use super::draft::{Context, Draft, Recorded};
 use super::rules::cause_of;
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
-use super::{directory, erasure, gateway, history_read, imports, log_key, once, review, scope_map, seal, tokens};
+use super::{directory, erasure, gateway, history_read, imports, log_key, oauth, once, review, scope_map, seal, tokens};
 use crate::domain::access::BUILT_IN_GROUPS;
 use crate::domain::command::{Actor, Change};
 use crate::domain::event::{
     By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
     RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
-use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
+use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::Texts;
@@ -48,6 +48,10 @@ pub enum Subject {
     Tokens(TokenId, u64),
     /// An access review.
     Review(u64),
+    /// An OAuth application.
+    Application(ApplicationId),
+    /// An authorization of an OAuth application.
+    Authorization(AuthorizationId),
 }
 
 /// A change that was carried out.
@@ -177,6 +181,7 @@ pub(super) fn decide_change(
                 Change::Look(_) | Change::ReadHistory(_) | Change::OpenStream(_) => {
                     &[TokenKind::Operator, TokenKind::Auditor]
                 }
+                Change::OAuth(change) if change.is_members_own() => &[TokenKind::Session],
                 _ => MANAGERS,
             };
             match shown(state, digests, digest, (context.now, context.origin.from), kinds) {
@@ -184,11 +189,11 @@ pub(super) fn decide_change(
                 Shown::Refused(token, secret, rejection, cause) => {
                     return refuse(state, context, texts, (token, secret), (rejection, cause), change.operation());
                 }
-                Shown::May(token, secret) => Acting {
-                    principal: Principal::Staff(token.id),
-                    credential: token.id,
-                    authority: history_read::authority_of_staff(token),
-                    secret,
+                Shown::May(token, secret) => match authority_of(state, token, change) {
+                    Ok(authority) => {
+                        Acting { principal: token.principal(), credential: token.id, authority, secret }
+                    }
+                    Err(rejection) => return nothing(Answer::Rejected(rejection)),
                 },
             }
         }
@@ -201,6 +206,16 @@ pub(super) fn decide_change(
     match decided {
         Ok((events, answer)) => Decision { events, answer, tally: None },
         Err(rejection) => nothing(Answer::Rejected(rejection)),
+    }
+}
+
+/// By what right whoever shows this token makes the change.
+fn authority_of(state: &State, token: &Token, change: &Change) -> Result<Authority, Rejection> {
+    match change {
+        Change::OAuth(change) if change.is_members_own() => {
+            oauth::membership_of(state, token, change).map(Authority::Membership)
+        }
+        _ => Ok(history_read::authority_of_staff(token)),
     }
 }
 
@@ -217,10 +232,10 @@ pub(super) fn refuse(
     (rejection, cause): (Rejection, Cause),
     operation: ManagementOperation,
 ) -> Decision {
-    let (account, principal) = match token.owner {
-        Owner::Account(account) => (account, Principal::Account(account)),
-        Owner::User(user) => (AccountId::NONE, Principal::User(user)),
-        Owner::Service => (AccountId::NONE, Principal::Staff(token.id)),
+    let principal = token.principal();
+    let account = match token.owner {
+        Owner::Account(account) => account,
+        Owner::User(_) | Owner::Service => AccountId::NONE,
     };
     let answer = Answer::Rejected(rejection);
     if token.refusals.in_unit(context.now.minute()) >= REFUSALS_A_MINUTE_MAX {
@@ -277,6 +292,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
         Change::Gateway(change) => gateway::rule(deciding, texts, change),
         Change::Review(change) => review::rule(deciding, texts, change),
+        Change::OAuth(change) => oauth::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }

@@ -59,7 +59,7 @@ fn after(last: &Recorded, event: IdempotencyKeyKept) -> Recorded {
 impl From<Subject> for AnswerSubject {
     fn from(subject: Subject) -> Self {
         match subject {
-            // What erases needs no key, and is never kept under one.
+            // What erases, and what a member authorises, needs no key, and is never kept under one.
             Subject::Service | Subject::Texts { .. } => Self::Service,
             Subject::Account(account) => Self::Account(account),
             Subject::User(user) => Self::User(user),
@@ -68,6 +68,8 @@ impl From<Subject> for AnswerSubject {
             Subject::Token(token) => Self::Token(token),
             Subject::Tokens(first, count) => Self::Tokens(first, count),
             Subject::Review(review) => Self::Review(review),
+            Subject::Application(application) => Self::Application(application),
+            Subject::Authorization(_) => Self::Service,
         }
     }
 }
@@ -83,6 +85,7 @@ impl From<AnswerSubject> for Subject {
             AnswerSubject::Token(token) => Self::Token(token),
             AnswerSubject::Tokens(first, count) => Self::Tokens(first, count),
             AnswerSubject::Review(review) => Self::Review(review),
+            AnswerSubject::Application(application) => Self::Application(application),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::event::{
 };
 use crate::domain::ids::{AccountId, TokenId, Version};
 use crate::domain::names::check_name;
+use crate::domain::oauth::EndReason;
 use crate::domain::rejection::{Conflict, Missing, Rejection};
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
 use crate::domain::time::Timestamp;
@@ -37,6 +38,9 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         }
         Change::RotateToken { owner, token, overlap_seconds, secret, if_match } => {
             let token = token_of(deciding, *owner, *token, *if_match)?;
+            if token.kind == TokenKind::OAuth {
+                return Err(Rejection::Conflict(Conflict::HeldByApplication));
+            }
             rotate(deciding, texts, token, *overlap_seconds, *secret)
         }
         Change::DeleteToken { owner, token, if_match } => {
@@ -180,6 +184,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
         name,
         access,
         gateway: None,
+        authorized: None,
         secret: Secret { number: 1, digest: new.secret.digest, hint: new.secret.hint, not_after: None },
         expires_at: new.expires_at,
         by,
@@ -194,6 +199,9 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
     faults.check("expires_at", edit.expires_at.map_or(Ok(()), |end| check_expiry(end, deciding.context.now)));
     conditions::check_edit(&mut faults, token, edit.conditions, edit.expires_at);
     faults.finish()?;
+    if token.kind == TokenKind::OAuth && edit.access.is_some() {
+        return Err(Rejection::field("access", "can't be changed: it is what was authorised for the application"));
+    }
     let request = match edit.access {
         Some(_) => check_access(deciding, token.owner, edit.access)?,
         None => None,
@@ -275,7 +283,7 @@ pub(super) fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Tok
     let (account, _) = home(token.owner);
     let mut draft = deciding.draft(texts, account, token.id);
     let by = deciding.by(&mut draft);
-    draft.record(TokenDeleted { by });
+    draft.record(TokenDeleted { reason: EndReason::Asked, by });
     done(draft.finish(), token.id, false)
 }
 

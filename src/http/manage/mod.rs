@@ -245,6 +245,7 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
         Rejection::LimitReached(limit) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
         }
+        Rejection::UnknownClient | Rejection::NotExchanged(_) => Problem::not_found("OAuth application not found"),
     }
 }
 
@@ -294,6 +295,14 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
         Conflict::ClockAsExpected => problem(
             "clock-as-expected",
             "the wall clock is not off by more than 60 s: there is nothing to accept".to_owned(),
+        ),
+        Conflict::PublicClient => problem(
+            "public-client",
+            "a public application has no secret; it shows by PKCE that it is the one that asked".to_owned(),
+        ),
+        Conflict::HeldByApplication => problem(
+            "held-by-application",
+            "an application holds this token, and gets another by another authorization; delete this one".to_owned(),
         ),
         Conflict::ReviewClosed => problem("review-closed", "this access review is closed; open another one".to_owned()),
         Conflict::LastOperator => problem(
