@@ -230,6 +230,15 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "reported_uses": reported.map_or(0, |reported| reported.count),
         "last_reported_at": reported.map(|reported| seconds(reported.last_at)),
     });
+    if let Some(authorized) = &token.authorized {
+        shape["authorization"] = json!({
+            "id": authorized.authorization.0,
+            "application_id": authorized.application.0,
+            "user_id": authorized.user.0,
+            "membership_version": authorized.membership.0,
+            "access_in_force": in_force(view, token),
+        });
+    }
     if let Some(reach) = &token.gateway {
         shape["rights"] = reach.rights.iter().map(|right| right.name()).collect();
         shape["accounts"] = reach.accounts.iter().map(|account| account.0).collect();
@@ -245,6 +254,13 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         .collect();
     shape["secrets"] = ending.into();
     shape
+}
+
+/// What an OAuth token may as the member's access is now; null where the member has left.
+fn in_force(view: &View<'_>, token: &Token) -> Value {
+    let Owner::Account(account) = token.owner else { return Value::Null };
+    let counts = view.projections.state.access_on(token, account);
+    counts.map_or(Value::Null, |(_, counts, _)| access(view, &counts))
 }
 
 /// A usage window.

@@ -199,7 +199,11 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
             let &(id, secret) = digests.get(&digest)?;
             let token = view.projections.state.token(id)?;
             token.check(secret, view.now, Some(asked.peer())).ok()?;
-            let access = matches!(token.owner, Owner::Account(_)).then(|| token.access.clone());
+            let access = match token.owner {
+                Owner::Account(account) => view.projections.state.access_on(token, account),
+                Owner::User(_) | Owner::Service => None,
+            };
+            let access = access.map(|(_, access, _)| access.into_owned());
             Some((own_shape(&view, token, secret), access, token.expires_at))
         })
         .await;

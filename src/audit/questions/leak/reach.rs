@@ -42,11 +42,7 @@ fn biographies(archive: &Archive, subject: &Subject) -> Result<BTreeMap<AccountI
 /// The access that the token has on an account in a state; none where it has none.
 fn access_of(state: &State, subject: &Subject, account: &Account) -> Option<Access> {
     let token = state.token(subject.id).filter(|token| !token.id.is_none() && token.deleted_at.is_none())?;
-    match token.owner {
-        Owner::Account(_) => Some(token.access.clone()),
-        Owner::User(user) => account.members.get(&user).map(|member| member.access.clone()),
-        Owner::Service => None,
-    }
+    state.access_on(token, account.id).map(|(_, access, _)| access.into_owned())
 }
 
 fn group_of(kind: ResourceKind) -> u16 {
