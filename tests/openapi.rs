@@ -99,7 +99,9 @@ fn every_variable_of_a_path_is_a_parameter_in_its_order() {
 #[test]
 fn every_post_of_the_management_surface_takes_an_idempotency_key() {
     // Questions are asked again, looks change nothing.
-    let asks = |described: &Described| described.operation["tags"][0] == "gateway";
+    let asks = |described: &Described| {
+        described.operation["tags"][0] == "gateway" || described.operation["operationId"] == "askLeakOfText"
+    };
     for described in operations().filter(|described| described.path.starts_with("/v1/") && !asks(described)) {
         let parameters = described.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
         let takes_one = parameters.map(resolve).any(|parameter| parameter["name"] == "Idempotency-Key");

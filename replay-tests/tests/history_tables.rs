@@ -18,7 +18,7 @@ use token_ledger::projections::snapshot::Views;
 use token_ledger::projections::{Projections, chunks};
 
 const SEEDS: u64 = 12;
-const BATCHES: u64 = 60;
+const BATCHES: u64 = 110;
 
 struct Story {
     _home: TempDir,

@@ -24,6 +24,8 @@ pub struct ScopeGroup {
 /// Numbers of the built-in groups that rules refer to.
 pub mod group {
     use super::GroupNumber;
+    /// The account itself.
+    pub const ACCOUNT: GroupNumber = 1;
     /// Certificates.
     pub const CERTIFICATES: GroupNumber = 3;
     /// Domain Research.

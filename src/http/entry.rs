@@ -5,7 +5,7 @@ use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
 use super::{
-    App, audit, bearer, consumer, event_stream, events, gateway, gateway_api, manage, ops, path, proofs, tlog,
+    App, audit, bearer, consumer, event_stream, events, gateway, gateway_api, manage, ops, pages, path, proofs, tlog,
 };
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
@@ -185,7 +185,7 @@ async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
             if asked.is_guarded() { Box::pin(consumer::undecided(app, asked, reply)).await } else { reply }
         }
         Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
-        Found::Nothing => Problem::not_found(format!("there is nothing at {}", asked.path())).into_reply(),
+        Found::Nothing => shown(asked, Problem::not_found(format!("there is nothing at {}", asked.path()))),
     }
 }
 
@@ -212,13 +212,14 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
         | Op::GetCertificate
         | Op::ResearchStatus => consumer::answer(app, asked, operation, variables).await,
         // Boxed, or every use would carry and move the room that only these need.
-        Op::AskLeak => into_reply(Box::pin(audit::leak(app, asked, body)).await),
+        Op::AskLeakOfText => into_reply(Box::pin(audit::leak(app, asked, body)).await),
         Op::StreamEvents => into_reply(Box::pin(event_stream::answer(app, asked)).await),
         Op::ListEvents | Op::GetEvent => into_reply(Box::pin(events::answer(app, asked, operation, variables)).await),
         Op::Question(name) => into_reply(Box::pin(audit::answer(app, asked, name)).await),
         Op::Authorize | Op::ReportUses | Op::LookUpToken => {
             into_reply(Box::pin(gateway_api::answer(app, asked, operation, body)).await)
         }
+        Op::Page(page) => Box::pin(pages::answer(app, asked, page, variables, body)).await,
         Op::Introspect | Op::Revoke => Box::pin(gateway_api::oauth::answer(app, asked, operation, body)).await,
         _ => into_reply(Box::pin(manage::answer(app, asked, operation, variables, body)).await),
     }
@@ -228,13 +229,19 @@ fn into_reply(result: Result<Reply, Box<Problem>>) -> Reply {
     result.unwrap_or_else(|problem| problem.into_reply())
 }
 
+/// A problem in the form that whoever asks can read.
+fn shown(asked: &Asked, problem: Problem) -> Reply {
+    if pages::is_wanted(asked) { pages::error(&problem) } else { problem.into_reply() }
+}
+
 fn other_method(asked: &Asked, methods: &[&str]) -> Reply {
     // DNSimple's 405 has no body.
     let mut reply = if asked.is_guarded() {
         answer::empty(StatusCode::METHOD_NOT_ALLOWED)
     } else {
         let detail = format!("{} is not allowed here; allowed: {}", asked.head.method, methods.join(", "));
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail).into_reply()
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        shown(asked, Problem::new(status, "method-not-allowed", "Method not allowed", detail))
     };
     answer::add_header(&mut reply, header::ALLOW, &methods.join(", "));
     reply

@@ -4,7 +4,7 @@
 //! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
 //! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] and [`proofs`] (tiles,
 //! checkpoints, receipts), [`ops`] (health and
-//! metrics). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
+//! metrics), [`pages`] (what people see). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
 //!
 //! Order within a request: sizes, route, method, credential, then the body. Refuses to know: rules and storage.
 
@@ -22,6 +22,7 @@ pub mod history_reads;
 pub mod manage;
 pub mod operations;
 pub mod ops;
+pub mod pages;
 pub mod path;
 pub mod problem;
 pub mod proofs;

@@ -1,4 +1,8 @@
 //! The one table of routes: path, method, operation. The document in `schema/openapi.yaml` is held against it.
+//!
+//! Pages for people are no part of that document: their rows are in [`PAGES`], and are looked up after these.
+
+use super::pages::table::{PAGES, PageOperation};
 
 /// What a request can ask of the service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,7 +68,7 @@ pub enum Operation {
     OpenReview,
     DecideReview,
     CloseReview,
-    AskLeak,
+    AskLeakOfText,
     /// A question over the past, by its name in [`QUESTIONS`](crate::audit::questions::QUESTIONS).
     Question(&'static str),
     ForwardAuthNginx,
@@ -88,6 +92,8 @@ pub enum Operation {
     ConsistencyProof,
     VerifierKeys,
     ProblemPage,
+    /// A page for people, or what a form of one sends.
+    Page(PageOperation),
 }
 
 /// A row: path template, method, operation.
@@ -155,20 +161,24 @@ pub const OPERATIONS: &[Row] = {
         ("/v1/events", "GET", ListEvents),
         ("/v1/events/stream", "GET", StreamEvents),
         ("/v1/events/{position}", "GET", GetEvent),
-        ("/v1/audit/changes", "GET", Question("changes")),
         ("/v1/audit/state", "GET", Question("state")),
+        ("/v1/audit/who-could", "GET", Question("who-could")),
+        ("/v1/audit/what-if", "GET", Question("what-if")),
+        ("/v1/audit/least-privilege", "GET", Question("least-privilege")),
+        ("/v1/audit/unused", "GET", Question("unused")),
+        ("/v1/audit/quota", "GET", Question("quota")),
+        ("/v1/audit/leak", "GET", Question("leak")),
+        ("/v1/audit/leak", "POST", AskLeakOfText),
+        ("/v1/audit/authority", "GET", Question("authority")),
+        ("/v1/audit/growth", "GET", Question("growth")),
+        ("/v1/audit/changes", "GET", Question("changes")),
         ("/v1/audit/access-review", "GET", Question("access-review")),
         ("/v1/audit/reviews", "POST", OpenReview),
         ("/v1/audit/reviews", "GET", Question("reviews")),
         ("/v1/audit/review", "GET", Question("review")),
-        ("/v1/audit/leak", "POST", AskLeak),
-        ("/v1/audit/leak", "GET", Question("leak")),
         ("/v1/audit/since-review", "GET", Question("since-review")),
         ("/v1/audit/reviews/{review}/decisions", "POST", DecideReview),
         ("/v1/audit/reviews/{review}/close", "POST", CloseReview),
-        ("/v1/audit/what-if", "GET", Question("what-if")),
-        ("/v1/audit/least-privilege", "GET", Question("least-privilege")),
-        ("/v1/audit/quota", "GET", Question("quota")),
         ("/forward-auth/nginx", "GET", ForwardAuthNginx),
         ("/forward-auth/caddy", "GET", ForwardAuthCaddy),
         ("/forward-auth/traefik", "GET", ForwardAuthTraefik),
@@ -207,7 +217,7 @@ pub enum Found<'a> {
 pub fn find<'a>(path: &'a str, method: &str) -> Found<'a> {
     let mut methods = Vec::new();
     let mut matched: Option<&'static str> = None;
-    for (template, row_method, operation) in OPERATIONS {
+    for (template, row_method, operation) in OPERATIONS.iter().chain(PAGES) {
         if matched.is_some_and(|matched| matched != *template) || !has_shape(template, path) {
             continue;
         }

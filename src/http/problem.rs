@@ -37,6 +37,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "The token works, but may not do this; cause says why. Operator tokens may change and read, auditor tokens may read, gateway tokens may do what their rights say.",
     ),
     (
+        "form-expired",
+        "The form was sent from a page of another session, or from another site. Nothing was carried out. Open the page again.",
+    ),
+    (
         "grants-exist",
         "The solo plan has no grants, and these tokens and members carry some. Give them full access, or remove them, first.",
     ),
@@ -191,6 +195,18 @@ impl Problem {
             .with_retry_after(seconds)
     }
 
+    /// A person may see the page, but not do this.
+    pub fn not_permitted() -> Self {
+        let detail = "your access to this account does not cover this; a member with full access can help";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not permitted", detail)
+    }
+
+    /// A form is of another session, or from elsewhere.
+    pub fn form_expired() -> Self {
+        let detail = "this form is not from a page of your present session; go back, open the page again and repeat it";
+        Self::new(StatusCode::FORBIDDEN, "form-expired", "This form has expired", detail)
+    }
+
     /// The request is malformed.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed-request", "Malformed request", detail)
@@ -223,6 +239,16 @@ impl Problem {
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Its type in a few words.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The seconds after which to try again, if it says so.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// What it says to a person.

@@ -149,7 +149,7 @@ async fn a_members_change_refuses_what_was_said() {
 async fn a_lower_limit_refuses_what_was_said() {
     let account = |house: &House| format!("/v1/accounts/{}", house.teams);
     hold("PATCH", account, |_| json!({ "hourly_limit": 5 }), 8).await;
-    hold("PATCH", account, |_| json!({ "hourly_limit": 0 }), 16).await;
+    hold("PATCH", account, |_| json!({ "hourly_limit": 1 }), 14).await;
     hold("PATCH", account, |_| json!({ "hourly_limit": 9_999, "plan": "enterprise" }), 0).await;
 }
 

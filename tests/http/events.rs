@@ -184,14 +184,14 @@ async fn a_page_ended_by_the_scan_budget_is_empty_and_names_the_next() {
     const BUDGET: u64 = token_ledger::audit::history::SCAN_BUDGET;
     let house = House::new().await;
     house.fill_to(BUDGET + 10).await;
-    let body = house.look("/v1/events?type=PlanChanged").await.expect(200).json();
+    let body = house.look("/v1/events?outcome=not_found").await.expect(200).json();
     assert_eq!((&body["data"], &body["next"]), (&json!([]), &json!(BUDGET)));
-    let body = house.look(format!("/v1/events?type=PlanChanged&after={BUDGET}")).await.expect(200).json();
+    let body = house.look(format!("/v1/events?outcome=not_found&after={BUDGET}")).await.expect(200).json();
     assert_eq!((&body["data"], &body["next"]), (&json!([]), &Value::Null));
-    let body = house.look("/v1/events?type=PlanChanged&order=desc").await.expect(200).json();
+    let body = house.look("/v1/events?outcome=not_found&order=desc").await.expect(200).json();
     let next = body["next"].as_u64().unwrap();
     assert_eq!((&body["data"], next), (&json!([]), house.head() - BUDGET + 1));
-    let body = house.look(format!("/v1/events?type=PlanChanged&order=desc&before={next}")).await.expect(200).json();
+    let body = house.look(format!("/v1/events?outcome=not_found&order=desc&before={next}")).await.expect(200).json();
     assert_eq!(body["next"], Value::Null);
 }
 

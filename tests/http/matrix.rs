@@ -42,6 +42,7 @@ struct Values {
     zone: &'static str,
     certificate: u64,
     position: u64,
+    review: u64,
 }
 
 async fn member(house: &House, account: u64) -> u64 {
@@ -54,6 +55,12 @@ async fn member(house: &House, account: u64) -> u64 {
 async fn position(house: &House, account: u64) -> u64 {
     let events = house.look(format!("/v1/events?account={account}&limit=1")).await.expect(200).data();
     events[0]["position"].as_u64().unwrap()
+}
+
+/// An open access review of an account.
+async fn review(house: &House, account: u64) -> u64 {
+    let opened = house.post("/v1/audit/reviews", json!({ "account_id": account })).await.expect(201);
+    opened.data()["id"].as_u64().unwrap()
 }
 
 impl Spares {
@@ -82,6 +89,7 @@ impl Spares {
             zone: "example.com",
             certificate: house.resource(house.teams, certificate("example.com")).await,
             position: position(house, house.teams).await,
+            review: review(house, house.teams).await,
         };
         let foreign = Values {
             account: house.enterprise,
@@ -98,8 +106,17 @@ impl Spares {
             zone: "corporate.example",
             certificate: house.resource(house.solo, certificate("solo.example")).await,
             position: position(house, house.enterprise).await,
+            review: review(house, house.enterprise).await,
         };
         Self { made_at: house.clock.now().to_micros_text(), number, own, foreign }
+    }
+
+    /// Only so many are open at once.
+    async fn close_reviews(&self, house: &House) {
+        for review in [self.own.review, self.foreign.review] {
+            let told = house.post(format!("/v1/audit/reviews/{review}/close"), json!({})).await;
+            assert!([200, 409].contains(&told.status), "{told:?}");
+        }
     }
 
     /// The operation's path: its last variable stands for the object.
@@ -167,6 +184,9 @@ impl Spares {
             }
             Op::ReportUses => json!({ "key": number.to_string(), "token_id": self.own.account_token,
                 "occurred_at": self.made_at, "known_position": 1, "required_scope": "zones:*:read" }),
+            Op::OpenReview => json!({ "account_id": self.own.account }),
+            Op::DecideReview => json!({ "token_id": self.own.account_token, "verdict": "keep" }),
+            Op::AskLeakOfText => json!({ "token": self.own.account_token_text, "since": "1" }),
             Op::LookUpToken => {
                 let digest = Sha256::digest(self.own.account_token_text.as_bytes());
                 json!({ "hashed_token": STANDARD.encode(digest) })
@@ -185,11 +205,15 @@ impl Values {
             "user" => self.user.to_string(),
             "token" => self.account_token.to_string(),
             "scope" => "zones:example.com".to_owned(),
+            "review" => self.review.to_string(),
+            "since" => "1".to_owned(),
             other => panic!("{other} needs a value"),
         };
         match question.name {
             "what-if" => return format!("token={}&removed=yes", self.account_token),
             "least-privilege" => return format!("token={}", self.account_token),
+            "leak" => return format!("token={}&since=1", self.account_token),
+            "since-review" => return format!("account={}&review={}", self.account, self.review),
             "quota" => return format!("account={}", self.account),
             _ => {}
         }
@@ -227,6 +251,7 @@ impl Values {
             ("{resource}", _) => self.resource,
             ("{certificate}", _) => self.certificate,
             ("{position}", _) => self.position,
+            ("{review}", _) => self.review,
             (other, _) => panic!("{other} needs a value"),
         };
         number.to_string()
@@ -274,7 +299,7 @@ fn cause(asker: &str, status: u16) -> &'static str {
 /// What is wrong with the records that an answer left, interned texts apart.
 fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Value]) -> Option<&'static str> {
     let guarded = ask.path.starts_with("/v2/") || ask.path.starts_with("/forward-auth/");
-    let looks = ["/v1/tokens/lookup", "/oauth/introspect"];
+    let looks = ["/v1/tokens/lookup", "/oauth/introspect", "/v1/audit/leak"];
     let reads_only = (ask.method == "GET" && !guarded) || looks.contains(&&*ask.path);
     match status {
         401 | 403 if ["none", "malformed", "unknown"].contains(&asker) => None,
@@ -384,6 +409,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
         for row in rows.iter().rev() {
             row_faults(&house, row, &spares, &mut faults).await;
         }
+        spares.close_reviews(&house).await;
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -59,9 +59,9 @@ impl Generator {
         } else {
             1 + self.random.below(last)
         };
-        let change = match self.random.below(5) {
-            0 => ReviewChange::Close { review: number },
-            1 => ReviewChange::Open {
+        let change = match self.random.below(6) {
+            0..2 => ReviewChange::Close { review: number },
+            2 => ReviewChange::Open {
                 account: self.account(state),
                 position: Position(self.random.below(state.head.0 + 2)),
                 root: self.random.bytes_32(),

@@ -126,13 +126,18 @@ fn good_json(answer: &Answer) -> Result<Map<String, Value>, RemoteFailure> {
     serde_json::from_slice(&answer.body).map_err(|_| RemoteFailure::not_json())
 }
 
+/// A member; null where there is none.
+fn member<'a>(body: &'a Map<String, Value>, name: &str) -> &'a Value {
+    body.get(name).unwrap_or(&Value::Null)
+}
+
 fn thing(out: &mut dyn Write, answer: &Answer, only_looked: bool, is_json: bool) -> Result<(), Failure> {
     let body = good_json(answer)?;
     if is_json {
         return Ok(writeln!(out, "{}", Value::Object(body))?);
     }
-    show::write_thing(out, &body["data"])?;
-    show::write_basis(out, &body["as_of"])?;
+    show::write_thing(out, member(&body, "data"))?;
+    show::write_basis(out, member(&body, "as_of"))?;
     write_receipt(out, answer, only_looked)
 }
 
@@ -216,7 +221,7 @@ fn write_with_secret(
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out))?);
     }
-    show::write_thing(out, &body["data"])?;
+    show::write_thing(out, member(body, "data"))?;
     write_receipt(out, answer, false)?;
     match (is_in, body.get("token").and_then(Value::as_str)) {
         (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,

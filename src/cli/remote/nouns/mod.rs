@@ -6,6 +6,7 @@ mod features;
 mod gateway_tokens;
 mod members;
 mod resources;
+mod reviews;
 mod service;
 mod staff_tokens;
 mod tokens;
@@ -26,6 +27,7 @@ pub const NOUNS: &[Noun] = &[
     gateway_tokens::GATEWAY_TOKENS,
     usage::USAGE,
     events::EVENTS,
+    reviews::REVIEWS,
     service::SELF,
     service::CLOCK,
 ];

@@ -1,0 +1,249 @@
+//! What a form sends: read field by field, as `Fields` reads JSON. What is wrong is collected by field, and the page is
+//! shown again with what was typed.
+
+use super::viewer::Viewer;
+use crate::domain::rejection::FieldFault;
+use crate::domain::time::Timestamp;
+use crate::http::entry::{Asked, Body};
+use crate::http::manage::media_type;
+use crate::http::problem::Problem;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use subtle::ConstantTimeEq;
+use warp::http::{StatusCode, header};
+
+/// Longest form: thousands of resources can be ticked.
+pub const FORM_BYTES_MAX: usize = 512 * 1024;
+/// Most fields of a form, those given more than once each time.
+const FIELDS_MAX: usize = 10_000;
+/// The field that every form has: what only a page of this session could know.
+pub const CSRF: &str = "csrf";
+
+/// The fields of a form.
+#[derive(Clone, Default)]
+pub struct Form {
+    fields: Vec<(String, String)>,
+    /// What is wrong, by field.
+    pub faults: Faults,
+}
+
+/// Faults of fields, for the page that is shown again.
+#[derive(Clone, Default, Debug)]
+pub struct Faults(BTreeMap<String, Vec<String>>);
+
+impl Faults {
+    /// Notes a fault of a field: a sentence part, as in "can't be blank".
+    pub fn note(&mut self, field: &str, fault: impl Into<String>) {
+        self.0.entry(field.to_owned()).or_default().push(fault.into());
+    }
+
+    /// Notes what a rejected change says of its fields.
+    pub fn note_all(&mut self, faults: &[FieldFault]) {
+        faults.iter().for_each(|fault| self.note(&fault.field, fault.fault.clone()));
+    }
+
+    /// What is wrong with a field.
+    pub fn of(&self, field: &str) -> Option<String> {
+        self.0.get(field).map(|faults| faults.join("; "))
+    }
+
+    /// Every fault with its field.
+    pub fn all(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().map(|(field, faults)| (field.as_str(), faults.join("; ")))
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Form {
+    /// Without what was typed: that may be anything.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Form").field("fields", &names).field("faults", &self.faults).finish()
+    }
+}
+
+impl Form {
+    /// Reads what a page of this viewer sent. Refused before a field is looked at: what another site's page sent.
+    pub async fn read(asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
+        check_same_origin(asked)?;
+        let mut form = Self::of(asked, body).await?;
+        let shown = form.take_one(CSRF)?.unwrap_or_default();
+        if !bool::from(shown.as_bytes().ct_eq(viewer.csrf.as_bytes())) {
+            return Err(Box::new(Problem::form_expired()));
+        }
+        Ok(form)
+    }
+
+    /// Reads a form that nobody is signed in for. The caller answers for where it comes from.
+    pub async fn of(asked: &Asked, body: Body) -> Result<Self, Box<Problem>> {
+        if media_type(asked).as_deref() != Some("application/x-www-form-urlencoded") {
+            return Err(Box::new(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Unsupported media type",
+                "a form is application/x-www-form-urlencoded",
+            )));
+        }
+        let bytes = body.read_up_to(FORM_BYTES_MAX, asked.headers()).await?;
+        Self::parse(&bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Box<Problem>> {
+        let mut fields = Vec::new();
+        for (name, value) in form_urlencoded::parse(bytes) {
+            if fields.len() == FIELDS_MAX {
+                return Err(Box::new(Problem::malformed(format!("a form has at most {FIELDS_MAX} fields"))));
+            }
+            fields.push((decoded(name), decoded(value)));
+        }
+        Ok(Self { fields, faults: Faults::default() })
+    }
+
+    /// Whether a field was sent.
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(known, _)| known == name)
+    }
+
+    /// A field as it was typed; empty if it was not sent.
+    pub fn text(&mut self, name: &str) -> Result<String, Box<Problem>> {
+        self.take_one(name).map(Option::unwrap_or_default)
+    }
+
+    /// Every value of a field that can be given more than once, in order.
+    pub fn texts(&mut self, name: &str) -> Vec<String> {
+        let (found, rest) = std::mem::take(&mut self.fields).into_iter().partition(|(known, _)| known == name);
+        self.fields = rest;
+        let found: Vec<(String, String)> = found;
+        found.into_iter().map(|(_, value)| value).collect()
+    }
+
+    fn take_one(&mut self, name: &str) -> Result<Option<String>, Box<Problem>> {
+        let mut found = self.texts(name);
+        if found.len() > 1 {
+            return Err(Box::new(Problem::malformed(format!("{name} is sent twice"))));
+        }
+        Ok(found.pop())
+    }
+
+    /// A whole number; none where the field is empty or, noted, is no number.
+    pub fn number(&mut self, name: &str) -> Result<Option<u64>, Box<Problem>> {
+        let text = self.text(name)?;
+        Ok(match text.trim() {
+            "" => None,
+            text => {
+                let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+                if number.is_none() {
+                    self.faults.note(name, "must be a whole number");
+                }
+                number
+            }
+        })
+    }
+
+    /// Whether nothing was sent but what was asked for; fields that a page of this version does not have are refused, not
+    /// passed over: what they say would be lost.
+    pub fn finish(&self) -> Result<(), Box<Problem>> {
+        match self.fields.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Box::new(Problem::malformed(format!("{name} is no field of this form; open the page again"))))
+            }
+        }
+    }
+}
+
+/// A form ends its lines with CR LF, whatever was typed.
+fn decoded(text: Cow<'_, str>) -> String {
+    if text.contains('\r') { text.replace("\r\n", "\n") } else { text.into_owned() }
+}
+
+/// Browsers say where a form comes from. One that does not is judged by the form's own secret alone.
+fn check_same_origin(asked: &Asked) -> Result<(), Box<Problem>> {
+    let header = |name| asked.headers().get(name).and_then(|value: &warp::http::HeaderValue| value.to_str().ok());
+    let host = header(header::HOST).unwrap_or_default();
+    let is_own = match header(header::ORIGIN) {
+        None => header(warp::http::HeaderName::from_static("sec-fetch-site"))
+            .is_none_or(|site| matches!(site, "same-origin" | "none")),
+        Some(origin) => {
+            origin.split_once("://").is_some_and(|(_, own)| !host.is_empty() && own.eq_ignore_ascii_case(host))
+        }
+    };
+    if is_own { Ok(()) } else { Err(Box::new(Problem::form_expired())) }
+}
+
+/// A time as a form has it: `2026-03-01T12:00`, with seconds or without, in UTC; or RFC 3339. None if it is neither.
+pub fn time(text: &str) -> Option<Timestamp> {
+    let text = text.trim().replace(' ', "T");
+    let whole = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text,
+    };
+    Timestamp::parse(&whole)
+}
+
+/// A time as `<input type="datetime-local">` takes it, in UTC; empty if there is none.
+pub fn time_value(at: Option<Timestamp>) -> String {
+    at.map(|at| at.to_seconds_text().trim_end_matches('Z').to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Form {
+        Form::parse(text.as_bytes()).unwrap_or_default()
+    }
+
+    #[test]
+    fn fields_are_read_once_and_what_is_left_is_refused() {
+        let mut form = parsed("name=a+b%26c&tick=1&tick=2&other=x");
+        assert_eq!(form.text("name").ok().as_deref(), Some("a b&c"));
+        assert!(form.text("tick").is_err(), "one value is asked for, and two are sent");
+        let mut form = parsed("tick=1&tick=2&other=x");
+        assert_eq!(form.texts("tick"), ["1", "2"]);
+        assert!(form.finish().is_err());
+        assert_eq!(form.text("other").ok().as_deref(), Some("x"));
+        assert_eq!(form.text("missing").ok().as_deref(), Some(""));
+        assert!(form.finish().is_ok());
+    }
+
+    #[test]
+    fn a_number_is_digits() {
+        for (sent, number) in [("n=12", Some(12)), ("n=", None), ("", None), ("n=+1", None), ("n=x", None)] {
+            assert_eq!(parsed(sent).number("n").ok().flatten(), number, "{sent}");
+        }
+        let mut form = parsed("n=x");
+        let _ = form.number("n");
+        assert_eq!(form.faults.of("n").as_deref(), Some("must be a whole number"));
+    }
+
+    #[test]
+    fn times_of_forms_are_utc() {
+        let noon = Timestamp::parse("2026-03-01T12:00:00Z");
+        for text in [
+            "2026-03-01T12:00",
+            "2026-03-01T12:00:00",
+            "2026-03-01 12:00",
+            "2026-03-01T12:00:00Z",
+            "2026-03-01T13:00:00+01:00",
+        ] {
+            assert_eq!(time(text), noon, "{text}");
+        }
+        assert_eq!(time("2026-03-01"), Timestamp::parse("2026-03-01T00:00:00Z"));
+        for text in ["", "soon", "2026-13-01T00:00", "12:00"] {
+            assert_eq!(time(text), None, "{text}");
+        }
+        assert_eq!(time_value(noon), "2026-03-01T12:00:00");
+    }
+
+    #[test]
+    fn too_many_fields_are_refused() {
+        assert!(Form::parse("a=&".repeat(FIELDS_MAX + 1).as_bytes()).is_err());
+    }
+}

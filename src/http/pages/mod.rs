@@ -1,0 +1,71 @@
+//! What people see: pages of HTML, made here, for whoever is signed in.
+//!
+//! Reading order: [`table`] (which pages there are), [`viewer`] (who looks, and what they may do), [`page`] (what every
+//! page has), [`form`] (what is sent), [`reply`] (what goes out, with which headers), [`words`] and [`chart`] (how things
+//! are said), then the pages. A page is a struct with a template of `templates/`; compiled in, and escaped by default.
+//!
+//! Pages decide and know nothing by themselves: they look at the read models that `/v1` looks at, and send the commands
+//! that `/v1` sends, as the session of whoever is signed in. They work without the script.
+
+pub mod assets;
+pub mod chart;
+pub mod form;
+mod home;
+pub mod page;
+pub mod reply;
+pub mod table;
+pub mod viewer;
+pub mod words;
+
+use super::App;
+use super::answer::Reply;
+use super::entry::{Asked, Body};
+use super::path;
+use super::problem::Problem;
+pub use reply::error;
+use table::PageOperation;
+use warp::http::header;
+
+/// What stands in a page's place.
+#[derive(Debug)]
+pub enum Instead {
+    /// What went wrong.
+    Problem(Box<Problem>),
+    /// Another answer: the way to sign in, or a page that says more.
+    Reply(Reply),
+}
+
+impl From<Box<Problem>> for Instead {
+    fn from(problem: Box<Problem>) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// A page, or what stands in its place.
+pub type Answered = Result<Reply, Instead>;
+
+/// Answers a page, or what a form of one sent.
+pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], _body: Body) -> Reply {
+    use PageOperation as Op;
+    let answered = match page {
+        Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
+        Op::Home => home::answer(app, asked).await,
+        Op::AccessTokens => home::answer(app, asked).await,
+    };
+    match answered {
+        Ok(reply) | Err(Instead::Reply(reply)) => reply,
+        Err(Instead::Problem(problem)) => error(&problem),
+    }
+}
+
+/// Whether whoever asks is a browser that is not on its way to the API.
+pub fn is_wanted(asked: &Asked) -> bool {
+    let accepts = asked.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepts.contains("text/html") && !["/v1/", "/v2/"].iter().any(|api| asked.path().starts_with(api))
+}
+
+/// A number in the path of a page. What is none is the number of nothing.
+pub fn number(variables: &[&str], index: usize) -> Result<u64, Box<Problem>> {
+    let raw = variables.get(index).copied().unwrap_or_default();
+    path::number(raw).map_err(|_| Box::new(Problem::not_found("there is no such page")))
+}

@@ -1,0 +1,163 @@
+//! What every page has: title, head with the way around, banner of the past, message, foot.
+
+use super::assets::{ICON, SCRIPT, STYLE};
+use super::viewer::{Standing, Viewer, Who};
+use super::words::{self, Time};
+use crate::domain::ids::{AccountId, Position};
+use crate::domain::time::Timestamp;
+use crate::http::entry::Asked;
+use crate::ledger::View;
+use std::sync::Arc;
+
+/// What a template hands to `base.html` as `page`.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Of the browser's tab, and the page's first heading.
+    pub title: String,
+    /// Whoever is signed in.
+    pub viewer: Option<Viewer>,
+    /// The account that the page is of.
+    pub account: Option<AccountHead>,
+    /// Which entry of the way around it is; none of them if empty.
+    pub section: Section,
+    /// The point of the past that it shows.
+    pub as_of: Option<AsOf>,
+    /// What was just done.
+    pub flash: Option<&'static str>,
+}
+
+/// An account in the head of a page.
+#[derive(Clone, Debug)]
+pub struct AccountHead {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its plan.
+    pub plan: &'static str,
+    /// What the viewer may do with it.
+    pub standing: Standing,
+}
+
+/// An entry of the way around an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Section {
+    /// None of them.
+    #[default]
+    None,
+    /// API & Access.
+    Access,
+    /// Usage.
+    Usage,
+    /// History.
+    History,
+    /// The viewer's own page.
+    Own,
+    /// Pages of staff.
+    Staff,
+}
+
+/// The point of the past that a page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf {
+    /// The last position that counts.
+    pub position: Position,
+    /// The time that it is judged at.
+    pub at: Timestamp,
+}
+
+impl AsOf {
+    /// Its time, in words.
+    pub fn time(&self) -> Time {
+        Time(self.at)
+    }
+}
+
+/// What a page can say that was just done, by the word in its address. Nothing else is shown from there.
+const FLASHES: &[(&str, &str)] = &[
+    ("updated", "Saved. The token works with these settings from now on."),
+    ("unchanged", "Nothing was changed: the token had these settings already."),
+    ("deleted", "The token is deleted and works no more. What it did stays in the history."),
+    ("signed-in", "You are signed in."),
+    ("signed-out", "You are signed out."),
+    ("revoked", "Revoked. It works no more."),
+    ("recorded", "Recorded."),
+];
+
+impl Page {
+    /// A page of whoever is signed in.
+    pub fn new(title: impl Into<String>, viewer: &Viewer, asked: &Asked) -> Self {
+        let query = asked.query.iter().flatten();
+        let done = query.filter(|(name, _)| name == "done").map(|(_, word)| word.as_str()).next();
+        let flash = FLASHES.iter().find(|(word, _)| Some(*word) == done).map(|(_, words)| *words);
+        Self { title: title.into(), viewer: Some(viewer.clone()), flash, ..Self::default() }
+    }
+
+    /// A page that does not know who looks.
+    pub fn bare(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// In an account's section.
+    #[must_use]
+    pub fn in_account(self, view: &View<'_>, account: AccountId, standing: Standing, section: Section) -> Self {
+        let found = view.projections.state.account(account);
+        let head = found.map(|found| AccountHead {
+            id: account,
+            name: words::text(view, found.name),
+            plan: found.plan.name(),
+            standing,
+        });
+        Self { account: head, section, ..self }
+    }
+
+    /// In a section that is no account's.
+    #[must_use]
+    pub fn in_section(self, section: Section) -> Self {
+        Self { section, ..self }
+    }
+
+    /// As of a point of the past.
+    #[must_use]
+    pub fn as_of(self, as_of: Option<AsOf>) -> Self {
+        Self { as_of, ..self }
+    }
+
+    /// What every form has in its field `csrf`.
+    pub fn csrf(&self) -> &str {
+        self.viewer.as_ref().map_or("", |viewer| &viewer.csrf)
+    }
+
+    /// Path of the style sheet.
+    pub fn style(&self) -> String {
+        STYLE.path()
+    }
+
+    /// Path of the script.
+    pub fn script(&self) -> String {
+        SCRIPT.path()
+    }
+
+    /// Path of the sign in the browser's tab.
+    pub fn icon(&self) -> String {
+        ICON.path()
+    }
+
+    /// Whether an entry of the way around is this page's.
+    pub fn is_in(&self, section: &str) -> bool {
+        let own = match self.section {
+            Section::None => "",
+            Section::Access => "access",
+            Section::Usage => "usage",
+            Section::History => "history",
+            Section::Own => "own",
+            Section::Staff => "staff",
+        };
+        own == section
+    }
+
+    /// Whether staff looks.
+    pub fn is_staff(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| matches!(viewer.who, Who::Operator | Who::Auditor))
+    }
+}

@@ -1,0 +1,20 @@
+//! The pages, asked for as a browser without its script does: over real sockets, by links, forms and redirects.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
+#[path = "http/contract.rs"]
+mod contract;
+#[path = "http/document.rs"]
+#[allow(dead_code, reason = "the tests of the API use all of it")]
+mod document;
+#[path = "http/house.rs"]
+#[allow(dead_code, reason = "the tests of the API use all of it")]
+mod house;
+#[path = "http/wire.rs"]
+#[allow(dead_code, reason = "the tests of the API use all of it")]
+mod wire;
+
+#[path = "pages/browser.rs"]
+mod browser;
+#[path = "pages/foundation.rs"]
+mod foundation;
