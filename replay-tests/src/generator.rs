@@ -5,6 +5,7 @@
 
 mod conditions;
 mod history_reads;
+mod oauth;
 mod reports;
 
 use crate::random::Random;
@@ -14,7 +15,7 @@ use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Client, Command, CoverageRequest, GatewayCall,
-    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin,
+    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, OAuthChange, Origin,
     Question, ResourceRequest, ReviewChange, Use,
 };
 use token_ledger::domain::conditions::Conditions;
@@ -42,7 +43,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 56] = [
+pub const KINDS: [&str; 65] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -99,6 +100,15 @@ pub const KINDS: [&str; 56] = [
     "revoke",
     "gateway look",
     "report",
+    "register application",
+    "update application",
+    "rotate application secret",
+    "delete application",
+    "revoke application",
+    "authorize application",
+    "revoke authorization",
+    "revoke own authorization",
+    "exchange code",
 ];
 
 /// The name of a command's kind.
@@ -160,9 +170,20 @@ pub fn kind_of(command: &Command) -> &'static str {
                 ReviewChange::Decide(_) => "decide review",
                 ReviewChange::Close { .. } => "close review",
             },
+            Change::OAuth(ref change) => match change {
+                OAuthChange::Register { .. } => "register application",
+                OAuthChange::Update { .. } => "update application",
+                OAuthChange::RotateSecret { .. } => "rotate application secret",
+                OAuthChange::Delete { .. } => "delete application",
+                OAuthChange::RevokeAll { .. } => "revoke application",
+                OAuthChange::Authorize(_) => "authorize application",
+                OAuthChange::Revoke { .. } => "revoke authorization",
+                OAuthChange::RevokeOwn(_) => "revoke own authorization",
+            },
             Change::Look(_) => "look",
             Change::Attempt(_) => "attempt",
         },
+        Command::Exchange(_) => "exchange code",
         Command::Gateway(call) => match call.wish {
             GatewayWish::Authorize { dry_run: false, .. } => "authorize",
             GatewayWish::Authorize { dry_run: true, .. } => "authorize dry",
@@ -305,6 +326,9 @@ impl Generator {
         if self.random.percent(8) {
             return Command::Gateway(Box::new(self.gateway_call(state)));
         }
+        if self.random.percent(10) {
+            return self.oauth(state);
+        }
         let change = self.change(state);
         let actor = self.actor(state, &change);
         let change = if self.random.percent(15) { self.once(change) } else { change };
@@ -321,6 +345,7 @@ impl Generator {
     fn actor(&mut self, state: &State, change: &Change) -> Actor {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
+            Change::OAuth(own) if own.is_members_own() => return self.member_for(state, own),
             Change::Initialize { .. } => 90,
             Change::DefineScopeMap(_)
             | Change::RejectScopeMap(_)

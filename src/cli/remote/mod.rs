@@ -184,13 +184,14 @@ fn secret(
     let file = said.get_one::<PathBuf>(ids::SECRET_FILE).map(|path| SecretFile::make(path)).transpose()?;
     let answer = connection.ask(call)?;
     let mut body = good_json(&answer)?;
-    let secret = body.get("token").and_then(Value::as_str).map(str::to_owned);
+    let member = secret_member(&body);
+    let secret = body.get(member).and_then(Value::as_str).map(str::to_owned);
     let is_written = match (file, &secret) {
         (Some(file), Some(secret)) => Some(file.fill(secret)?),
         _ => None,
     };
     if is_written.is_some() {
-        body.insert("token".to_owned(), Value::Null);
+        body.insert(member.to_owned(), Value::Null);
     }
     let shown = write_with_secret(out, &answer, &body, is_written.as_deref(), is_json);
     let shown = shown.and_then(|()| Ok(out.flush()?));
@@ -202,11 +203,24 @@ fn secret(
     shown?;
     match secret {
         Some(_) => Ok(()),
+        None if has_no_secret(&body) => Ok(()),
         None => Err(RemoteFailure::Missing(
             "its secret was in the answer to an earlier request; rotate the token for another one".to_owned(),
         )
         .into()),
     }
+}
+
+/// Members of answers that hold a secret: a token's text, an OAuth application's.
+const SECRET_MEMBERS: [&str; 2] = ["token", "client_secret"];
+
+fn secret_member(body: &Map<String, Value>) -> &'static str {
+    SECRET_MEMBERS.into_iter().find(|member| body.contains_key(*member)).unwrap_or(SECRET_MEMBERS[0])
+}
+
+/// Whether what was made never has a secret: a public application.
+fn has_no_secret(body: &Map<String, Value>) -> bool {
+    body.get("data").and_then(|data| data.get("kind")).is_some_and(|kind| kind == "public")
 }
 
 fn write_with_secret(
@@ -223,7 +237,7 @@ fn write_with_secret(
     }
     show::write_thing(out, member(body, "data"))?;
     write_receipt(out, answer, false)?;
-    match (is_in, body.get("token").and_then(Value::as_str)) {
+    match (is_in, body.get(secret_member(body)).and_then(Value::as_str)) {
         (Some(path), _) => writeln!(out, "The secret is in {}.", path.display())?,
         (None, Some(secret)) => writeln!(out, "Secret, shown this once: {secret}")?,
         (None, None) => {}

@@ -11,6 +11,7 @@ mod gateway;
 mod history;
 mod idempotency;
 mod imports;
+pub mod oauth;
 pub mod past;
 pub mod reads;
 mod reviews;
@@ -59,6 +60,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListStaffTokens
         | Op::ListGatewayTokens
         | Op::GetGatewayToken
+        | Op::ListApplications
+        | Op::GetApplication
+        | Op::ListAuthorizations
         | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
         Op::GetUsageHistory | Op::GetAccountTokenUsage | Op::GetUserTokenUsage => {
             history::answer(app, asked, operation, variables).await
@@ -79,6 +83,12 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::CreateApplication
+        | Op::UpdateApplication
+        | Op::DeleteApplication
+        | Op::RotateApplicationSecret
+        | Op::RevokeApplication
+        | Op::RevokeAuthorization => oauth::answer(app, asked, operation, variables, body).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await

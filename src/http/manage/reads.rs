@@ -6,7 +6,7 @@ use crate::audit::past::Point;
 use crate::domain::command::Change;
 use crate::domain::directory::{Account, User};
 use crate::domain::event::ManagementOperation as Managed;
-use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::ids::{AccountId, ApplicationId, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::token::{Owner, Token, TokenKind};
 use crate::http::App;
@@ -52,6 +52,8 @@ fn managed(operation: Operation) -> Managed {
         | Op::GetUserToken
         | Op::ListGatewayTokens
         | Op::GetGatewayToken => Managed::ReadTokens,
+        Op::ListApplications | Op::GetApplication => Managed::ReadApplications,
+        Op::ListAuthorizations => Managed::ReadAuthorizations,
         Op::ListStaffTokens => Managed::ReadStaffTokens,
         Op::GetUsage => Managed::ReadUsage,
         _ => Managed::ReadAccounts,
@@ -141,6 +143,13 @@ pub fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page)
         Op::GetUser => one(user(state, number(0))?, |user| (shapes::user(view, user), user.version.0)),
         Op::ListUserTokens => list(tokens(view, user(state, number(0))?.tokens.iter(), page)),
         Op::GetUserToken => one_token(view, Owner::User(UserId(number(0))), number(1)),
+        Op::GetApplication => {
+            let application = account(state, number(0))?.applications.get(&ApplicationId(number(1)));
+            match application.and_then(|&id| state.application(id)) {
+                Some(found) => one(found, |found| (shapes::application(view, found), found.version.0)),
+                None => Err(Box::new(Problem::not_found("OAuth application not found"))),
+            }
+        }
         Op::GetAccountToken => one_token(view, Owner::Account(AccountId(number(0))), number(1)),
         _ => look_at_account(view, operation, account(state, number(0))?, page),
     }
@@ -156,6 +165,12 @@ fn look_at_account(view: &View<'_>, operation: Operation, account: &Account, pag
             state.resources.get(id.0).map_or(Value::Null, |resource| shapes::resource(view, resource))
         })),
         Op::ListAccountTokens => list(tokens(view, account.tokens.iter(), page)),
+        Op::ListApplications => list(page.cut(account.applications.iter(), |&id| {
+            state.application(id).map_or(Value::Null, |application| shapes::application(view, application))
+        })),
+        Op::ListAuthorizations => list(page.cut(account.authorizations.iter(), |&id| {
+            state.authorization(id).map_or(Value::Null, |authorization| shapes::authorization(view, authorization))
+        })),
         Op::GetUsage => list(json!({ "data": shapes::usage(view, account) })),
         _ => one(account, |account| (shapes::account(view, account), account.version.0)),
     }
