@@ -173,6 +173,8 @@ authority = enum(
     ("Membership", version),
     ("Gateway", version),
     ("Auditor", version),
+    ("SignInLink", u64),
+    "Own",
     ("Application", version),
 )
 owner = enum("Owner", "Service", ("Account", account), ("User", user))
@@ -232,6 +234,7 @@ answer_subject = enum(
     ("Token", token),
     ("Tokens", pair(token, u64)),
     ("Review", u64),
+    ("SignInLink", u64),
     ("Application", application),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
@@ -277,6 +280,11 @@ operation = enum(
     "Introspect",
     "ReportUses",
     "ChangeReviews",
+    "ImportTokens",
+    "CreateSignInLink",
+    "SignIn",
+    "ReadSessions",
+    "EndSession",
     "ChangeApplications",
     "ReadApplications",
     "AuthorizeApplication",
@@ -287,6 +295,7 @@ report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation"
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
 review_row = enum("ReviewRow", ("Token", token), ("Member", user))
 review_verdict = enum("ReviewVerdict", "Keep", "Narrow", "Delete")
+sign_in_cause = enum("SignInCause", "LinkUsed", "StaffTokenEnded", "TooManySessions")
 review_counts = struct(("kept", u64), ("narrowed", u64), ("deleted", u64), ("undecided", u64))
 reviewed = (("review", u64), ("position", u64), ("root", raw(32)))
 stream_end = enum("StreamEnd", "ReaderLeft", "TokenEnded", "ServiceStopped", "TooSlow", "LogUnreadable", "Complete")
@@ -313,6 +322,7 @@ end_reason = enum(
     "AuthorizationRevoked",
     "CodeReused",
     "Replaced",
+    "StaffTokenDeleted",
 )
 exchange_fault = enum(
     "ExchangeFault",
@@ -559,6 +569,12 @@ TYPES = {
         struct(*reviewed, ("row", review_row), ("verdict", review_verdict), ("note", text), by),
     ),
     (56, 1): ("AccessReviewClosed", struct(*reviewed, ("counts", review_counts), by)),
+    (60, 1): (
+        "SignInLinkCreated",
+        struct(("link", u64), ("who", principal), ("digest", raw(32)), ("expires_at", timestamp), by),
+    ),
+    (61, 1): ("SignInLinkUsed", struct(("link", u64), by)),
+    (62, 1): ("SignInRefused", struct(("link", u64), *client, ("cause", sign_in_cause))),
     (64, 1): (
         "ApplicationRegistered",
         struct(

@@ -197,7 +197,10 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::HistoryStreamOpened(_)
         | Event::HistoryStreamClosed(_)
         | Event::AccessReviewOpened(_)
+        | Event::SignInLinkCreated(_)
+        | Event::SignInLinkUsed(_)
         | Event::AccessReviewClosed(_) => Vec::new(),
+        Event::SignInRefused(e) => vec![e.address, e.agent],
         Event::AccessReviewDecided(e) => vec![e.note],
     }
 }

@@ -7,6 +7,7 @@ mod conditions;
 mod history_reads;
 mod oauth;
 mod reports;
+mod sign_ins;
 
 use crate::random::Random;
 use std::collections::BTreeMap;
@@ -15,8 +16,8 @@ use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Client, Command, CoverageRequest, GatewayCall,
-    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, OAuthChange, Origin,
-    Question, ResourceRequest, ReviewChange, Use,
+    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, OAuthChange,
+    Origin, Question, ResourceRequest, ReviewChange, SignInChange, Use,
 };
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
@@ -43,7 +44,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 65] = [
+pub const KINDS: [&str; 68] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -93,6 +94,9 @@ pub const KINDS: [&str; 65] = [
     "open review",
     "decide review",
     "close review",
+    "create sign-in link",
+    "use sign-in link",
+    "end session",
     "look",
     "attempt",
     "authorize",
@@ -178,10 +182,15 @@ pub fn kind_of(command: &Command) -> &'static str {
                 OAuthChange::RevokeAll { .. } => "revoke application",
                 OAuthChange::Authorize(_) => "authorize application",
                 OAuthChange::Revoke { .. } => "revoke authorization",
-                OAuthChange::RevokeOwn(_) => "revoke own authorization",
+                OAuthChange::RevokeOwn { .. } => "revoke own authorization",
             },
-            Change::Look(_) => "look",
-            Change::Attempt(_) => "attempt",
+            Change::SignIn(ref change) => match change {
+                SignInChange::CreateLink { .. } => "create sign-in link",
+                SignInChange::UseLink { .. } => "use sign-in link",
+                SignInChange::EndSession { .. } => "end session",
+            },
+            Change::Look(..) => "look",
+            Change::Attempt(..) => "attempt",
         },
         Command::Exchange(_) => "exchange code",
         Command::Gateway(call) => match call.wish {
@@ -345,7 +354,6 @@ impl Generator {
     fn actor(&mut self, state: &State, change: &Change) -> Actor {
         // The beginning of a log is only ever repeated by someone who may not, and looks need a token.
         let bearers = match change {
-            Change::OAuth(own) if own.is_members_own() => return self.member_for(state, own),
             Change::Initialize { .. } => 90,
             Change::DefineScopeMap(_)
             | Change::RejectScopeMap(_)
@@ -356,10 +364,11 @@ impl Generator {
             {
                 return Actor::Init;
             }
-            Change::Look(_)
+            Change::SignIn(SignInChange::UseLink { .. }) if self.random.percent(90) => return self.link(state),
+            Change::Look(..)
             | Change::ReadHistory(_)
             | Change::OpenStream(_)
-            | Change::Attempt(_)
+            | Change::Attempt(..)
             | Change::StartRecording
             | Change::StopRecording { .. }
             | Change::ResumeRecording { .. }
@@ -367,6 +376,9 @@ impl Generator {
             | Change::EraseAgain { .. } => 60,
             _ => 15,
         };
+        if self.random.percent(12) {
+            return self.session_actor(state);
+        }
         if self.random.percent(bearers) {
             return Actor::Bearer(self.digest(state));
         }
@@ -570,14 +582,15 @@ impl Generator {
             1 => Change::StartRecording,
             2 => Change::StopRecording { appended: self.random.below(100) },
             3 => self.scope_map(),
-            4 if self.random.percent(50) => Change::Look(ManagementOperation::ReadEvents),
+            4 if self.random.percent(50) => self.look(state),
             4 => self.seal(state),
             5 => self.outage_or_step(),
             6 => self.continuation(state),
             7 if self.random.percent(50) => self.key_rotation(state),
-            7..8 => Change::Attempt(ManagementOperation::CreateToken),
-            8..15 => Change::CreateUser { email: self.email(), name: self.name() },
-            15..21 => self.new_account(),
+            7..8 => Change::Attempt(ManagementOperation::CreateToken, self.whose(state)),
+            8..12 => self.sign_in(state),
+            12..16 => Change::CreateUser { email: self.email(), name: self.name() },
+            16..21 => self.new_account(),
             21..31 => self.account_edit(state),
             31..36 => {
                 let monthly_cap = self.random.percent(60).then(|| self.random.below(4));

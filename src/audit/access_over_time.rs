@@ -167,7 +167,12 @@ impl Fold {
         };
         let addresses = token.conditions().allowed_addresses.clone();
         Some(Holds {
-            held: Held { access: access.into_owned(), granted: granted.copied().unwrap_or_default(), member, addresses },
+            held: Held {
+                access: access.into_owned(),
+                granted: granted.copied().unwrap_or_default(),
+                member,
+                addresses,
+            },
             works,
         })
     }

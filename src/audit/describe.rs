@@ -49,6 +49,8 @@ pub fn authority(authority: Authority) -> Value {
         Authority::Membership(version) => json!({ "kind": "membership", "version": version.0 }),
         Authority::Gateway(version) => json!({ "kind": "gateway", "version": version.0 }),
         Authority::Auditor(version) => json!({ "kind": "auditor", "version": version.0 }),
+        Authority::SignInLink(link) => json!({ "kind": "sign_in_link", "id": link }),
+        Authority::Own => json!({ "kind": "own" }),
         Authority::Application(version) => json!({ "kind": "application", "version": version.0 }),
     }
 }
@@ -92,6 +94,7 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         AnswerSubject::Resource(resource) => json!({ "kind": "resource", "id": resource.0 }),
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
         AnswerSubject::Review(review) => json!({ "kind": "review", "id": review }),
+        AnswerSubject::SignInLink(link) => json!({ "kind": "sign_in_link", "id": link }),
         AnswerSubject::Application(application) => json!({ "kind": "application", "id": application.0 }),
         AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
     }
@@ -286,6 +289,14 @@ impl Words<'_> {
                 "review": e.review, "position": e.position.0, "root_hash": STANDARD.encode(e.root),
                 "kept": e.counts.kept, "narrowed": e.counts.narrowed, "deleted": e.counts.deleted,
                 "undecided": e.counts.undecided, "by": self.by(&e.by),
+            }),
+            Event::SignInLinkCreated(e) => json!({
+                "link": e.link, "who": principal(e.who), "hashed_link": STANDARD.encode(e.digest.0),
+                "expires_at": e.expires_at.to_micros_text(), "by": self.by(&e.by),
+            }),
+            Event::SignInLinkUsed(e) => json!({ "link": e.link, "by": self.by(&e.by) }),
+            Event::SignInRefused(e) => json!({
+                "link": e.link, "address": self.text(e.address), "agent": self.text(e.agent), "cause": e.cause.name(),
             }),
             Event::IdempotencyKeyKept(e) => json!({
                 "key_hash": STANDARD.encode(e.key.0), "request_digest": STANDARD.encode(e.request.0),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Members that only a program can use.
-const LEFT_OUT: [&str; 3] = ["commitment", "hashed_token", "hashed_code"];
+const LEFT_OUT: [&str; 4] = ["commitment", "hashed_token", "hashed_link", "hashed_code"];
 
 /// One line of words: `secret 1, source token version 1, scope zones:example.com:read, …`.
 pub fn in_words(data: &Value) -> String {

@@ -53,7 +53,8 @@ pub fn held(biography: &Biography, account: AccountId, position: Position) -> Op
     let mut rows = Vec::new();
     for &id in found.tokens.iter() {
         let Some(token) = state.token(id) else { continue };
-        let access = state.access_on(token, account).map_or_else(|| token.access.clone(), |(_, access, _)| access.into_owned());
+        let access =
+            state.access_on(token, account).map_or_else(|| token.access.clone(), |(_, access, _)| access.into_owned());
         rows.push(of_token(&past, account, token, access));
     }
     for (&user, membership) in found.members.iter() {

@@ -8,7 +8,7 @@ use crate::entropy::Entropy;
 use crate::furnish::Made;
 use crate::furnish::year::{self, Furnished};
 use crate::ledger::initialize::initialize;
-use crate::ledger::{DataDir, LogError};
+use crate::ledger::{DataDir, LogError, sign_head};
 use clap::Args;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -41,6 +41,8 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let furnished = year::furnish(&mut core, operator, now, Entropy::system(), tell);
     bar.finish_and_clear();
     let furnished = furnished?;
+    // In that year it was started more than once: as any log that was served it has a signed head.
+    sign_head(&dir, &core)?;
     // The ledger is opened again by the server, the way any start opens it.
     drop(core);
     // Without a map to read again, a hang-up says that the terminal is gone.

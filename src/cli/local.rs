@@ -178,7 +178,7 @@ fn told(reply: &Reply) -> Value {
 fn number_of(done: &Done) -> u64 {
     match done.subject {
         DoneSubject::Service => 0,
-        DoneSubject::Review(review) => review,
+        DoneSubject::Review(number) | DoneSubject::SignInLink(number) => number,
         DoneSubject::Application(application) => application.0,
         DoneSubject::Authorization(authorization) => authorization.0,
         DoneSubject::Account(account) => account.0,

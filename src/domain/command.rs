@@ -17,7 +17,7 @@ use super::review::{ReviewRow, ReviewVerdict};
 use super::scope_map::MapGroup;
 use super::text::{PersonalText, Subject};
 use super::time::Timestamp;
-use super::token::{Owner, TokenKind};
+use super::token::{Owner, Principal, TokenKind};
 use super::token_text::TokenDigest;
 use core::net::IpAddr;
 
@@ -76,6 +76,10 @@ pub struct Use {
 pub enum Actor {
     /// Whoever shows this token.
     Bearer(TokenDigest),
+    /// The browser that has this session. Sessions are shown by browsers alone, never as bearer tokens.
+    Session(TokenDigest),
+    /// Whoever shows this sign-in link.
+    Link(TokenDigest),
     /// A person on the machine, through the data directory (Unix user id).
     Local(u32),
     /// `init`.
@@ -322,6 +326,43 @@ pub enum ReviewChange {
     },
 }
 
+/// A change of sign-in links and sessions.
+#[derive(Clone, Debug)]
+pub enum SignInChange {
+    /// Make a link.
+    CreateLink {
+        /// Whom it signs in: a user, or staff.
+        who: Principal,
+        /// SHA-256 of its secret.
+        digest: TokenDigest,
+    },
+    /// Open a session by a link: only by whoever shows one.
+    UseLink {
+        /// What the session is called.
+        name: PersonalText,
+        /// Its secret.
+        secret: NewSecret,
+    },
+    /// End a session.
+    EndSession {
+        /// Whose it must be.
+        who: Principal,
+        /// Which.
+        session: TokenId,
+    },
+}
+
+impl SignInChange {
+    /// The operation's name, for refusals.
+    pub fn operation(&self) -> ManagementOperation {
+        match self {
+            Self::CreateLink { .. } => ManagementOperation::CreateSignInLink,
+            Self::UseLink { .. } => ManagementOperation::SignIn,
+            Self::EndSession { .. } => ManagementOperation::EndSession,
+        }
+    }
+}
+
 /// A change of OAuth applications, or of what members authorised them to do.
 #[derive(Clone, Debug)]
 pub enum OAuthChange {
@@ -391,8 +432,13 @@ pub enum OAuthChange {
         /// Which.
         authorization: AuthorizationId,
     },
-    /// A member ends one of their own, whatever else they may do on the account.
-    RevokeOwn(AuthorizationId),
+    /// End one of a person's own, whatever else the person may do on the account.
+    RevokeOwn {
+        /// Whose it must be.
+        user: UserId,
+        /// Which.
+        authorization: AuthorizationId,
+    },
 }
 
 /// What a member authorises.
@@ -418,14 +464,23 @@ impl OAuthChange {
     fn operation(&self) -> ManagementOperation {
         match self {
             Self::Authorize(_) => ManagementOperation::AuthorizeApplication,
-            Self::Revoke { .. } | Self::RevokeOwn(_) => ManagementOperation::RevokeAuthorizations,
+            Self::Revoke { .. } | Self::RevokeOwn { .. } => ManagementOperation::RevokeAuthorizations,
             _ => ManagementOperation::ChangeApplications,
         }
     }
 
-    /// Whether only a member's own session makes it, for the member alone.
-    pub fn is_members_own(&self) -> bool {
-        matches!(self, Self::Authorize(_) | Self::RevokeOwn(_))
+    /// Whose things it changes.
+    fn whose(&self) -> Owner {
+        match self {
+            Self::Register { account, .. }
+            | Self::Update { account, .. }
+            | Self::RotateSecret { account, .. }
+            | Self::Delete { account, .. }
+            | Self::RevokeAll { account, .. }
+            | Self::Revoke { account, .. } => Owner::Account(*account),
+            Self::Authorize(new) => Owner::Account(new.account),
+            Self::RevokeOwn { user, .. } => Owner::User(*user),
+        }
     }
 }
 
@@ -672,6 +727,8 @@ pub enum Change {
     Gateway(GatewayChange),
     /// Change access reviews.
     Review(ReviewChange),
+    /// Change sign-in links and sessions.
+    SignIn(SignInChange),
     /// Change OAuth applications, or what was authorised for them.
     OAuth(OAuthChange),
     /// Carry out a change once: sent again under its key, it is only answered again.
@@ -691,10 +748,12 @@ pub enum Change {
     OpenStream(Box<HistoryQuery>),
     /// Somebody no longer follows the log. Only the service itself says so.
     CloseStream(ClosedStream),
-    /// Look at something; changes nothing. Sent only when the read side refused, so that the refusal is recorded.
-    Look(ManagementOperation),
-    /// A change that the sender may not make, sent without its content so that the refusal is recorded.
-    Attempt(ManagementOperation),
+    /// Look at something of this owner's; changes nothing. Sent only when the read side refused, so that the refusal is
+    /// recorded.
+    Look(ManagementOperation, Owner),
+    /// A change of something of this owner's that the sender may not make, sent without its content so that the refusal
+    /// is recorded.
+    Attempt(ManagementOperation, Owner),
 }
 
 impl Change {
@@ -721,10 +780,12 @@ impl Change {
             Self::CreateToken { owner: Owner::Service, .. } | Self::DeleteToken { owner: Owner::Service, .. } => {
                 Op::ChangeStaffTokens
             }
-            Self::CreateToken { .. } | Self::ImportTokens { .. } => Op::CreateToken,
+            Self::CreateToken { .. } => Op::CreateToken,
+            Self::ImportTokens { .. } => Op::ImportTokens,
             Self::Gateway(change) => change.operation(),
             Self::Review(_) => Op::ChangeReviews,
             Self::OAuth(change) => change.operation(),
+            Self::SignIn(change) => change.operation(),
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
             Self::DeleteToken { .. } => Op::DeleteToken,
@@ -733,7 +794,38 @@ impl Change {
             }
             Self::Once { change, .. } => change.operation(),
             Self::ReadHistory(_) | Self::CountReads(_) | Self::OpenStream(_) | Self::CloseStream(_) => Op::ReadEvents,
-            Self::Look(operation) | Self::Attempt(operation) => *operation,
+            Self::Look(operation, _) | Self::Attempt(operation, _) => *operation,
+        }
+    }
+
+    /// Whose things it is about, as far as a person may see or change them: an account's, a person's, or the service's.
+    pub fn whose(&self) -> Owner {
+        match self {
+            Self::UpdateAccount { account, .. }
+            | Self::ActivateResearch { account, .. }
+            | Self::DeactivateResearch { account }
+            | Self::PutMember { account, .. }
+            | Self::RemoveMember { account, .. }
+            | Self::AddResource { account, .. }
+            | Self::RemoveResource { account, .. }
+            | Self::ImportTokens { account, .. }
+            | Self::Review(ReviewChange::Open { account, .. }) => Owner::Account(*account),
+            Self::CreateToken { owner, .. }
+            | Self::UpdateToken { owner, .. }
+            | Self::RotateToken { owner, .. }
+            | Self::DeleteToken { owner, .. }
+            | Self::EraseTokenTexts { owner: Some(owner), .. }
+            | Self::Look(_, owner)
+            | Self::Attempt(_, owner) => *owner,
+            Self::OAuth(change) => change.whose(),
+            Self::EraseUserTexts { user } => Owner::User(*user),
+            Self::SignIn(SignInChange::CreateLink { who, .. } | SignInChange::EndSession { who, .. }) => match who {
+                Principal::User(user) => Owner::User(*user),
+                _ => Owner::Service,
+            },
+            Self::ReadHistory(asked) | Self::OpenStream(asked) => asked.whose(),
+            Self::Once { change, .. } => change.whose(),
+            _ => Owner::Service,
         }
     }
 }

@@ -25,6 +25,7 @@ mod review;
 mod rules;
 mod scope_map;
 mod seal;
+mod sign_in;
 mod tokens;
 mod totals;
 
@@ -36,7 +37,7 @@ pub use consumer::{AccountCard, Refused, UseAnswer, UserCard, Verdict};
 pub use draft::{Context, Recorded};
 pub use erasure::RANGES_A_RECORD;
 pub use imports::IMPORT_LINES_MAX;
-pub use management::{Done, Subject as DoneSubject, may_read};
+pub use management::{Done, Subject as DoneSubject, may_change, may_look, may_read, right_over};
 pub use narrowing::narrows;
 pub use report::decide_line;
 pub use totals::{

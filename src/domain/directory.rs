@@ -1,7 +1,9 @@
 //! Accounts, users, members and resources.
 
 use super::access::Access;
-use super::ids::{AccountId, ApplicationId, AuthorizationId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, ResourceId, TextNumber, TokenId, UserId, Version,
+};
 use super::table::Shared;
 use super::time::Timestamp;
 use super::window::{MonthCount, Window};

@@ -17,6 +17,7 @@ use super::ids::{
 use super::oauth::{Authorized, Bindings, ClientId, ClientKind, EndReason, ExchangeFault};
 use super::report::ReportFlag;
 use super::review::{ReviewCounts, ReviewRow, ReviewVerdict};
+use super::sign_in::SignInCause;
 use super::text::{Subject, TextKind};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -96,6 +97,9 @@ macro_rules! with_event_types {
             56, 1, AccessReviewClosed;
             58, 1, StateSealed;
             59, 1, LogKeyRotated;
+            60, 1, SignInLinkCreated;
+            61, 1, SignInLinkUsed;
+            62, 1, SignInRefused;
             64, 1, ApplicationRegistered;
             65, 1, ApplicationChanged;
             66, 1, ApplicationSecretRotated;
@@ -731,6 +735,45 @@ payload! {
         by: By,
     }
 
+    /// A one-time link was made that signs a user in, or staff. Its secret is shown once.
+    #[derive(Copy)]
+    SignInLinkCreated {
+        /// Its number: 1 for the first of the log, then counting up.
+        link: u64,
+        /// Whom it signs in: a user, or staff by a token.
+        who: Principal,
+        /// SHA-256 of its secret.
+        digest: TokenDigest,
+        /// When it stops working by itself.
+        expires_at: Timestamp,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A link was used: it signs nobody in again. Right behind the creation of the session that it opened, which the
+    /// header names.
+    #[derive(Copy)]
+    SignInLinkUsed {
+        /// Which.
+        link: u64,
+        /// By the right of the link, and from where.
+        by: By,
+    }
+
+    /// A link that is known was shown, and signed nobody in. The first ten of a link are recorded; of one that is
+    /// unknown, or has expired, none.
+    #[derive(Copy)]
+    SignInRefused {
+        /// Which.
+        link: u64,
+        /// Client address.
+        address: TextNumber,
+        /// Client agent.
+        agent: TextNumber,
+        /// Why.
+        cause: SignInCause,
+    }
+
     /// An account registered an OAuth application.
     ApplicationRegistered {
         /// Its number.
@@ -1020,7 +1063,7 @@ pub enum Cause {
     SecretEnded,
     /// Tokens of this kind do not call this part of the service.
     WrongKind,
-    /// The path names another account.
+    /// The path names another account, or another person.
     ForeignAccount,
     /// The access does not cover the scope.
     MissingScope,
@@ -1117,6 +1160,16 @@ pub enum ManagementOperation {
     ReportUses,
     /// Open, decide and close access reviews.
     ChangeReviews,
+    /// Take over tokens of another system.
+    ImportTokens,
+    /// Make a sign-in link.
+    CreateSignInLink,
+    /// Sign in by a link.
+    SignIn,
+    /// Look at sessions.
+    ReadSessions,
+    /// End a session.
+    EndSession,
     /// Register, change or delete OAuth applications.
     ChangeApplications,
     /// Look at OAuth applications.
@@ -1157,6 +1210,11 @@ impl ManagementOperation {
             Self::Introspect => "introspect",
             Self::ReportUses => "report_uses",
             Self::ChangeReviews => "change_reviews",
+            Self::ImportTokens => "import_tokens",
+            Self::CreateSignInLink => "create_sign_in_link",
+            Self::SignIn => "sign_in",
+            Self::ReadSessions => "read_sessions",
+            Self::EndSession => "end_session",
             Self::ChangeApplications => "change_applications",
             Self::ReadApplications => "read_applications",
             Self::AuthorizeApplication => "authorize_application",

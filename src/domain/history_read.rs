@@ -2,7 +2,7 @@
 
 use super::ids::{AccountId, Position, ResourceId, TokenId, UserId};
 use super::time::Timestamp;
-use super::token::Principal;
+use super::token::{Owner, Principal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +56,27 @@ impl HistoryQuery {
     /// A question that names nothing, of everything up to a position.
     pub fn of(question: &str, through: Position) -> Self {
         Self { shape: ReadShape::of(question), through, ..Self::default() }
+    }
+
+    /// Whose history it is: that of the account it names, else of the user, else of the service. A token that it names
+    /// narrows the question, and says nothing of whose it is.
+    pub fn whose(&self) -> Owner {
+        match (self.shape.account, self.shape.user) {
+            (AccountId::NONE, UserId::NONE) => Owner::Service,
+            (AccountId::NONE, user) => Owner::User(user),
+            (account, _) => Owner::Account(account),
+        }
+    }
+
+    /// About what is this owner's, where it does not say whose it is.
+    #[must_use]
+    pub fn about(mut self, owner: Owner) -> Self {
+        match (self.whose(), owner) {
+            (Owner::Service, Owner::Account(account)) => self.shape.account = account,
+            (Owner::Service, Owner::User(user)) => self.shape.user = user,
+            _ => {}
+        }
+        self
     }
 
     /// About an account.

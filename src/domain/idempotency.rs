@@ -72,6 +72,8 @@ pub enum AnswerSubject {
     Tokens(TokenId, u64),
     /// An access review.
     Review(u64),
+    /// A sign-in link.
+    SignInLink(u64),
     /// An OAuth application.
     Application(ApplicationId),
 }

@@ -28,6 +28,7 @@ pub mod reported_keys;
 pub mod reported_use;
 pub mod review;
 pub mod scope_map;
+pub mod sign_in;
 pub mod state;
 pub mod supposition;
 pub mod table;

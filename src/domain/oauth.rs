@@ -343,6 +343,8 @@ pub enum EndReason {
     CodeReused,
     /// The authorization has newer tokens, as many as it may have.
     Replaced,
+    /// The staff token that the session stood for was deleted.
+    StaffTokenDeleted,
 }
 
 impl EndReason {
@@ -356,6 +358,7 @@ impl EndReason {
             Self::AuthorizationRevoked => "authorization_revoked",
             Self::CodeReused => "code_reused",
             Self::Replaced => "replaced",
+            Self::StaffTokenDeleted => "staff_token_deleted",
         }
     }
 }
@@ -367,7 +370,9 @@ mod tests {
     #[test]
     fn a_client_id_is_sixteen_small_hexadecimal_digits() {
         assert_eq!(ClientId::parse("00ff00000000abcd").map(|id| id.to_string()).as_deref(), Some("00ff00000000abcd"));
-        for bad in ["", "00ff00000000abc", "00FF00000000abcd", "+0ff00000000abcd", "00ff00000000abcd0", "é0ff0000000abcd"] {
+        for bad in
+            ["", "00ff00000000abc", "00FF00000000abcd", "+0ff00000000abcd", "00ff00000000abcd0", "é0ff0000000abcd"]
+        {
             assert_eq!(ClientId::parse(bad), None, "{bad}");
         }
     }

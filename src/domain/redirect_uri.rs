@@ -61,7 +61,8 @@ pub fn is_under(asked: &str, registered: &str) -> bool {
         return read(asked).is_ok();
     }
     let (Ok(asked), Ok(registered)) = (read(asked), read(registered)) else { return false };
-    let is_port = asked.port_or_known_default() == registered.port_or_known_default() || is_loopback_literal(&registered);
+    let is_port =
+        asked.port_or_known_default() == registered.port_or_known_default() || is_loopback_literal(&registered);
     asked.scheme() == registered.scheme()
         && asked.host() == registered.host()
         && is_port
@@ -81,6 +82,11 @@ pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> Option<String>
     let mut url = read(uri).ok()?;
     url.query_pairs_mut().extend_pairs(parameters);
     Some(url.into())
+}
+
+/// The origin of a URI, as in `https://app.example`; none of a text that is no such URI.
+pub fn origin_of(uri: &str) -> Option<String> {
+    Some(read(uri).ok()?.origin().ascii_serialization())
 }
 
 #[cfg(test)]

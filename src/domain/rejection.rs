@@ -21,6 +21,10 @@ pub enum Missing {
     Feature,
     /// The access review.
     Review,
+    /// The session.
+    Session,
+    /// A sign-in link that works.
+    SignInLink,
     /// The OAuth application.
     Application,
     /// The authorization of an OAuth application.
@@ -38,6 +42,8 @@ impl Missing {
             Self::Token => "token",
             Self::Feature => "feature",
             Self::Review => "review",
+            Self::Session => "session",
+            Self::SignInLink => "sign-in link",
             Self::Application => "OAuth application",
             Self::Authorization => "authorization",
         }

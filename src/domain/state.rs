@@ -17,6 +17,7 @@ use super::log_keys::LogKeys;
 use super::oauth::{Application, Authorization, Codes};
 use super::reported_keys::Reports;
 use super::review::Reviews;
+use super::sign_in::SignIns;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token, TokenKind};
@@ -75,6 +76,8 @@ pub struct State {
     pub last_seal: Option<LastSeal>,
     /// Access reviews.
     pub reviews: Shared<Reviews>,
+    /// Sign-in links and sessions.
+    pub sign_ins: Shared<SignIns>,
 }
 
 /// A seal that was recorded.
@@ -191,6 +194,9 @@ impl State {
             Event::AccessReviewOpened(opened) => self.reviews.begin(header, opened),
             Event::AccessReviewDecided(decided) => self.reviews.decide(decided),
             Event::AccessReviewClosed(closed) => self.reviews.close(closed),
+            Event::SignInLinkCreated(created) => self.sign_ins.keep_link(header.recorded_at, created),
+            Event::SignInLinkUsed(used) => self.begin_session(header, used.link),
+            Event::SignInRefused(refused) => self.sign_ins.note_refusal(refused),
             Event::ApplicationRegistered(_)
             | Event::ApplicationChanged(_)
             | Event::ApplicationSecretRotated(_)
@@ -464,6 +470,8 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::AccessReviewOpened(e) => &e.by,
         Event::AccessReviewDecided(e) => &e.by,
         Event::AccessReviewClosed(e) => &e.by,
+        Event::SignInLinkCreated(e) => &e.by,
+        Event::SignInLinkUsed(e) => &e.by,
         Event::ApplicationRegistered(e) => &e.by,
         Event::ApplicationChanged(e) => &e.by,
         Event::ApplicationSecretRotated(e) => &e.by,

@@ -58,7 +58,8 @@ impl TokenKind {
             Owner::Service => matches!(self, Self::Operator | Self::Auditor),
             // OAuth tokens are an account's too, but they are made for the codes of authorizations only.
             Owner::Account(_) => self == Self::Account,
-            Owner::User(_) => matches!(self, Self::User | Self::Session),
+            // Sessions are opened by sign-in links alone.
+            Owner::User(_) => self == Self::User,
         }
     }
 }
@@ -117,6 +118,10 @@ pub enum Authority {
     Gateway(Version),
     /// An auditor token of this version, which looks and changes nothing.
     Auditor(Version),
+    /// A sign-in link of this number, which opens one session.
+    SignInLink(u64),
+    /// A session, over what is its own person's.
+    Own,
     /// An OAuth application of this version, which exchanges the codes that it was given.
     Application(Version),
 }
@@ -227,16 +232,6 @@ pub struct Stream {
 pub const SECRETS_MAX: usize = 1_000;
 
 impl Token {
-    /// Who acts when it is used.
-    pub fn principal(&self) -> Principal {
-        match (&self.authorized, self.owner) {
-            (Some(authorized), _) => Principal::Application(authorized.application),
-            (None, Owner::Account(account)) => Principal::Account(account),
-            (None, Owner::User(user)) => Principal::User(user),
-            (None, Owner::Service) => Principal::Staff(self.id),
-        }
-    }
-
     /// The member whose access it follows on an account that it acts on; none of a token with an access of its own.
     pub fn follows(&self) -> Option<UserId> {
         match (&self.authorized, self.owner) {
@@ -334,6 +329,27 @@ impl Token {
     /// Where an account's stream number is, or belongs.
     fn stream(&self, account: AccountId) -> Result<usize, usize> {
         self.streams.binary_search_by_key(&account, |stream| stream.account)
+    }
+
+    /// Who acts where it is shown: its owner; of a session whoever signed in, of an OAuth token the application.
+    pub fn principal(&self) -> Principal {
+        if let Some(authorized) = &self.authorized {
+            return Principal::Application(authorized.application);
+        }
+        match (self.kind, self.owner) {
+            (TokenKind::Session, _) => self.created_by,
+            (_, Owner::Account(account)) => Principal::Account(account),
+            (_, Owner::User(user)) => Principal::User(user),
+            (_, Owner::Service) => Principal::Staff(self.id),
+        }
+    }
+
+    /// The staff token that a session stands for; none of every other token, and of a user's session.
+    pub fn stands_for(&self) -> Option<TokenId> {
+        match (self.kind, self.created_by) {
+            (TokenKind::Session, Principal::Staff(staff)) => Some(staff),
+            _ => None,
+        }
     }
 
     /// Hint of the newest secret.

@@ -95,6 +95,13 @@ impl TokenSecret {
         Self(format!("{prefix}{body}{check}"))
     }
 
+    /// Makes the secret of a sign-in link from 32 random bytes. It is no token: it opens nothing but one session.
+    pub fn of_link(random: &[u8; 32]) -> Self {
+        let body = base62_of_bytes(random);
+        let check = base62_of_check(crc32fast::hash(body.as_bytes()));
+        Self(format!("{LINK_PREFIX}{body}{check}"))
+    }
+
     /// What is stored.
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(&self.0)
@@ -139,10 +146,25 @@ pub fn prefix_of(kind: TokenKind) -> &'static str {
     }
 }
 
+/// How the secret of a sign-in link begins.
+pub const LINK_PREFIX: &str = "tlkl_";
+
+/// Whether a text has the form of a sign-in link's secret. Anything else is refused before any look-up.
+pub fn is_link(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == TEXT_CHARS && bytes.starts_with(LINK_PREFIX.as_bytes()) && has_check(&bytes[PREFIX_CHARS..])
+}
+
+/// Whether the last characters are the check number of those before.
+fn has_check(text: &[u8]) -> bool {
+    let Some((body, check)) = text.split_at_checked(BODY_CHARS) else { return false };
+    text.iter().all(u8::is_ascii_alphanumeric) && check_number(check) == Some(crc32fast::hash(body))
+}
+
 /// Whether a bearer text has the form of a token of ours. Anything else is refused before any look-up.
 pub fn is_well_formed(text: &str) -> bool {
     let bytes = text.as_bytes();
-    if bytes.len() != TEXT_CHARS || !bytes[PREFIX_CHARS..].iter().all(u8::is_ascii_alphanumeric) {
+    if bytes.len() != TEXT_CHARS {
         return false;
     }
     let prefixes = [
@@ -154,9 +176,7 @@ pub fn is_well_formed(text: &str) -> bool {
         TokenKind::Auditor,
         TokenKind::Session,
     ];
-    let (body, check) = bytes[PREFIX_CHARS..].split_at(BODY_CHARS);
-    prefixes.iter().any(|&kind| bytes.starts_with(prefix_of(kind).as_bytes()))
-        && check_number(check) == Some(crc32fast::hash(body))
+    prefixes.iter().any(|&kind| bytes.starts_with(prefix_of(kind).as_bytes())) && has_check(&bytes[PREFIX_CHARS..])
 }
 
 fn check_number(check: &[u8]) -> Option<u32> {

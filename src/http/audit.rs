@@ -2,8 +2,9 @@
 //! [`QUESTIONS`](crate::audit::questions::QUESTIONS).
 
 use super::entry::{Asked, Body, Query};
+use super::events::{about_for, whose_is};
 use super::fields::Fields;
-use super::manage::{Answered, authorize_read, check_json};
+use super::manage::{Answered, authorize_actor, authorize_read, check_json, credential};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
@@ -11,10 +12,12 @@ use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::leak::{HASHED_TOKEN, hashed};
 use crate::audit::questions::{self, AuditError, Question};
+use crate::domain::command::Actor;
 use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, TokenId, UserId};
 use crate::domain::time::Timestamp;
+use crate::domain::token::Owner;
 use crate::domain::token_text::TokenDigest;
 use serde_json::Value;
 use std::sync::Arc;
@@ -46,14 +49,52 @@ impl Default for Desk {
 
 /// Answers a question.
 pub async fn answer(app: &App, asked: &Asked, name: &str) -> Answered {
-    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let actor = credential(app, asked)?;
+    let whose = match actor {
+        Actor::Session(_) => whose(app, name, asked.query()?).await,
+        _ => Owner::Service,
+    };
+    let reader = authorize_actor(app, asked, actor, (ManagementOperation::ReadEvents, whose)).await?;
     let question = questions::question(name).ok_or_else(|| Box::new(Problem::not_found("no such question")))?;
     let (form, said) = read_query(asked.query()?)?;
     let answer = ask(app, question, said).await?;
-    app.read_history(asked, &reader, look(&answer)).await?;
+    app.read_history(asked, &reader, about_for(&reader, look(&answer), whose)).await?;
     match form {
         Form::Json => Ok(answer::json(StatusCode::OK, &answer.to_json())),
         Form::Csv(table) => csv(&answer, table.as_deref()),
+    }
+}
+
+/// Questions that a person may ask of an account with full access to it, and of what is their own.
+const ASKED_BY_PERSONS: [&str; 11] = [
+    "changes",
+    "state",
+    "who-could",
+    "what-if",
+    "least-privilege",
+    "unused",
+    "quota",
+    "leak",
+    "growth",
+    "access-review",
+    "since-review",
+];
+
+/// Whose a question is about: the named token's owner's, else the account's, else the user's. One that persons do not
+/// ask, and one that names nobody, is the service's.
+async fn whose(app: &App, name: &str, said: &Query) -> Owner {
+    let number = |wanted: &str| {
+        let (_, text) = said.iter().find(|(key, _)| key == wanted)?;
+        text.parse::<u64>().ok().filter(|number| *number > 0)
+    };
+    if !ASKED_BY_PERSONS.contains(&name) {
+        return Owner::Service;
+    }
+    match (number("token"), number("account"), number("user")) {
+        (Some(token), ..) => whose_is(app, None, Some(TokenId(token))).await,
+        (None, Some(account), _) => Owner::Account(AccountId(account)),
+        (None, None, Some(user)) => Owner::User(UserId(user)),
+        (None, None, None) => Owner::Service,
     }
 }
 

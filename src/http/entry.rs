@@ -5,7 +5,8 @@ use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
 use super::{
-    App, audit, bearer, consumer, event_stream, events, gateway, gateway_api, manage, oauth, ops, pages, path, proofs, tlog,
+    App, audit, bearer, consumer, event_stream, events, gateway, gateway_api, manage, oauth, ops, pages, path, proofs,
+    tlog,
 };
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;

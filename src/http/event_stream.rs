@@ -126,7 +126,7 @@ async fn open(app: &App, asked: &Asked, reader: &Reader, wish: &Wish) -> Result<
         .about_account(filter.account.unwrap_or_default())
         .about_token(filter.token.unwrap_or_default())
         .between(filter.from, filter.to);
-    match app.ledger.open_stream((reader.digest, reader.token), query, asked.origin()).await {
+    match app.ledger.open_stream((reader.actor, reader.token), query, asked.origin()).await {
         Opened::Recorded(position) => Ok(Some(position)),
         Opened::Counted => Ok(None),
         Opened::Refused(reply) => Err(refused_look(app, *reply).await),

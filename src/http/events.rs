@@ -3,7 +3,7 @@
 use super::answer;
 use super::entry::{Asked, Query};
 use super::history_reads::Reader;
-use super::manage::{Answered, authorize_read};
+use super::manage::{Answered, authorize_actor, credential};
 use super::operations::Operation;
 use super::problem::Problem;
 use super::{App, path, refusal};
@@ -12,11 +12,13 @@ use crate::audit::describe::Words;
 use crate::audit::explanation::Audience;
 use crate::audit::history::{self, Events, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
 use crate::audit::own_looks::holds_only_looks_of;
+use crate::domain::command::Actor;
 use crate::domain::event::{EVENT_TYPES, ManagementOperation};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Owner;
 use crate::ledger::LogError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,27 +27,65 @@ use warp::http::StatusCode;
 
 /// Answers an operation on events.
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
-    let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
+    let actor = credential(app, asked)?;
+    let is_session = matches!(actor, Actor::Session(_));
+    if !is_session {
+        authorize_actor(app, asked, actor, (ManagementOperation::ReadEvents, Owner::Service)).await?;
+    }
     match operation {
-        Operation::GetEvent => one(app, asked, &reader, variables).await,
-        _ => list(app, asked, &reader).await,
+        Operation::GetEvent => one(app, asked, actor, variables).await,
+        _ => list(app, asked, actor).await,
     }
 }
 
-async fn one(app: &App, asked: &Asked, reader: &Reader, variables: &[&str]) -> Answered {
+/// Lets whoever looks see what is this owner's. A member sees the records of an account, a person those of their own
+/// tokens; of all others they are not told whether they are there.
+async fn reader_of(app: &App, asked: &Asked, actor: Actor, whose: Owner) -> Result<Reader, Box<Problem>> {
+    let whose = if matches!(actor, Actor::Session(_)) { whose } else { Owner::Service };
+    authorize_actor(app, asked, actor, (ManagementOperation::ReadEvents, whose)).await
+}
+
+async fn one(app: &App, asked: &Asked, actor: Actor, variables: &[&str]) -> Answered {
     let raw = variables.first().copied().unwrap_or_default();
     let position = path::number(raw).map_err(|_| Box::new(Problem::malformed("the position is not a number")))?;
     let position = Position(position);
     let event = read(app, move |archive| history::event(archive.log(), &archive.words(), position)).await?;
+    let about = |name: &str| event.as_ref().and_then(|event| event[name].as_u64());
+    let whose = whose_is(app, about("account_id").map(AccountId), about("token_id").map(TokenId)).await;
+    let not_there = || Box::new(Problem::not_found(format!("there is no event at position {position}")));
+    let reader = match reader_of(app, asked, actor, whose).await {
+        Ok(reader) => reader,
+        Err(problem) if matches!(problem.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => {
+            return Err(if matches!(actor, Actor::Session(_)) { not_there() } else { problem });
+        }
+        Err(problem) => return Err(problem),
+    };
     match event {
         Some(mut event) => {
             explain(app, position, &mut event).await?;
             let query = HistoryQuery::of("event", position).after(Position(position.0 - 1));
-            note(app, asked, reader, query).await?;
+            note(app, asked, &reader, about_for(&reader, query, whose)).await?;
             Ok(answer::json(StatusCode::OK, &json!({ "data": event })))
         }
-        None => Err(Box::new(Problem::not_found(format!("there is no event at position {position}")))),
+        None => Err(not_there()),
     }
+}
+
+/// Whose a look is that names an account, or a token alone.
+pub(super) async fn whose_is(app: &App, account: Option<AccountId>, token: Option<TokenId>) -> Owner {
+    match (account, token) {
+        (Some(account), _) => Owner::Account(account),
+        (None, Some(token)) => {
+            let owner = app.ledger.view(|view| view.projections.state.token(token).map(|token| token.owner)).await;
+            owner.unwrap_or(Owner::Service)
+        }
+        (None, None) => Owner::Service,
+    }
+}
+
+/// What a person looked at says whose it was: they may look at this and not at that.
+pub(super) fn about_for(reader: &Reader, query: HistoryQuery, whose: Owner) -> HistoryQuery {
+    if matches!(reader.actor, Actor::Session(_)) { query.about(whose) } else { query }
 }
 
 /// A refusal shown by itself says why, as far as history shows it.
@@ -76,15 +116,17 @@ fn part_of(page: &Page, events: &Events) -> (Position, Position) {
     }
 }
 
-async fn list(app: &App, asked: &Asked, reader: &Reader) -> Answered {
+async fn list(app: &App, asked: &Asked, actor: Actor) -> Answered {
     let (filter, page) = read_query(asked.query()?)?;
+    let whose = whose_is(app, filter.account, filter.token).await;
+    let reader = reader_of(app, asked, actor, whose).await?;
     let query = HistoryQuery::of("events", Position::NONE)
         .about_account(filter.account.unwrap_or_default())
         .about_token(filter.token.unwrap_or_default())
         .between(filter.from, filter.to);
     let events = read(app, move |archive| history::page(archive, &filter, &page)).await?;
     let (after, through) = part_of(&page, &events);
-    note(app, asked, reader, HistoryQuery { after, through, ..query }).await?;
+    note(app, asked, &reader, about_for(&reader, HistoryQuery { after, through, ..query }, whose)).await?;
     let body = json!({
         "data": events.events,
         "next": events.next.map(|position| position.0),

@@ -1,7 +1,7 @@
 //! The HTTP surface. The only room that knows warp and hyper.
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
-//! on its way to its operation), [`bearer`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
+//! on its way to its operation), [`bearer`] and [`session`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
 //! [`events`] and [`audit`] (`/v1`), [`oauth`] (what OAuth clients ask), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] and [`proofs`] (tiles,
 //! checkpoints, receipts), [`ops`] (health and
 //! metrics), [`pages`] (what people see). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
@@ -30,7 +30,9 @@ pub mod proofs;
 pub mod refusal;
 pub mod scopes;
 pub mod server;
+pub mod session;
 pub mod shapes;
+pub mod site;
 pub mod strict_json;
 pub mod tlog;
 
@@ -59,6 +61,8 @@ pub struct App {
     pub gateway: Arc<gateway::map_in_force::Gateway>,
     /// Whether hash tiles and proofs are for everybody.
     public_tiles: bool,
+    /// Where browsers reach the service.
+    pub site: Arc<site::Site>,
 }
 
 impl App {
@@ -75,6 +79,7 @@ impl App {
             streams: Arc::default(),
             gateway: Arc::default(),
             public_tiles: false,
+            site: Arc::default(),
         }
     }
 
@@ -82,6 +87,12 @@ impl App {
     #[must_use]
     pub fn with_public_tiles(self, public_tiles: bool) -> Self {
         Self { public_tiles, ..self }
+    }
+
+    /// For browsers that reach it under this address.
+    #[must_use]
+    pub fn with_site(self, site: site::Site) -> Self {
+        Self { site: Arc::new(site), ..self }
     }
 
     /// Answers gateways as well.

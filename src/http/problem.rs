@@ -24,6 +24,10 @@ pub const PROBLEM_TYPES: &[(&str, &str)] = &[
         "The request body has more bytes than the operation takes; the detail says how many. Send less.",
     ),
     (
+        "cross-site",
+        "A session's call or form did not come from a page of the service: it lacks the session's csrf token, or another origin sent it. Open the page again.",
+    ),
+    (
         "digest-exists",
         "The digest belongs to a token already, which token_id names. Of an import of many, duplicates names each line whose digest a token or an earlier line has. Nothing was taken over.",
     ),

@@ -71,6 +71,28 @@ impl Ledger {
         .await
     }
 
+    /// Uses of some tokens by UTC day (since the epoch), in the clock hours from one on and before another: token, day and
+    /// count, in no order, a pair of token and day perhaps more than once.
+    pub async fn token_days(
+        &self,
+        tokens: Vec<TokenId>,
+        (from, to): (u64, u64),
+    ) -> Result<Vec<(TokenId, u64, u64)>, LogError> {
+        let is_asked = |(hour, token, _): &HourKey| (from..to).contains(hour) && tokens.contains(token);
+        let waiting = self.waiting(|rows| {
+            let hours = rows.hours_where(is_asked).into_iter();
+            hours.map(|((hour, token, _), row)| (token, hour / 24, row.uses)).collect()
+        });
+        let waiting = waiting.await?;
+        self.read_views(move |dir| {
+            let Both { mut rows, later, .. } =
+                read_both(dir, waiting, |views| Ok((views.token_days(&tokens, (from, to))?, None)))?;
+            rows.extend(later);
+            Ok(rows)
+        })
+        .await
+    }
+
     async fn waiting<T>(&self, pick: impl Fn(&Gathered) -> Vec<T>) -> Result<Waiting<T>, LogError> {
         let waiting = self.view(|view| {
             let history = view.projections.history.as_ref().filter(|history| !history.is_given_up())?;

@@ -33,6 +33,7 @@ mod writer;
 
 pub use condition::{ClockState, Health, Readiness, Step, Unavailable};
 pub use handle::{Ledger, OpenLedger, Settings, View};
+pub use signer::sign_head;
 pub use sources::Sources;
 pub use unrecorded_reads::{Looked, Opened, UNRECORDED_SHAPES_MAX};
 pub use writer::Counters;

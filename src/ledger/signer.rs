@@ -6,16 +6,25 @@
 //! log keeps everything that will be signed later. Any other failure (a sync above all: after one, nobody knows what
 //! is on the disk, and a second try that works proves nothing) ends the process as a failed sync of the log does.
 
+use super::core::Core;
 use super::handle::Shared;
 use crate::domain::ids::Position;
 use crate::log::merkle::Hash;
 use crate::log::signed_head::{HeadFile, SignedHead};
+use crate::log::{DataDir, LogError};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two checkpoints.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
+
+/// Signs the head of a ledger that no server has open, as a server does before it ends. A crash before leaves the log
+/// with the head that was signed last.
+pub fn sign_head(dir: &DataDir, core: &Core) -> Result<(), LogError> {
+    let head = SignedHead { size: core.head(), root: core.log().root() };
+    HeadFile::open(dir, &core.state().origin)?.sign(head, &core.state().log_signers()).map(|_| ())
+}
 
 /// A head that is to be signed, and by which verifier keys' secret halves.
 #[derive(Clone, PartialEq, Eq, Debug)]

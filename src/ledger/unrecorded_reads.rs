@@ -9,8 +9,7 @@ use crate::domain::decide::Answer;
 use crate::domain::history_read::{CountedReads, HistoryQuery, ReadShape};
 use crate::domain::ids::{Position, TokenId};
 use crate::domain::time::Timestamp;
-use crate::domain::token::Principal;
-use crate::domain::token_text::TokenDigest;
+use crate::domain::token::{Principal, Token};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,22 +133,19 @@ impl Shared {
 }
 
 impl Ledger {
-    /// Records that whoever shows this digest looks at history, unless that is in this minute's records. In an outage
+    /// Records that whoever shows this looks at history, unless that is in this minute's records. In an outage
     /// it is counted, to be recorded afterwards. The answer may go out once this returns.
-    pub async fn read_history(
-        &self,
-        (digest, token): (TokenDigest, TokenId),
-        asked: HistoryQuery,
-        origin: Origin,
-    ) -> Looked {
+    pub async fn read_history(&self, (actor, token): (Actor, TokenId), asked: HistoryQuery, origin: Origin) -> Looked {
         let is_due = self.view(|view| {
-            view.projections.state.history_reads.due(Principal::Staff(token), view.now, &asked.shape).is_some()
+            let state = &view.projections.state;
+            let principal = state.token(token).map_or(Principal::Staff(token), Token::principal);
+            state.history_reads.due(principal, view.now, &asked.shape).is_some()
         });
         if !is_due.await {
             return Looked::Recorded;
         }
         let change = Change::ReadHistory(Box::new(asked.clone()));
-        match self.submit(Command::Manage(Actor::Bearer(digest), Box::new(change)), origin).await {
+        match self.submit(Command::Manage(actor, Box::new(change)), origin).await {
             Ok(reply) => looked(reply),
             Err(_) => self.shared.count_look(token, &asked, self.clock.now()),
         }
@@ -157,15 +153,10 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Records that whoever shows this digest follows the log from here on. In an outage that is counted as a look.
-    pub async fn open_stream(
-        &self,
-        (digest, token): (TokenDigest, TokenId),
-        asked: HistoryQuery,
-        origin: Origin,
-    ) -> Opened {
+    /// Records that whoever shows this follows the log from here on. In an outage that is counted as a look.
+    pub async fn open_stream(&self, (actor, token): (Actor, TokenId), asked: HistoryQuery, origin: Origin) -> Opened {
         let change = Change::OpenStream(Box::new(asked.clone()));
-        match self.submit(Command::Manage(Actor::Bearer(digest), Box::new(change)), origin).await {
+        match self.submit(Command::Manage(actor, Box::new(change)), origin).await {
             Ok(reply) => match reply.position {
                 Some(position) if !matches!(reply.answer, Answer::Rejected(_)) => Opened::Recorded(position),
                 _ => Opened::Refused(Box::new(reply)),

@@ -15,6 +15,7 @@ use crate::domain::log_keys::LogKeys;
 use crate::domain::oauth::Codes;
 use crate::domain::reported_keys::Generation;
 use crate::domain::review::Reviews;
+use crate::domain::sign_in::SignIns;
 use crate::domain::state::{LastSeal, MapInForce, State};
 use crate::domain::table::{Shared, Table};
 use crate::domain::time::Timestamp;
@@ -78,6 +79,7 @@ struct Service {
     history_reads: Shared<HistoryReads>,
     last_seal: Option<LastSeal>,
     reviews: Shared<Reviews>,
+    sign_ins: Shared<SignIns>,
     codes: Shared<Codes>,
     runs: u64,
 }
@@ -100,6 +102,7 @@ impl Service {
             history_reads,
             last_seal,
             reviews,
+            sign_ins,
             codes,
             accounts: _,
             users: _,
@@ -125,6 +128,7 @@ impl Service {
             history_reads: history_reads.clone(),
             last_seal: *last_seal,
             reviews: reviews.clone(),
+            sign_ins: sign_ins.clone(),
             codes: codes.clone(),
             runs: projections.usage.runs,
         }
@@ -138,7 +142,8 @@ impl Service {
         self.groups.into_iter().for_each(|group| state.groups.add(state.groups.next_number(), group));
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
-        (state.history_reads, state.reviews, state.codes) = (self.history_reads, self.reviews, self.codes);
+        (state.history_reads, state.reviews) = (self.history_reads, self.reviews);
+        (state.sign_ins, state.codes) = (self.sign_ins, self.codes);
         (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;

@@ -85,6 +85,7 @@ pub fn entries(
             put("service tokens".to_owned(), bytes(&state.service_tokens))?;
             put("looks at history".to_owned(), bytes(&state.history_reads))?;
             put("access reviews".to_owned(), bytes(&state.reviews))?;
+            put("sign-ins".to_owned(), bytes(&state.sign_ins))?;
             let number = |key: &KeyHash| u128::from_be_bytes(key.0);
             state
                 .kept_keys

@@ -167,6 +167,24 @@ impl Views {
         Ok((rows, None))
     }
 
+    /// Uses of some tokens by UTC day (since the epoch), in the hours from one on and before another.
+    pub fn token_days(&self, tokens: &[TokenId], (from, to): (u64, u64)) -> Result<Vec<(TokenId, u64, u64)>, LogError> {
+        // Each hour of each token is looked for by itself: the key begins with the hour, and of many tokens few are asked for.
+        let mut statement = self.connection.prepare_cached(
+            "WITH RECURSIVE hours (hour) AS (SELECT ?1 WHERE ?1 < ?2 UNION ALL SELECT hour + 1 FROM hours WHERE hour + 1 < ?2)
+             SELECT used.token, used.hour / 24, sum(used.uses)
+             FROM hours CROSS JOIN json_each(?3) AS wanted CROSS JOIN token_hours AS used
+             WHERE used.hour = hours.hour AND used.token = wanted.value
+             GROUP BY used.token, used.hour / 24",
+        )?;
+        let numbers: Vec<String> = tokens.iter().map(|token| token.0.to_string()).collect();
+        let wanted = format!("[{}]", numbers.join(","));
+        let rows = statement.query_map(params![number(from), number(to), wanted], |row| {
+            Ok((TokenId(read(row, 0)?), read(row, 1)?, read(row, 2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn read_refusals(&self, (hour, token, account): HourKey, into: &mut HourUse) -> Result<(), LogError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT cause, refused FROM token_hour_refusals WHERE hour = ?1 AND token = ?2 AND account = ?3",

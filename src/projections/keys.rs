@@ -66,6 +66,7 @@ pub fn is_change(event: &Event) -> bool {
             | Event::AccessReviewOpened(_)
             | Event::AccessReviewDecided(_)
             | Event::AccessReviewClosed(_)
+            | Event::SignInRefused(_)
     )
 }
 
@@ -125,6 +126,10 @@ fn user_of(event: &Event) -> Option<UserId> {
         Event::AuthorizationGranted(granted) => Some(granted.user),
         Event::AuthorizationRevoked(revoked) => Some(revoked.user),
         Event::TokenImported(imported) => user(imported.owner),
+        Event::SignInLinkCreated(created) => match created.who {
+            Principal::User(user) => Some(user),
+            _ => None,
+        },
         Event::PersonalDataErased(erased) => match erased.subject {
             Subject::User(user) => Some(user),
             _ => None,
@@ -188,6 +193,7 @@ fn each_address(event: &Event, found: &mut impl FnMut(TextNumber)) {
         Event::TokenUsed(used) => one(used.address),
         Event::TokenUseRefused(refused) => one(refused.address),
         Event::ManagementRefused(refused) => one(refused.address),
+        Event::SignInRefused(refused) => one(refused.address),
         Event::RefusalsSummed(summed) => summed.addresses.iter().for_each(|&address| one(address)),
         Event::UseReported(reported) => {
             one(reported.address);

@@ -408,7 +408,7 @@ fn management_and_looks_are_refused_from_elsewhere_and_recorded() {
         world.come_from(from);
         let refused = Rejection::Forbidden(Cause::AddressNotAllowed);
         assert_eq!(look(&world, from), Err(refused.clone()));
-        for change in [new_user(), Change::Look(ManagementOperation::ReadEvents)] {
+        for change in [new_user(), Change::Look(ManagementOperation::ReadEvents, Owner::Service)] {
             let then = world.manage_as(&operator, change);
             assert_eq!(then.answer, Answer::Rejected(refused.clone()));
             let Event::ManagementRefused(event) = &then.last().event else { panic!("it was refused") };

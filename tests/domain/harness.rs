@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use token_ledger::domain::access::{Level, Visible};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayCall, GatewayChange, GatewayWish,
-    GrantRequest, NewSecret, Origin, ResourceRequest, Use,
+    GrantRequest, NewSecret, Origin, ResourceRequest, SignInChange, Use,
 };
 use token_ledger::domain::conditions::ConditionsEdit;
 use token_ledger::domain::decide::{
@@ -309,6 +309,9 @@ impl World {
         if kind == TokenKind::Gateway {
             return self.gateway_token();
         }
+        if let (TokenKind::Session, Owner::User(user)) = (kind, owner) {
+            return self.session(Principal::User(user));
+        }
         let secret = self.new_secret();
         let change = Change::CreateToken {
             owner,
@@ -331,6 +334,39 @@ impl World {
 
     pub fn user_token(&mut self, user: UserId) -> Key {
         self.token(Owner::User(user), TokenKind::User, None)
+    }
+
+    /// A link for somebody, made on the machine.
+    pub fn link(&mut self, who: Principal) -> TokenDigest {
+        let digest = self.new_secret().digest;
+        self.manage(Change::SignIn(SignInChange::CreateLink { who, digest })).done();
+        digest
+    }
+
+    /// Whoever shows this link signs in.
+    pub fn sign_in(&mut self, link: TokenDigest) -> (NewSecret, Then) {
+        let secret = self.new_secret();
+        let change = Change::SignIn(SignInChange::UseLink { name: text("Firefox on Linux"), secret });
+        (secret, self.when(Command::Manage(Actor::Link(link), Box::new(change))))
+    }
+
+    /// A session of somebody.
+    pub fn session(&mut self, who: Principal) -> Key {
+        let link = self.link(who);
+        let (secret, then) = self.sign_in(link);
+        let owner = match who {
+            Principal::User(user) => Owner::User(user),
+            _ => Owner::Service,
+        };
+        match then.done().subject {
+            DoneSubject::Token(token) => Key { token, owner, digest: secret.digest },
+            other => panic!("a session was opened, not {other:?}"),
+        }
+    }
+
+    /// A change by the browser that has this session.
+    pub fn manage_in(&mut self, session: &Key, change: Change) -> Then {
+        self.when(Command::Manage(Actor::Session(session.digest), Box::new(change)))
     }
 
     pub fn staff_token(&mut self, kind: TokenKind) -> Key {

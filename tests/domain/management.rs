@@ -17,7 +17,7 @@ use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 fn read_events() -> Change {
-    Change::Look(Op::ReadEvents)
+    Change::Look(Op::ReadEvents, Owner::Service)
 }
 
 fn create_user() -> Change {
@@ -40,9 +40,11 @@ fn operators_change_and_look_auditors_look_and_nobody_else_does_either() {
     ];
     let wrong_kind = Rejection::Forbidden(Cause::WrongKind);
     for (key, changes, looks) in rows {
-        for (change, may) in
-            [(create_user(), changes), (Change::Attempt(Op::CreateUser), changes), (read_events(), looks)]
-        {
+        for (change, may) in [
+            (create_user(), changes),
+            (Change::Attempt(Op::CreateUser, Owner::Service), changes),
+            (read_events(), looks),
+        ] {
             let then = world.manage_as(&key, change);
             match may {
                 true => assert!(!then.done().created || changes),
@@ -131,7 +133,7 @@ fn every_change(world: &mut World) -> Vec<(Change, Op)> {
         (Change::DeleteToken { owner, token, if_match }, Op::DeleteToken),
         (Change::DeleteToken { owner: Owner::Service, token, if_match }, Op::ChangeStaffTokens),
         (read_events(), Op::ReadEvents),
-        (Change::Attempt(Op::CreateToken), Op::CreateToken),
+        (Change::Attempt(Op::CreateToken, Owner::Service), Op::CreateToken),
     ]
 }
 
@@ -349,7 +351,7 @@ fn an_operators_change_that_cannot_be_is_rejected_without_a_record() {
 fn looking_and_a_mere_attempt_change_and_record_nothing() {
     let mut world = begun();
     let operator = world.staff_token(TokenKind::Operator);
-    for change in [read_events(), Change::Attempt(Op::CreateToken)] {
+    for change in [read_events(), Change::Attempt(Op::CreateToken, Owner::Service)] {
         let then = world.manage_as(&operator, change);
         assert!(!then.done().created);
         assert_eq!(then.names(), Vec::<&str>::new());

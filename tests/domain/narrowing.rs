@@ -50,7 +50,7 @@ fn uses_creations_names_and_refusals_do_not_narrow() {
             Change::RotateToken { owner: key.owner, token: key.token, overlap_seconds: 0, secret, if_match: None },
             false,
         ),
-        ("a look", Change::Look(token_ledger::domain::event::ManagementOperation::ReadEvents), false),
+        ("a look", Change::Look(token_ledger::domain::event::ManagementOperation::ReadEvents, Owner::Service), false),
     ];
     assert_rows(&mut world, rows);
 }

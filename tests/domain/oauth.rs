@@ -2,15 +2,13 @@
 
 use crate::harness::*;
 use token_ledger::domain::access::{Access, Level};
-use token_ledger::domain::command::{
-    AccessRequest, Actor, Change, Command, Exchange, NewAuthorization, OAuthChange,
-};
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, Exchange, NewAuthorization, OAuthChange};
 use token_ledger::domain::decide::{ChangeFrom, DoneSubject, Recorded, faults_of, narrows};
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{AccessSource, Cause, Event, Outcome, Route};
 use token_ledger::domain::ids::{AccountId, ApplicationId, AuthorizationId, TokenId, UserId, Version};
 use token_ledger::domain::oauth::{
-    BoundText, Bindings, CODE_SECONDS, ClientId, ClientKind, CodeState, EndReason, ExchangeFault,
+    Bindings, BoundText, CODE_SECONDS, ClientId, ClientKind, CodeState, EndReason, ExchangeFault,
 };
 use token_ledger::domain::rejection::{Conflict, Missing, Rejection};
 use token_ledger::domain::state::State;
@@ -54,10 +52,6 @@ impl World {
         }
     }
 
-    pub fn session(&mut self, user: UserId) -> Key {
-        self.token(Owner::User(user), TokenKind::Session, None)
-    }
-
     fn code(&mut self) -> Code {
         Code(format!("code-{:?}", self.new_secret().digest.0[0]))
     }
@@ -65,7 +59,7 @@ impl World {
     fn authorize(&mut self, session: &Key, app: &App, account: AccountId, access: AccessRequest) -> (Then, Code) {
         let code = self.code();
         let new = new_authorization(app, account, access, &code);
-        (self.manage_as(session, Change::OAuth(OAuthChange::Authorize(Box::new(new)))), code)
+        (self.manage_in(session, Change::OAuth(OAuthChange::Authorize(Box::new(new)))), code)
     }
 
     fn exchange(&mut self, exchange: Exchange) -> Then {
@@ -100,7 +94,7 @@ impl World {
     /// An OAuth token on an account, by the word of a new member with full access.
     pub fn oauth_token(&mut self, account: AccountId) -> Key {
         let user = self.member(account, AccessRequest::Full);
-        let session = self.session(user);
+        let session = self.session(Principal::User(user));
         let app = self.application(account, ClientKind::Confidential);
         self.token_for(&session, &app, account, AccessRequest::Full)
     }
@@ -129,7 +123,7 @@ fn scene(kind: ClientKind) -> (World, AccountId, UserId, Key, App) {
     let mut world = begun();
     let (developer, account) = (world.account(Plan::Teams), world.account(Plan::Teams));
     let user = world.member(account, AccessRequest::Full);
-    let session = world.session(user);
+    let session = world.session(Principal::User(user));
     let app = world.application(developer, kind);
     (world, account, user, session, app)
 }
@@ -147,7 +141,10 @@ fn a_members_word_becomes_a_token_that_says_whose_word_it_was() {
         let Event::AuthorizationGranted(granted) = &then.events[0].event else { panic!("{:?}", then.events) };
         assert_eq!((granted.user, granted.application, granted.membership), (user, app.id, Version(1)));
         let header = then.events[0].header;
-        assert_eq!((header.account, header.principal, header.credential), (account, Principal::User(user), session.token));
+        assert_eq!(
+            (header.account, header.principal, header.credential),
+            (account, Principal::User(user), session.token)
+        );
         assert_eq!(granted.by.authority, Authority::Membership(Version(1)));
 
         let exchange = world.exchanging(&app, &code);
@@ -226,7 +223,7 @@ fn it_is_of_one_account_and_draws_from_it() {
 fn it_ends_with_the_membership_and_does_not_come_back_with_it() {
     let (mut world, account, user, session, app) = scene(ClientKind::Confidential);
     let colleague = world.member(account, AccessRequest::Full);
-    let theirs = world.session(colleague);
+    let theirs = world.session(Principal::User(colleague));
     let (gone, stays) = (
         world.token_for(&session, &app, account, AccessRequest::Full),
         world.token_for(&theirs, &app, account, AccessRequest::Full),
@@ -278,13 +275,25 @@ type Tried = (&'static str, fn(&mut Exchange, &Code), Option<ExchangeFault>);
 #[test]
 fn whatever_else_is_tried_with_a_code_ends_it() {
     let rows: [Tried; 8] = [
-        ("another redirect URI", |it, code| it.redirect_uri = Some(BoundText::redirect_uri(&code.0, "https://x.example/")), Some(ExchangeFault::RedirectUri)),
+        (
+            "another redirect URI",
+            |it, code| it.redirect_uri = Some(BoundText::redirect_uri(&code.0, "https://x.example/")),
+            Some(ExchangeFault::RedirectUri),
+        ),
         ("no redirect URI", |it, _| it.redirect_uri = None, Some(ExchangeFault::RedirectUri)),
         ("another state", |it, code| it.state = Some(BoundText::state(&code.0, "abc")), Some(ExchangeFault::State)),
         ("no state", |it, _| it.state = None, None),
-        ("another verifier", |it, code| it.verifier = Some(BoundText::verifier(&code.0, "another")), Some(ExchangeFault::Verifier)),
+        (
+            "another verifier",
+            |it, code| it.verifier = Some(BoundText::verifier(&code.0, "another")),
+            Some(ExchangeFault::Verifier),
+        ),
         ("no verifier", |it, _| it.verifier = None, Some(ExchangeFault::Verifier)),
-        ("a state of another code", |it, _| it.state = Some(BoundText::state("other", "xyz")), Some(ExchangeFault::State)),
+        (
+            "a state of another code",
+            |it, _| it.state = Some(BoundText::state("other", "xyz")),
+            Some(ExchangeFault::State),
+        ),
         ("all as it was", |_, _| {}, None),
     ];
     for (said, change, fault) in rows {
@@ -321,7 +330,7 @@ fn a_redirect_uri_that_was_not_sent_need_not_be_said_again() {
         let code = world.code();
         let mut new = new_authorization(&app, account, AccessRequest::Full, &code);
         new.bindings.redirect_uri_sent = false;
-        world.manage_as(&session, Change::OAuth(OAuthChange::Authorize(Box::new(new)))).done();
+        world.manage_in(&session, Change::OAuth(OAuthChange::Authorize(Box::new(new)))).done();
         let redirect_uri = redirect_uri.map(|uri| BoundText::redirect_uri(&code.0, uri));
         let exchange = Exchange { redirect_uri, ..world.exchanging(&app, &code) };
         assert!(world.exchange(exchange).done().created);
@@ -447,20 +456,24 @@ fn an_authorization_is_ended_by_the_account_and_by_the_member_and_nobody_else() 
     let (mut world, account, user, session, app) = scene(ClientKind::Confidential);
     let operator = world.staff_token(TokenKind::Operator);
     let colleague = world.member(account, AccessRequest::Full);
-    let theirs = world.session(colleague);
+    let theirs = world.session(Principal::User(colleague));
     let missing = Rejection::NotFound(Missing::Authorization);
     let some = granted(vec![all("zones", Level::ReadOnly)]);
-    for round in 0..2 {
+    for round in 0..3 {
         let key = world.token_for(&session, &app, account, AccessRequest::Full);
         let id = world.state.token(key.token).and_then(|it| it.authorized.as_deref()).expect("it is one").authorization;
-        let own = || Change::OAuth(OAuthChange::RevokeOwn(id));
-        assert_eq!(world.manage_as(&theirs, own()).rejected(), &missing, "another's is not there");
-        let wrong_kind = Rejection::Forbidden(Cause::WrongKind);
-        assert_eq!(world.manage_as(&operator, own()).rejection(), &wrong_kind);
+        let of = |user| Change::OAuth(OAuthChange::RevokeOwn { user, authorization: id });
+        assert_eq!(world.manage_in(&theirs, of(colleague)).rejected(), &missing, "another's is not there");
+        let foreign = Rejection::Forbidden(Cause::ForeignAccount);
+        assert_eq!(world.manage_in(&theirs, of(user)).rejection(), &foreign);
         let on = |account| Change::OAuth(OAuthChange::Revoke { account, authorization: id });
         assert_eq!(world.manage_as(&operator, on(app.account)).rejected(), &missing, "it is on another account");
         world.manage(Change::PutMember { account, user, access: some.clone() }).done();
-        let then = if round == 0 { world.manage_as(&session, own()) } else { world.manage_as(&operator, on(account)) };
+        let then = match round {
+            0 => world.manage_in(&session, of(user)),
+            1 => world.manage_as(&operator, on(account)),
+            _ => world.manage_in(&theirs, on(account)),
+        };
         assert_eq!(then.names(), ["AuthorizationRevoked", "TokenDeleted"]);
         let Event::TokenDeleted(deleted) = &then.last().event else { panic!("{:?}", then.events) };
         assert_eq!(deleted.reason, EndReason::AuthorizationRevoked);
@@ -489,16 +502,16 @@ fn nobody_authorises_more_than_they_may_or_where_they_are_no_member() {
     for access in [read(), AccessRequest::Full] {
         assert!(world.authorize(&session, &app, account, access).0.done().created);
     }
-    let no_member = Rejection::NotFound(Missing::Account);
-    let elsewhere = world.authorize(&session, &app, app.account, AccessRequest::Full).0;
-    assert_eq!(elsewhere.rejected(), &no_member);
-    assert_eq!(world.authorize(&session, &app, AccountId(99), AccessRequest::Full).0.rejected(), &no_member);
+    let no_member = Rejection::Forbidden(Cause::ForeignAccount);
+    for elsewhere in [app.account, AccountId(99)] {
+        assert_eq!(world.authorize(&session, &app, elsewhere, AccessRequest::Full).0.rejection(), &no_member);
+    }
     let by_operator = world.authorize(&operator, &app, account, AccessRequest::Full).0;
     assert_eq!(by_operator.rejection(), &Rejection::Forbidden(Cause::WrongKind));
     let code = world.code();
     let mut new = new_authorization(&public, account, AccessRequest::Full, &code);
     new.bindings.challenge = None;
-    let then = world.manage_as(&session, Change::OAuth(OAuthChange::Authorize(Box::new(new))));
+    let then = world.manage_in(&session, Change::OAuth(OAuthChange::Authorize(Box::new(new))));
     assert!(matches!(then.rejected(), Rejection::Invalid(faults) if faults[0].field == "code_challenge"));
     for (asked, registered) in [
         ("https://evil.example/callback", CALLBACK),
@@ -508,7 +521,7 @@ fn nobody_authorises_more_than_they_may_or_where_they_are_no_member() {
         let code = world.code();
         let mut new = new_authorization(&app, account, AccessRequest::Full, &code);
         (new.redirect_uri, new.registered_uri) = (text(asked), text(registered));
-        let then = world.manage_as(&session, Change::OAuth(OAuthChange::Authorize(Box::new(new))));
+        let then = world.manage_in(&session, Change::OAuth(OAuthChange::Authorize(Box::new(new))));
         assert!(matches!(then.rejected(), Rejection::Invalid(faults) if faults[0].field == "redirect_uri"), "{asked}");
     }
 }
@@ -570,8 +583,11 @@ fn what_ends_things_is_recorded_when_hardly_anything_is() {
         (OAuthChange::Delete { account: app.account, application, if_match: None }, true),
         (OAuthChange::RevokeAll { account: app.account, application }, true),
         (OAuthChange::Revoke { account, authorization }, true),
-        (OAuthChange::RevokeOwn(authorization), true),
-        (OAuthChange::Update { account: app.account, application, name: None, redirect_uris: None, if_match: None }, false),
+        (OAuthChange::RevokeOwn { user: UserId(1), authorization }, true),
+        (
+            OAuthChange::Update { account: app.account, application, name: None, redirect_uris: None, if_match: None },
+            false,
+        ),
     ];
     for (change, expected) in rows {
         let command = Command::Manage(Actor::Bearer(session.digest), Box::new(Change::OAuth(change)));
@@ -625,8 +641,8 @@ fn what_was_decided_was_allowed_to_whoever_made_it() {
     recorded.extend(then.events);
     let exchange = world.exchanging(&app, &code);
     recorded.extend(world.exchange(exchange).events);
-    let own = Change::OAuth(OAuthChange::RevokeOwn(AuthorizationId(2)));
-    recorded.extend(world.manage_as(&session, own).events);
+    let own = Change::OAuth(OAuthChange::RevokeOwn { user, authorization: AuthorizationId(2) });
+    recorded.extend(world.manage_in(&session, own).events);
     recorded.extend(world.manage(Change::RemoveMember { account, user }).events);
     assert!(recorded.len() > 8);
     let from = ChangeFrom::Address(None);

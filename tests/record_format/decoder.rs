@@ -22,6 +22,7 @@ use token_ledger::domain::history_read::StreamEnd;
 use token_ledger::domain::idempotency::AnswerSubject;
 use token_ledger::domain::report::ReportFlag;
 use token_ledger::domain::review::{ReviewRow, ReviewVerdict};
+use token_ledger::domain::sign_in::SignInCause;
 use token_ledger::domain::text::{Subject, TextKind};
 use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::log::codec::{decode, is_canonical};
@@ -98,6 +99,7 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         Access,
         AccessSource,
         AnswerSubject,
+        SignInCause,
         AddressRange,
         Authority,
         Cause,

@@ -14,6 +14,7 @@ use token_ledger::domain::ids::{
 };
 use token_ledger::domain::oauth::{Authorized, Bindings, BoundText, ClientId, ClientKind, EndReason, ExchangeFault};
 use token_ledger::domain::review::{ReviewCounts, ReviewRow, ReviewVerdict};
+use token_ledger::domain::sign_in::SignInCause;
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
@@ -49,6 +50,7 @@ pub fn samples() -> Vec<Sample> {
     samples.idempotency();
     samples.history_reads();
     samples.reviews();
+    samples.sign_ins();
     samples.applications();
     samples.authorizations();
     samples.headers();
@@ -426,6 +428,29 @@ impl Samples {
         self.add("access_review_closed", by_operator(of_account()), closed);
     }
 
+    fn sign_ins(&mut self) {
+        let (digest, expires_at) = (TokenDigest(counted_from(0x80)), NOW.plus_seconds(900));
+        for (link, who) in [(1, Principal::User(UserId(3))), (70_000, Principal::Staff(TokenId(2)))] {
+            let created = SignInLinkCreated { link, who, digest, expires_at, by: operator() };
+            self.add(format!("sign_in_link_created_{}", word(&who)), by_operator(of_service()), created);
+        }
+        let (user, address, agent) = (Principal::User(UserId(3)), TextNumber(31), TextNumber(32));
+        let used =
+            SignInLinkUsed { link: 1, by: By { authority: Authority::SignInLink(1), secret: 0, address, agent } };
+        let header = Header { account: AccountId::NONE, account_number: 0, credential: TokenId::NONE, ..of_token() };
+        self.add("sign_in_link_used", Header { principal: user, ..header }, used);
+        for cause in variants::<SignInCause>() {
+            let refused = SignInRefused { link: 251, address, agent: TextNumber::NONE, cause };
+            self.add(format!("sign_in_refused_{cause:?}"), of_service(), refused);
+        }
+        let by = By { authority: Authority::Own, secret: 1, address, agent };
+        self.add(
+            "session_ended_by_its_own",
+            Header { principal: user, ..of_token() },
+            TokenDeleted { reason: EndReason::Asked, by },
+        );
+    }
+
     fn applications(&mut self) {
         let (application, client, header) = (ApplicationId(5), ClientId(counted_from(0x40)), by_operator(of_account()));
         let (name, redirect_uris) = (TextNumber(51), vec![TextNumber(52), TextNumber(251)]);
@@ -520,6 +545,7 @@ fn with_numbers(subject: AnswerSubject, number: u8) -> AnswerSubject {
         AnswerSubject::Resource(_) => AnswerSubject::Resource(ResourceId(number)),
         AnswerSubject::Token(_) => AnswerSubject::Token(TokenId(number)),
         AnswerSubject::Review(_) => AnswerSubject::Review(number),
+        AnswerSubject::SignInLink(_) => AnswerSubject::SignInLink(number),
         AnswerSubject::Application(_) => AnswerSubject::Application(ApplicationId(number)),
         AnswerSubject::Tokens(..) => AnswerSubject::Tokens(TokenId(number), number + 70_000),
     }
@@ -567,10 +593,21 @@ fn local() -> By {
     By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE }
 }
 
-fn authorities() -> [Authority; 7] {
+fn authorities() -> [Authority; 9] {
     let (member, gateway) = (Authority::Membership(Version(4)), Authority::Gateway(Version(5)));
-    let (auditor, application) = (Authority::Auditor(Version(6)), Authority::Application(Version(7)));
-    [Authority::Init, Authority::Local, operator().authority, member, gateway, auditor, application]
+    let (auditor, link) = (Authority::Auditor(Version(6)), Authority::SignInLink(251));
+    let application = Authority::Application(Version(7));
+    [
+        Authority::Init,
+        Authority::Local,
+        operator().authority,
+        member,
+        gateway,
+        auditor,
+        link,
+        Authority::Own,
+        application,
+    ]
 }
 
 fn zones_and_domains() -> Access {

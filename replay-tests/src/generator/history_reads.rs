@@ -31,7 +31,7 @@ impl Generator {
         }
     }
 
-    fn staff(&mut self, state: &State) -> TokenId {
+    pub(super) fn staff(&mut self, state: &State) -> TokenId {
         let is_staff = |token: &&_| -> bool {
             let token: &token_ledger::domain::token::Token = token;
             matches!(token.kind, TokenKind::Operator | TokenKind::Auditor)

@@ -10,7 +10,8 @@ use token_ledger::domain::token::TokenKind;
 use token_ledger::domain::token_text::TokenDigest;
 
 /// Redirect URIs that are registered, and one that cannot be.
-const URIS: [&str; 4] = ["https://app.example/cb", "http://127.0.0.1/cb", "https://app.example/other", "ftp://x.example"];
+const URIS: [&str; 4] =
+    ["https://app.example/cb", "http://127.0.0.1/cb", "https://app.example/other", "ftp://x.example"];
 
 impl Generator {
     pub(super) fn oauth(&mut self, state: &State) -> Command {
@@ -26,16 +27,26 @@ impl Generator {
                 let account = found.map_or_else(|| self.account(state), |found| found.account);
                 OAuthChange::Revoke { account, authorization }
             }
-            13 => OAuthChange::RevokeOwn(AuthorizationId(self.number(state.authorizations.len()))),
+            13 => {
+                let authorization = AuthorizationId(self.number(state.authorizations.len()));
+                let found = state.authorization(authorization).filter(|_| self.random.percent(90));
+                let user = found.map_or_else(|| self.user(state), |found| found.user);
+                OAuthChange::RevokeOwn { user, authorization }
+            }
             _ => self.application_change(state),
         };
         let change = Change::OAuth(change);
-        let actor = self.actor(state, &change);
+        let actor = match &change {
+            Change::OAuth(own @ (OAuthChange::Authorize(_) | OAuthChange::RevokeOwn { .. })) => {
+                self.member_for(state, own)
+            }
+            other => self.actor(state, other),
+        };
         Command::Manage(actor, Box::new(change))
     }
 
     /// Whoever makes a change that is a member's own: mostly the member.
-    pub(super) fn member_for(&mut self, state: &State, change: &OAuthChange) -> Actor {
+    fn member_for(&mut self, state: &State, change: &OAuthChange) -> Actor {
         let of_user = |user: UserId| {
             let tokens = state.user(user).into_iter().flat_map(|user| user.tokens.iter());
             let mut sessions = tokens.filter_map(|&id| state.token(id)).filter(|it| it.kind == TokenKind::Session);
@@ -46,11 +57,11 @@ impl Generator {
                 let members = state.account(new.account).into_iter().flat_map(|account| account.members.keys());
                 members.copied().find_map(of_user)
             }
-            OAuthChange::RevokeOwn(id) => state.authorization(*id).and_then(|found| of_user(found.user)),
+            OAuthChange::RevokeOwn { user, .. } => of_user(*user),
             _ => None,
         };
         let other = self.digest(state);
-        Actor::Bearer(digest.filter(|_| self.random.percent(92)).unwrap_or(other))
+        Actor::Session(digest.filter(|_| self.random.percent(92)).unwrap_or(other))
     }
 
     fn uris(&mut self) -> Vec<PersonalText> {
@@ -102,7 +113,8 @@ impl Generator {
 
     /// Mostly of an application that is there, on an account with members.
     fn authorization(&mut self, state: &State) -> NewAuthorization {
-        let live: Vec<ClientId> = state.applications.iter().filter(|it| it.deleted_at.is_none()).map(|it| it.client).collect();
+        let live: Vec<ClientId> =
+            state.applications.iter().filter(|it| it.deleted_at.is_none()).map(|it| it.client).collect();
         let client = live.last().copied().filter(|_| self.random.percent(90));
         let client = client.or_else(|| live.first().copied()).unwrap_or_default();
         let peopled: Vec<AccountId> =

@@ -69,6 +69,15 @@ impl<'a> Draft<'a> {
         self.header.token_number = self.state.token(token).map_or(0, |kept| kept.stream_number(self.header.account));
     }
 
+    /// Goes on about a token that some of the events may be about already.
+    pub fn turn_back_to(&mut self, token: TokenId) {
+        let last = self.events.iter().rev().find(|recorded| recorded.header.token == token);
+        match last.map(|recorded| recorded.header.token_number) {
+            Some(number) => (self.header.token, self.header.token_number) = (token, number),
+            None => self.turn_to(token),
+        }
+    }
+
     /// Goes on about another account, and no token.
     pub fn turn_to_account(&mut self, account: AccountId) {
         if account != self.header.account {
@@ -175,7 +184,7 @@ impl<'a> Draft<'a> {
 }
 
 /// The longest part of a text that fits into `bytes_max`, whole characters only.
-fn cut(text: &PersonalText, bytes_max: usize) -> &str {
+pub(super) fn cut(text: &PersonalText, bytes_max: usize) -> &str {
     let text = text.as_str();
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {

@@ -76,7 +76,8 @@ fn is_borne_by_another(deciding: &Deciding<'_>, token: &Token, name: TextNumber)
         Owner::User(user) => state.user(user).map(|user| &*user.tokens),
     };
     let bears = |other: &&TokenId| **other != token.id && state.token(**other).is_some_and(|other| other.name == name);
-    live.is_some_and(|live| live.iter().any(|other| bears(&other)))
+    let sessions = state.sign_ins.sessions(token.principal());
+    live.is_some_and(|live| live.iter().any(|other| bears(&other))) || sessions.into_iter().any(|other| bears(&&other))
 }
 
 fn record(

@@ -1,9 +1,9 @@
 //! Rules of looking at history: who looked at what is an event, once a minute for one principal and shape.
 
 use super::draft::Draft;
-use super::management::{Deciding, Done, Ruled, Subject};
+use super::management::{Deciding, Done, Ruled, Subject, right_over};
 use crate::domain::command::{ClosedStream, UnrecordedReads};
-use crate::domain::event::{By, HistoryRead, HistoryStreamClosed, HistoryStreamOpened};
+use crate::domain::event::{By, HistoryRead, HistoryStreamClosed, HistoryStreamOpened, ManagementOperation};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, TextNumber, TokenId};
 use crate::domain::rejection::Rejection;
@@ -51,9 +51,8 @@ pub(super) fn count(deciding: &Deciding<'_>, texts: &mut dyn Texts, looks: &[Unr
     by_the_service(deciding)?;
     let mut events = Vec::with_capacity(looks.len());
     for UnrecordedReads { token, asked, counted } in looks {
-        let staff = deciding.state.token(*token);
         let by = By {
-            authority: staff.map_or(Authority::Init, authority_of_staff),
+            authority: authority_of_reader(deciding, *token, asked),
             secret: 0,
             address: TextNumber::NONE,
             agent: TextNumber::NONE,
@@ -65,9 +64,23 @@ pub(super) fn count(deciding: &Deciding<'_>, texts: &mut dyn Texts, looks: &[Unr
     Ok((events, DONE))
 }
 
+/// By what right whoever shows this token looks now; the ledger's own where it is not known any more.
+fn authority_of_reader(deciding: &Deciding<'_>, token: TokenId, asked: &HistoryQuery) -> Authority {
+    let state = deciding.state;
+    let Some(shown) = state.token(token) else { return Authority::Init };
+    match (shown.kind, shown.principal()) {
+        (TokenKind::Session, Principal::Staff(staff)) => state.token(staff).map_or(Authority::Init, authority_of_staff),
+        (TokenKind::Session, Principal::User(user)) => {
+            right_over(state, user, ManagementOperation::ReadEvents, asked.whose()).unwrap_or(Authority::Own)
+        }
+        _ => authority_of_staff(shown),
+    }
+}
+
 /// For whoever shows this token; for the service where it is none.
 fn drafted_for<'a>(deciding: &'a Deciding<'_>, texts: &'a mut dyn Texts, token: TokenId) -> Draft<'a> {
-    let principal = if token.is_none() { Principal::Service } else { Principal::Staff(token) };
+    let shown = deciding.state.token(token).map(Token::principal);
+    let principal = shown.unwrap_or(if token.is_none() { Principal::Service } else { Principal::Staff(token) });
     Draft::new(deciding.state, deciding.context, texts, (AccountId::NONE, TokenId::NONE), (principal, token))
 }
 

@@ -4,9 +4,11 @@ use super::draft::{Context, Draft, Recorded};
 use super::rules::cause_of;
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
-use super::{directory, erasure, gateway, history_read, imports, log_key, oauth, once, review, scope_map, seal, tokens};
-use crate::domain::access::BUILT_IN_GROUPS;
-use crate::domain::command::{Actor, Change};
+use super::{
+    directory, erasure, gateway, history_read, imports, log_key, oauth, once, review, scope_map, seal, sign_in, tokens,
+};
+use crate::domain::access::{Access, BUILT_IN_GROUPS};
+use crate::domain::command::{Actor, Change, SignInChange};
 use crate::domain::event::{
     By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
     RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
@@ -48,6 +50,8 @@ pub enum Subject {
     Tokens(TokenId, u64),
     /// An access review.
     Review(u64),
+    /// A sign-in link.
+    SignInLink(u64),
     /// An OAuth application.
     Application(ApplicationId),
     /// An authorization of an OAuth application.
@@ -119,7 +123,7 @@ pub fn may_read(
     now: Timestamp,
     from: Option<IpAddr>,
 ) -> Result<TokenId, Rejection> {
-    match shown(state, digests, digest, (now, from), &[TokenKind::Operator, TokenKind::Auditor]) {
+    match shown(state, digests, digest, (now, from), READERS) {
         Shown::Unknown => Err(Rejection::UnknownToken),
         Shown::Refused(_, _, rejection, _) => Err(rejection),
         Shown::May(token, _) => Ok(token.id),
@@ -137,13 +141,12 @@ pub(super) fn shown<'a>(
     let Some((token, secret)) = known else { return Shown::Unknown };
     match may_act(token, secret, now, Some(from), kinds) {
         Ok(()) => Shown::May(token, secret),
-        Err(cause) => {
-            // Of a token that works, only not from here or not for this, its holder is told so.
-            let rejection = if cause.is_closed() { Rejection::Closed(cause) } else { Rejection::Forbidden(cause) };
-            Shown::Refused(token, secret, rejection, cause)
-        }
+        Err(cause) => Shown::Refused(token, secret, rejection_of(cause), cause),
     }
 }
+
+/// Kinds of tokens that look at everything.
+const READERS: &[TokenKind] = &[TokenKind::Operator, TokenKind::Auditor];
 
 /// Kinds of tokens that make changes.
 pub(super) const MANAGERS: &[TokenKind] = &[TokenKind::Operator];
@@ -165,6 +168,184 @@ pub(super) fn may_act(
     if kinds.contains(&token.kind) { Ok(()) } else { Err(Cause::WrongKind) }
 }
 
+/// Whether whoever shows something may look at what is this owner's, and with which token: staff at everything, a session
+/// of a person at what is theirs.
+pub fn may_look(
+    state: &State,
+    digests: &Digests,
+    actor: Actor,
+    (operation, whose): (ManagementOperation, Owner),
+    (now, from): (Timestamp, Option<IpAddr>),
+) -> Result<TokenId, Rejection> {
+    match actor {
+        Actor::Bearer(digest) => may_read(state, digests, digest, now, from),
+        Actor::Session(digest) => seen(session(state, digests, digest, (now, from), READERS, (operation, whose))),
+        Actor::Local(_) | Actor::Init | Actor::Link(_) => Err(Rejection::UnknownToken),
+    }
+}
+
+/// Whether whoever shows something may change what is this owner's: operators everything, a session of a person what is
+/// theirs.
+pub fn may_change(
+    state: &State,
+    digests: &Digests,
+    actor: Actor,
+    (operation, whose): (ManagementOperation, Owner),
+    (now, from): (Timestamp, Option<IpAddr>),
+) -> Result<TokenId, Rejection> {
+    match actor {
+        Actor::Bearer(digest) => match shown(state, digests, digest, (now, from), MANAGERS) {
+            Shown::Unknown => Err(Rejection::UnknownToken),
+            Shown::Refused(_, _, rejection, _) => Err(rejection),
+            Shown::May(token, _) => Ok(token.id),
+        },
+        Actor::Session(digest) => seen(session(state, digests, digest, (now, from), MANAGERS, (operation, whose))),
+        Actor::Local(_) | Actor::Init | Actor::Link(_) => Err(Rejection::UnknownToken),
+    }
+}
+
+fn seen(seen: Seen<'_>) -> Result<TokenId, Rejection> {
+    match seen {
+        Seen::Unknown => Err(Rejection::UnknownToken),
+        Seen::Refused(_, _, cause) => Err(rejection_of(cause)),
+        Seen::Acts(acting) => Ok(acting.credential),
+    }
+}
+
+/// A session that shows itself.
+enum Seen<'a> {
+    Unknown,
+    Refused(&'a Token, u32, Cause),
+    Acts(Acting),
+}
+
+/// Who acts by a session: staff by the staff token that it stands for, if that is of one of these kinds; a person over
+/// what is theirs.
+fn session<'a>(
+    state: &'a State,
+    digests: &Digests,
+    digest: TokenDigest,
+    (now, from): (Timestamp, Option<IpAddr>),
+    kinds: &[TokenKind],
+    (operation, whose): (ManagementOperation, Owner),
+) -> Seen<'a> {
+    let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
+    let Some((token, secret)) = known else { return Seen::Unknown };
+    let acting =
+        may_act(token, secret, now, Some(from), &[TokenKind::Session]).and_then(|()| match token.principal() {
+            Principal::Staff(staff) => {
+                let staff = staff_works(state, staff, now, Some(from))?;
+                if !kinds.contains(&staff.kind) {
+                    return Err(Cause::WrongKind);
+                }
+                Ok((Principal::Staff(staff.id), history_read::authority_of_staff(staff)))
+            }
+            Principal::User(user) => Ok((Principal::User(user), right_over(state, user, operation, whose)?)),
+            _ => Err(Cause::WrongKind),
+        });
+    match acting {
+        Ok((principal, authority)) => Seen::Acts(Acting { principal, credential: token.id, authority, secret }),
+        Err(cause) => Seen::Refused(token, secret, cause),
+    }
+}
+
+/// The staff token that a session stands for, if it works by its newest secret. Without a `from` the address is not judged.
+pub(super) fn staff_works(
+    state: &State,
+    staff: TokenId,
+    now: Timestamp,
+    from: Option<Option<IpAddr>>,
+) -> Result<&Token, Cause> {
+    let token = state.token(staff).ok_or(Cause::TokenDeleted)?;
+    let newest = token.secrets.last().map_or(0, |secret| secret.number);
+    may_act(token, newest, now, from, READERS)?;
+    Ok(token)
+}
+
+/// What a member with full access may do with the account. Everything else is for operators.
+const MEMBERS_MAY: &[ManagementOperation] = &[
+    ManagementOperation::ReadAccounts,
+    ManagementOperation::ReadResources,
+    ManagementOperation::CreateToken,
+    ManagementOperation::UpdateToken,
+    ManagementOperation::RotateToken,
+    ManagementOperation::DeleteToken,
+    ManagementOperation::ReadTokens,
+    ManagementOperation::ReadUsage,
+    ManagementOperation::ReadEvents,
+    ManagementOperation::ChangeApplications,
+    ManagementOperation::ReadApplications,
+    ManagementOperation::RevokeAuthorizations,
+    ManagementOperation::ReadAuthorizations,
+];
+
+/// What a person may do with what is their own.
+const OWN_MAY: &[ManagementOperation] = &[
+    ManagementOperation::ReadUsers,
+    ManagementOperation::CreateToken,
+    ManagementOperation::UpdateToken,
+    ManagementOperation::RotateToken,
+    ManagementOperation::DeleteToken,
+    ManagementOperation::ReadTokens,
+    ManagementOperation::ReadUsage,
+    ManagementOperation::ReadEvents,
+    ManagementOperation::ReadSessions,
+    ManagementOperation::EndSession,
+    ManagementOperation::RevokeAuthorizations,
+];
+
+/// By what right a person does something to what is this owner's, now. Another's is judged before it is looked up, so
+/// that nobody learns what there is.
+pub fn right_over(
+    state: &State,
+    user: UserId,
+    operation: ManagementOperation,
+    whose: Owner,
+) -> Result<Authority, Cause> {
+    match whose {
+        Owner::Service => Err(Cause::WrongKind),
+        Owner::User(other) if other != user => Err(Cause::ForeignAccount),
+        Owner::User(_) if OWN_MAY.contains(&operation) => Ok(Authority::Own),
+        Owner::User(_) => Err(Cause::WrongKind),
+        Owner::Account(account) => {
+            let member = state.account(account).and_then(|account| account.members.get(&user));
+            let member = member.ok_or(Cause::ForeignAccount)?;
+            // Whatever they may do there: what they authorise goes no further than that.
+            if operation == ManagementOperation::AuthorizeApplication {
+                return Ok(Authority::Membership(member.version));
+            }
+            if !MEMBERS_MAY.contains(&operation) {
+                return Err(Cause::WrongKind);
+            }
+            if member.access == Access::Full {
+                Ok(Authority::Membership(member.version))
+            } else {
+                Err(Cause::MissingScope)
+            }
+        }
+    }
+}
+
+/// What a cause is answered with. Of a token that works, only not from here or not for this, its holder is told so.
+fn rejection_of(cause: Cause) -> Rejection {
+    if cause.is_closed() { Rejection::Closed(cause) } else { Rejection::Forbidden(cause) }
+}
+
+/// The session that ends one of its own person's, itself too, whatever role it has. None where that is not what is wanted.
+fn ends_own<'a>(
+    state: &'a State,
+    digests: &Digests,
+    digest: TokenDigest,
+    (now, from): (Timestamp, Option<IpAddr>),
+    change: &Change,
+) -> Option<(&'a Token, u32)> {
+    let Change::SignIn(SignInChange::EndSession { who, .. }) = change else { return None };
+    let &(id, secret) = digests.get(&digest)?;
+    let token = state.token(id)?;
+    may_act(token, secret, now, Some(from), &[TokenKind::Session]).ok()?;
+    (token.principal() == *who).then_some((token, secret))
+}
+
 pub(super) fn decide_change(
     state: &State,
     digests: &Digests,
@@ -173,30 +354,41 @@ pub(super) fn decide_change(
     change: &Change,
     texts: &mut dyn Texts,
 ) -> Decision {
+    let kinds = match change {
+        Change::Look(..) | Change::ReadHistory(_) | Change::OpenStream(_) => READERS,
+        _ => MANAGERS,
+    };
+    let from = (context.now, context.origin.from);
     let acting = match actor {
+        Actor::Link(digest) => {
+            let Change::SignIn(change) = change else { return nothing(Answer::Rejected(Rejection::UnknownToken)) };
+            return sign_in::decide(state, digests, context, digest, change, texts);
+        }
+        Actor::Session(digest) => match ends_own(state, digests, digest, from, change) {
+            Some((token, secret)) => sign_in::acting_for_own(token, secret),
+            None => match session(state, digests, digest, from, kinds, (change.operation(), change.whose())) {
+                Seen::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
+                Seen::Refused(token, secret, cause) => {
+                    let refused = (rejection_of(cause), cause);
+                    return refuse(state, context, texts, (token, secret), refused, change.operation());
+                }
+                Seen::Acts(acting) => acting,
+            },
+        },
         Actor::Init => Acting::without_token(Principal::Service, Authority::Init),
         Actor::Local(uid) => Acting::without_token(Principal::Local(uid), Authority::Local),
-        Actor::Bearer(digest) => {
-            let kinds: &[TokenKind] = match change {
-                Change::Look(_) | Change::ReadHistory(_) | Change::OpenStream(_) => {
-                    &[TokenKind::Operator, TokenKind::Auditor]
-                }
-                Change::OAuth(change) if change.is_members_own() => &[TokenKind::Session],
-                _ => MANAGERS,
-            };
-            match shown(state, digests, digest, (context.now, context.origin.from), kinds) {
-                Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
-                Shown::Refused(token, secret, rejection, cause) => {
-                    return refuse(state, context, texts, (token, secret), (rejection, cause), change.operation());
-                }
-                Shown::May(token, secret) => match authority_of(state, token, change) {
-                    Ok(authority) => {
-                        Acting { principal: token.principal(), credential: token.id, authority, secret }
-                    }
-                    Err(rejection) => return nothing(Answer::Rejected(rejection)),
-                },
+        Actor::Bearer(digest) => match shown(state, digests, digest, from, kinds) {
+            Shown::Unknown => return nothing(Answer::Rejected(Rejection::UnknownToken)),
+            Shown::Refused(token, secret, rejection, cause) => {
+                return refuse(state, context, texts, (token, secret), (rejection, cause), change.operation());
             }
-        }
+            Shown::May(token, secret) => Acting {
+                principal: Principal::Staff(token.id),
+                credential: token.id,
+                authority: history_read::authority_of_staff(token),
+                secret,
+            },
+        },
     };
     let deciding = Deciding { state, digests, context, acting };
     let decided = match change {
@@ -206,16 +398,6 @@ pub(super) fn decide_change(
     match decided {
         Ok((events, answer)) => Decision { events, answer, tally: None },
         Err(rejection) => nothing(Answer::Rejected(rejection)),
-    }
-}
-
-/// By what right whoever shows this token makes the change.
-fn authority_of(state: &State, token: &Token, change: &Change) -> Result<Authority, Rejection> {
-    match change {
-        Change::OAuth(change) if change.is_members_own() => {
-            oauth::membership_of(state, token, change).map(Authority::Membership)
-        }
-        _ => Ok(history_read::authority_of_staff(token)),
     }
 }
 
@@ -281,7 +463,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::OpenStream(asked) => history_read::open_stream(deciding, texts, asked),
         Change::CloseStream(closed) => history_read::close_stream(deciding, texts, closed),
         Change::SealState(sealed) => seal::rule(deciding, texts, *sealed),
-        Change::Look(_) | Change::Attempt(_) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
+        Change::Look(..) | Change::Attempt(..) => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
         Change::CreateToken { .. }
         | Change::UpdateToken { .. }
         | Change::RotateToken { .. }
@@ -292,6 +474,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::ImportTokens { account, lines } => imports::rule(deciding, texts, *account, lines),
         Change::Gateway(change) => gateway::rule(deciding, texts, change),
         Change::Review(change) => review::rule(deciding, texts, change),
+        Change::SignIn(change) => sign_in::rule(deciding, texts, change),
         Change::OAuth(change) => oauth::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }

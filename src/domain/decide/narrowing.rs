@@ -4,6 +4,7 @@
 use crate::domain::access::{Access, Coverage, Level};
 use crate::domain::command::{
     AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest, OAuthChange,
+    SignInChange,
 };
 use crate::domain::conditions::ConditionsEdit;
 use crate::domain::directory::Account;
@@ -40,7 +41,7 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
             OAuthChange::Delete { .. }
                 | OAuthChange::RevokeAll { .. }
                 | OAuthChange::Revoke { .. }
-                | OAuthChange::RevokeOwn(_)
+                | OAuthChange::RevokeOwn { .. }
         ),
         Change::DefineScopeMap(_)
         | Change::RejectScopeMap(_)
@@ -56,6 +57,7 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         | Change::DeactivateResearch { .. }
         | Change::RemoveMember { .. }
         | Change::RemoveResource { .. }
+        | Change::SignIn(SignInChange::EndSession { .. })
         | Change::DeleteToken { .. } => true,
         // It can wait until there is room: a later one says more.
         Change::SealState(_) => false,

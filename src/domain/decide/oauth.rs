@@ -20,14 +20,14 @@ use crate::domain::event::{
 use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, TextNumber, TokenId, UserId, Version};
 use crate::domain::names::check_name;
 use crate::domain::oauth::{
-    APPLICATIONS_MAX, AUTHORIZATIONS_MAX, Application, Authorization, Authorized, CODE_SECONDS, ClientId, ClientKind, Code,
-    CodeState, EndReason, ExchangeFault, REDIRECT_URIS_MAX, TOKENS_OF_AUTHORIZATION_MAX,
+    APPLICATIONS_MAX, AUTHORIZATIONS_MAX, Application, Authorization, Authorized, CODE_SECONDS, ClientId, ClientKind,
+    Code, CodeState, EndReason, ExchangeFault, REDIRECT_URIS_MAX, TOKENS_OF_AUTHORIZATION_MAX,
 };
 use crate::domain::redirect_uri::{check_redirect_uri, is_under};
 use crate::domain::rejection::{Conflict, FieldFault, Missing, Rejection};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
-use crate::domain::token::{Authority, Owner, Principal, SECRETS_MAX, Secret, Token, TokenKind};
+use crate::domain::token::{Authority, Owner, Principal, SECRETS_MAX, Secret, TokenKind};
 
 pub(super) fn rule(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &OAuthChange) -> Ruled {
     match change {
@@ -54,27 +54,11 @@ pub(super) fn rule(deciding: &Deciding<'_>, texts: &mut dyn Texts, change: &OAut
             let is_it = |found: &&Authorization| found.account == *account;
             revoke(deciding, texts, deciding.state.authorization(*authorization).filter(is_it))
         }
-        OAuthChange::RevokeOwn(authorization) => {
-            let is_own = |found: &&Authorization| deciding.acting.principal == Principal::User(found.user);
+        OAuthChange::RevokeOwn { user, authorization } => {
+            let is_own = |found: &&Authorization| found.user == *user;
             revoke(deciding, texts, deciding.state.authorization(*authorization).filter(is_own))
         }
     }
-}
-
-/// The version of the membership that a member makes a change of their own under. What is not there and what is another's
-/// look the same.
-pub(super) fn membership_of(state: &State, session: &Token, change: &OAuthChange) -> Result<Version, Rejection> {
-    let (account, missing) = match change {
-        OAuthChange::Authorize(new) => (new.account, Missing::Account),
-        OAuthChange::RevokeOwn(id) => {
-            let account = state.authorization(*id).map_or(AccountId::NONE, |authorization| authorization.account);
-            (account, Missing::Authorization)
-        }
-        _ => return Err(Rejection::NotFound(Missing::Account)),
-    };
-    let Owner::User(user) = session.owner else { return Err(Rejection::NotFound(missing)) };
-    let member = state.account(account).and_then(|account| account.members.get(&user));
-    member.map(|member| member.version).ok_or(Rejection::NotFound(missing))
 }
 
 fn done(draft: Draft<'_>, subject: Subject, created: bool) -> Ruled {
@@ -342,7 +326,8 @@ pub(super) fn decide_exchange(
     let Some((application, secret)) = client_shown(state, context, exchange) else {
         return rejected(Rejection::UnknownClient);
     };
-    let known = state.codes.get(exchange.code).and_then(|code| Some((code, state.authorizations.get(code.authorization.0)?)));
+    let known =
+        state.codes.get(exchange.code).and_then(|code| Some((code, state.authorizations.get(code.authorization.0)?)));
     let Some((code, authorization)) = known else { return rejected(Rejection::NotExchanged(None)) };
     if code.state == CodeState::Spent {
         return rejected(Rejection::NotExchanged(None));

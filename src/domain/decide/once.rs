@@ -68,6 +68,7 @@ impl From<Subject> for AnswerSubject {
             Subject::Token(token) => Self::Token(token),
             Subject::Tokens(first, count) => Self::Tokens(first, count),
             Subject::Review(review) => Self::Review(review),
+            Subject::SignInLink(link) => Self::SignInLink(link),
             Subject::Application(application) => Self::Application(application),
             Subject::Authorization(_) => Self::Service,
         }
@@ -85,6 +86,7 @@ impl From<AnswerSubject> for Subject {
             AnswerSubject::Token(token) => Self::Token(token),
             AnswerSubject::Tokens(first, count) => Self::Tokens(first, count),
             AnswerSubject::Review(review) => Self::Review(review),
+            AnswerSubject::SignInLink(link) => Self::SignInLink(link),
             AnswerSubject::Application(application) => Self::Application(application),
         }
     }

@@ -5,6 +5,7 @@ use super::conditions;
 use super::directory::{Faults, account_of, check_version};
 use super::draft::{Draft, Recorded};
 use super::management::{Deciding, Done, Ruled, Subject};
+use super::sign_in;
 use crate::domain::access::Access;
 use crate::domain::command::{AccessRequest, Change, NewSecret};
 use crate::domain::conditions::{Conditions, ConditionsEdit};
@@ -72,8 +73,8 @@ struct Edit<'a> {
     conditions: &'a ConditionsEdit,
 }
 
-/// The token of this owner. Another owner's, a deleted one, one that never was and a gateway's, which have changes of
-/// their own, look the same.
+/// The token of this owner. Another owner's, a deleted one, one that never was, a gateway's and a session, which have
+/// changes of their own, look the same.
 fn token_of<'a>(
     deciding: &Deciding<'a>,
     owner: Owner,
@@ -83,7 +84,10 @@ fn token_of<'a>(
     let missing = Rejection::NotFound(Missing::Token);
     check_owner(deciding, owner)?;
     let token = deciding.state.token(id).ok_or(missing.clone())?;
-    if token.owner != owner || token.deleted_at.is_some() || token.kind == TokenKind::Gateway {
+    if token.owner != owner
+        || token.deleted_at.is_some()
+        || matches!(token.kind, TokenKind::Gateway | TokenKind::Session)
+    {
         return Err(missing);
     }
     check_version(token.version, if_match)?;
@@ -283,6 +287,11 @@ pub(super) fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Tok
     let (account, _) = home(token.owner);
     let mut draft = deciding.draft(texts, account, token.id);
     let by = deciding.by(&mut draft);
+    for session in sign_in::sessions_that_end_with(deciding, token) {
+        draft.turn_to(session);
+        draft.record(TokenDeleted { reason: EndReason::StaffTokenDeleted, by });
+    }
+    draft.turn_back_to(token.id);
     draft.record(TokenDeleted { reason: EndReason::Asked, by });
     done(draft.finish(), token.id, false)
 }

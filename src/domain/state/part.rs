@@ -5,7 +5,9 @@ use super::State;
 use crate::domain::access::Access;
 use crate::domain::directory::{Account, Plan, Resource, ResourceFacts, User};
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use crate::domain::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, ResourceId, TextNumber, TokenId, UserId, Version,
+};
 use crate::domain::oauth::{Application, Authorization, ClientId, ClientKind};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Principal, Token, TokenKind};

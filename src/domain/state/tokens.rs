@@ -3,9 +3,9 @@
 use super::State;
 use crate::domain::conditions::Conditions;
 use crate::domain::event::{Event, Header, TokenCreated, TokenImported, TokenRotated};
-use crate::domain::ids::{Position, Version};
+use crate::domain::ids::{Position, TokenId, Version};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Stream, Token};
+use crate::domain::token::{Stream, Token, TokenKind};
 use crate::domain::window::UnitCount;
 
 impl State {
@@ -15,13 +15,22 @@ impl State {
             Event::TokenImported(imported) => imported_token(header, self.head, imported),
             _ => return,
         };
-        if let Some(tokens) = self.live_tokens_mut(token.owner) {
+        // Sessions are listed by whose they are, not by their owner: they come and go.
+        if token.kind != TokenKind::Session
+            && let Some(tokens) = self.live_tokens_mut(token.owner)
+        {
             tokens.insert(token.id);
         }
         if let Some(authorized) = token.authorized.as_deref() {
             self.begin_authorized(token.id, authorized);
         }
         self.tokens.add(token.id.0, token);
+    }
+
+    pub(super) fn begin_session(&mut self, header: &Header, link: u64) {
+        let (tokens, now) = (&self.tokens, header.recorded_at);
+        let is_over = |id: TokenId| tokens.get(id.0).and_then(|token| token.expires_at).is_some_and(|end| end <= now);
+        self.sign_ins.begin_session(link, header.token, header.principal, is_over);
     }
 
     pub(super) fn evolve_token(&mut self, header: &Header, event: &Event) {
@@ -38,6 +47,10 @@ impl State {
         }
         token.version = token.version.next();
         let (owner, deleted) = (token.owner, token.deleted_at.is_some());
+        if token.kind == TokenKind::Session && deleted {
+            let who = token.principal();
+            self.sign_ins.end_session(header.token, who);
+        }
         if deleted && let Some(tokens) = self.live_tokens_mut(owner) {
             tokens.remove(&header.token);
         }

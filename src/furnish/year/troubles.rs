@@ -9,6 +9,7 @@ use crate::domain::command::{Actor, Change, Command};
 use crate::domain::directory::Plan;
 use crate::domain::event::ManagementOperation;
 use crate::domain::ids::AccountId;
+use crate::domain::token::Owner;
 use crate::domain::token_text::TokenDigest;
 use crate::furnish::FurnishError;
 
@@ -79,7 +80,7 @@ impl Year<'_> {
         for operation in what {
             self.at = self.at.plus_seconds(3);
             let origin = asks::origin(from, &mut self.chance);
-            let change = Box::new(Change::Attempt(*operation));
+            let change = Box::new(Change::Attempt(*operation, Owner::Service));
             self.maker.attempt(self.at, Command::Manage(Actor::Bearer(who), change), origin)?;
         }
         Ok(())

@@ -6,9 +6,11 @@ use super::{Streams, Wish, event_text, heartbeat_text, hello_text};
 use crate::audit::archives::Archives;
 use crate::audit::history::{self, Events, Page};
 use crate::domain::command::ClosedStream;
-use crate::domain::decide::may_read;
+use crate::domain::decide::may_look;
+use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::StreamEnd;
 use crate::domain::ids::Position;
+use crate::domain::token::Owner;
 use crate::http::entry::Asked;
 use crate::http::history_reads::Reader;
 use crate::http::{App, on_a_thread};
@@ -136,9 +138,10 @@ impl Pump {
     }
 
     async fn judge(&self) -> Step {
-        let (digest, peer) = (self.reader.digest, Some(self.peer));
+        let (actor, peer) = (self.reader.actor, Some(self.peer));
+        let wanted = (ManagementOperation::ReadEvents, Owner::Service);
         let may = self.ledger.view_with_digests(|view, digests| {
-            may_read(&view.projections.state, digests, digest, view.now, peer).is_ok()
+            may_look(&view.projections.state, digests, actor, wanted, (view.now, peer)).is_ok()
         });
         if may.await { Ok(()) } else { Err(StreamEnd::TokenEnded) }
     }

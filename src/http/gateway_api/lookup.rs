@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::entry::{Asked, Body};
 use crate::http::fields::Fields;
-use crate::http::manage::{check_json, credential, etag};
+use crate::http::manage::{bearer, check_json, etag};
 use crate::http::problem::Problem;
 use crate::http::shapes;
 use base64::Engine;
@@ -45,7 +45,7 @@ fn finder<'a>(
 }
 
 pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
-    let digest = credential(app, asked)?;
+    let digest = bearer(app, asked)?;
     let from = Some(asked.peer());
     let may = app
         .ledger

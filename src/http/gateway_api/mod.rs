@@ -13,7 +13,7 @@ mod uses;
 
 use super::answer::Reply;
 use super::entry::{Asked, Body};
-use super::manage::{credential, unavailable};
+use super::manage::{bearer, unavailable};
 use super::operations::Operation;
 use super::problem::Problem;
 use super::refusal;
@@ -73,7 +73,7 @@ async fn admit(
     right: GatewayRight,
     operation: ManagementOperation,
 ) -> Result<TokenDigest, Box<Problem>> {
-    let digest = credential(app, asked)?;
+    let digest = bearer(app, asked)?;
     let may = app
         .ledger
         .view_with_digests(|view, digests| {

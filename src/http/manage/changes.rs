@@ -18,13 +18,13 @@ use crate::ledger::View;
 use serde_json::Value;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
-    let digest = authorize_change(app, asked, managed(operation)).await?;
+    let actor = authorize_change(app, asked, managed(operation)).await?;
     let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
     let change = change(app, asked, operation, variables, body).await?;
     if let Some(days) = dry_run {
-        return dry_run::answer(app, asked, digest, change, days).await;
+        return dry_run::answer(app, asked, actor, change, days).await;
     }
-    let carried = submit(app, asked, digest, change).await?;
+    let carried = submit(app, asked, actor, change).await?;
     match operation {
         Operation::RemoveMember | Operation::RemoveResource | Operation::DeactivateResearch => Ok(gone(&carried)),
         _ => shown(app, &carried).await,
@@ -69,6 +69,7 @@ async fn shown(app: &App, carried: &Carried) -> Answered {
             }
             DoneSubject::Resource(id) => (shapes::resource(view, state.resources.get(id.0)?), None),
             DoneSubject::Review(_)
+            | DoneSubject::SignInLink(_)
             | DoneSubject::Application(_)
             | DoneSubject::Authorization(_)
             | DoneSubject::Service

@@ -7,12 +7,10 @@ use crate::audit::questions::AuditError;
 use crate::audit::what_if::proposed;
 use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, DoneSubject};
-use crate::domain::ids::{TokenId, Version};
+use crate::domain::ids::Version;
 use crate::domain::supposition::Supposition;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
-use crate::domain::token_text::TokenDigest;
 use crate::http::entry::Asked;
-use crate::http::history_reads::Reader;
 use crate::http::problem::Problem;
 use crate::http::{App, answer, audit, events};
 use crate::ledger::View;
@@ -62,11 +60,10 @@ fn malformed(detail: String) -> Box<Problem> {
 }
 
 /// Tries a change, and answers with what it would have refused.
-pub(super) async fn answer(app: &App, asked: &Asked, digest: TokenDigest, change: Change, days: u64) -> Answered {
-    let (supposed, subject) = tried(app, asked, digest, change).await?;
+pub(super) async fn answer(app: &App, asked: &Asked, actor: Actor, change: Change, days: u64) -> Answered {
+    let (supposed, subject) = tried(app, asked, actor, change).await?;
     let answer = judge(app, supposed, days).await?;
-    let token = app.ledger.view_with_digests(|_, digests| digests.get(&digest).map(|&(token, _)| token)).await;
-    let reader = Reader { digest, token: token.unwrap_or(TokenId::NONE) };
+    let reader = super::reader(app, actor).await;
     app.read_history(asked, &reader, audit::look(&answer)).await?;
     let mut reply = answer::json(StatusCode::OK, &answer.to_json());
     if asked.method() != "DELETE" {
@@ -92,10 +89,10 @@ fn version(view: &View<'_>, subject: DoneSubject) -> Option<Version> {
 pub(super) async fn tried(
     app: &App,
     asked: &Asked,
-    digest: TokenDigest,
+    actor: Actor,
     change: Change,
 ) -> Result<(Vec<Supposition>, DoneSubject), Box<Problem>> {
-    let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
+    let command = Command::Manage(actor, Box::new(change));
     let decided = app.ledger.try_out(&command, &asked.origin()).await;
     let decision = decided.map_err(|error| events::unreadable(&error))?;
     match decision.answer {

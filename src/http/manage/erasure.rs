@@ -15,8 +15,8 @@ use serde_json::json;
 use warp::http::StatusCode;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Answered {
-    let digest = authorize_change(app, asked, Managed::ErasePersonalTexts).await?;
-    let carried = submit(app, asked, digest, change(operation, variables)?).await?;
+    let actor = authorize_change(app, asked, Managed::ErasePersonalTexts).await?;
+    let carried = submit(app, asked, actor, change(operation, variables)?).await?;
     let DoneSubject::Texts { erased, kept, finished } = carried.done.subject else {
         return Err(Box::new(Problem::malformed("the command erased nothing")));
     };

@@ -17,14 +17,14 @@ use crate::http::problem::Problem;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
-    let digest = authorize_change(app, asked, managed(operation)).await?;
-    let submit = async |change| submit(app, asked, digest, Change::Gateway(change)).await;
+    let actor = authorize_change(app, asked, managed(operation)).await?;
+    let submit = async |change| submit(app, asked, actor, Change::Gateway(change)).await;
     match operation {
         Op::CreateGatewayToken => {
             let (fields, key) = posted(app, asked, body).await?;
             let secret = make_secret(app, TokenKind::Gateway);
             let change = Change::Gateway(create(fields, new_secret(&secret))?);
-            let carried = super::submit(app, asked, digest, key.guard(change)).await?;
+            let carried = super::submit(app, asked, actor, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::RotateGatewayToken => {
@@ -35,7 +35,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let secret = make_secret(app, TokenKind::Gateway);
             let (new, if_match) = (new_secret(&secret), if_match(asked)?);
             let change = Change::Gateway(GatewayChange::Rotate { token, overlap_seconds, secret: new, if_match });
-            let carried = super::submit(app, asked, digest, key.guard(change)).await?;
+            let carried = super::submit(app, asked, actor, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::UpdateGatewayToken => {

@@ -23,7 +23,7 @@ const IMPORT_BYTES_MAX: usize = 1 << 20;
 const MANY: &str = "application/x-ndjson";
 
 pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
-    let digest = authorize_change(app, asked, Managed::CreateToken).await?;
+    let actor = authorize_change(app, asked, Managed::ImportTokens).await?;
     let account = AccountId(path_number(variables, 0, "account")?);
     let is_many = media_type(asked).is_some_and(|kind| kind == MANY);
     let (lines, key) = if is_many {
@@ -35,7 +35,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str], body: B
         (vec![ImportLine { line: 1, token: read_token(fields) }], key)
     };
     let numbers: Vec<u64> = lines.iter().map(|line| line.line).collect();
-    match try_submit(app, asked, digest, key.guard(Change::ImportTokens { account, lines })).await? {
+    match try_submit(app, asked, actor, key.guard(Change::ImportTokens { account, lines })).await? {
         Ok(carried) if is_many => Ok(shown_many(&carried, &numbers)),
         Ok(carried) => show(app, &carried, |view, subject| token_shape(view, alone(subject))).await,
         Err(rejection) if is_many => Err(Box::new(rejected(app, rejection).await)),

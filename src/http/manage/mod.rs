@@ -24,14 +24,14 @@ use super::fields::Fields;
 use super::history_reads::Reader;
 use super::operations::Operation;
 use super::problem::Problem;
-use super::{App, path, refusal};
+use super::{App, path, refusal, session};
 use crate::domain::command::{Actor, Change, Command};
-use crate::domain::decide::{Answer, Done, DoneSubject, may_read};
+use crate::domain::decide::{Answer, Done, DoneSubject, may_change, may_look};
 use crate::domain::event::Cause;
 use crate::domain::event::ManagementOperation;
-use crate::domain::ids::{Position, TokenId, Version};
+use crate::domain::ids::{AccountId, Position, TokenId, UserId, Version};
 use crate::domain::rejection::{Conflict, Rejection};
-use crate::domain::token::TokenKind;
+use crate::domain::token::Owner;
 use crate::domain::token_text::TokenDigest;
 use crate::ledger::{Reply as Decided, Unavailable, View};
 use bytes::Bytes;
@@ -97,8 +97,13 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
     }
 }
 
-/// The digest that the request shows, or the answer to whoever shows none that is known.
-pub fn credential(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Problem>> {
+/// What the request shows itself by, or the answer to whoever shows nothing that is known.
+pub(super) fn credential(app: &App, asked: &Asked) -> Result<Actor, Box<Problem>> {
+    session::actor(app, asked)
+}
+
+/// The digest of the bearer token that the request shows, or the answer to whoever shows none that is known.
+pub fn bearer(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Problem>> {
     match asked.shown() {
         Shown::Unreadable => Err(Box::new(
             Problem::malformed("more than one Authorization header")
@@ -128,68 +133,97 @@ pub fn unavailable(unavailable: Unavailable) -> Box<Problem> {
     Box::new(problem.with_retry_after(unavailable.retry_seconds()))
 }
 
-/// Lets staff look; a refused attempt is recorded before it is answered. Who looks at history says so besides, by
-/// [`App::read_history`].
+/// Lets staff look, and members at their account and what is theirs, as the path says whose it is; a refused attempt is
+/// recorded before it is answered. Who looks at history says so besides, by [`App::read_history`].
 pub async fn authorize_read(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Reader, Box<Problem>> {
-    let digest = credential(app, asked)?;
-    let allowed = app
-        .ledger
-        .view_with_digests(|view, digests| {
-            let token = digests.get(&digest).map_or(TokenId::NONE, |&(token, _)| token);
-            (token, may_read(&view.projections.state, digests, digest, view.now, Some(asked.peer())))
-        })
-        .await;
-    let (token, allowed) = allowed;
-    if allowed.is_err() {
-        submit(app, asked, digest, Change::Look(operation)).await?;
-    }
-    Ok(Reader { digest, token })
+    authorize_read_of(app, asked, (operation, whose(asked))).await
 }
 
-/// Lets operators change; anybody else's attempt is recorded and refused before the body is read.
-async fn authorize_change(
+/// As [`authorize_read`], of what is this owner's, whatever the path says.
+pub async fn authorize_read_of(
     app: &App,
     asked: &Asked,
-    operation: ManagementOperation,
-) -> Result<TokenDigest, Box<Problem>> {
-    let digest = credential(app, asked)?;
-    let is_operator = app
-        .ledger
-        .view_with_digests(|view, digests| {
-            let state = &view.projections.state;
-            let may = may_read(state, digests, digest, view.now, Some(asked.peer())).ok()?;
-            state.token(may).map(|token| token.kind == TokenKind::Operator)
-        })
-        .await;
-    if is_operator != Some(true) {
-        submit(app, asked, digest, Change::Attempt(operation)).await?;
+    wanted: (ManagementOperation, Owner),
+) -> Result<Reader, Box<Problem>> {
+    authorize_actor(app, asked, credential(app, asked)?, wanted).await
+}
+
+/// As [`authorize_read_of`], of somebody whose credential was read already.
+pub async fn authorize_actor(
+    app: &App,
+    asked: &Asked,
+    actor: Actor,
+    wanted: (ManagementOperation, Owner),
+) -> Result<Reader, Box<Problem>> {
+    let peer = Some(asked.peer());
+    let allowed = app.ledger.view_with_digests(|view, digests| {
+        may_look(&view.projections.state, digests, actor, wanted, (view.now, peer)).is_ok()
+    });
+    if !allowed.await {
+        submit(app, asked, actor, Change::Look(wanted.0, wanted.1)).await?;
     }
-    Ok(digest)
+    Ok(reader(app, actor).await)
+}
+
+/// As whom looks of a bearer or a session are recorded.
+async fn reader(app: &App, actor: Actor) -> Reader {
+    let (Actor::Bearer(digest) | Actor::Session(digest)) = actor else { return Reader { actor, token: TokenId::NONE } };
+    let token = app.ledger.view_with_digests(|_, digests| digests.get(&digest).map(|&(token, _)| token)).await;
+    Reader { actor, token: token.unwrap_or(TokenId::NONE) }
+}
+
+/// Whose things a path is about: an account's, a user's, or the service's.
+pub(super) fn whose(asked: &Asked) -> Owner {
+    let mut segments = asked.path().strip_prefix("/v1/").unwrap_or_default().split('/');
+    let (kind, number) = (segments.next(), segments.next().and_then(|raw| path::number(raw).ok()));
+    match (kind, number) {
+        (Some("accounts"), Some(account)) => Owner::Account(AccountId(account)),
+        (Some("users"), Some(user)) => Owner::User(UserId(user)),
+        _ => Owner::Service,
+    }
+}
+
+/// Lets operators change, and members their account's tokens and what is theirs; anybody else's attempt is recorded and
+/// refused before the body is read.
+async fn authorize_change(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Actor, Box<Problem>> {
+    let actor = credential(app, asked)?;
+    let (wanted, peer) = ((operation, whose(asked)), Some(asked.peer()));
+    let allowed = app.ledger.view_with_digests(|view, digests| {
+        may_change(&view.projections.state, digests, actor, wanted, (view.now, peer)).is_ok()
+    });
+    if !allowed.await {
+        submit(app, asked, actor, Change::Attempt(wanted.0, wanted.1)).await?;
+    }
+    Ok(actor)
 }
 
 /// A carried-out change with its receipt.
-struct Carried {
-    done: Done,
-    position: Option<Position>,
+#[derive(Clone, Copy, Debug)]
+pub struct Carried {
+    /// What was done.
+    pub done: Done,
+    /// Its last record; none where nothing had to change.
+    pub position: Option<Position>,
     /// Whether it was carried out by an earlier request under the same idempotency key.
-    repeated: bool,
+    pub repeated: bool,
 }
 
-async fn submit(app: &App, asked: &Asked, digest: TokenDigest, change: Change) -> Result<Carried, Box<Problem>> {
-    match try_submit(app, asked, digest, change).await? {
+/// Has the writer carry out a change, or the problem that it is refused with.
+pub async fn submit(app: &App, asked: &Asked, actor: Actor, change: Change) -> Result<Carried, Box<Problem>> {
+    match try_submit(app, asked, actor, change).await? {
         Ok(carried) => Ok(carried),
         Err(rejection) => Err(Box::new(rejected(app, rejection).await)),
     }
 }
 
 /// As [`submit`], for whoever has words of their own for a rejection.
-async fn try_submit(
+pub async fn try_submit(
     app: &App,
     asked: &Asked,
-    digest: TokenDigest,
+    actor: Actor,
     change: Change,
 ) -> Result<Result<Carried, Rejection>, Box<Problem>> {
-    let command = Command::Manage(Actor::Bearer(digest), Box::new(change));
+    let command = Command::Manage(actor, Box::new(change));
     let reply = app.ledger.submit(command, asked.origin()).await.map_err(unavailable)?;
     carried_or_rejected(app, reply).await
 }
@@ -211,6 +245,8 @@ async fn carried_or_rejected(app: &App, reply: Decided) -> Result<Result<Carried
             let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
             Err(Box::new(Problem::invalid_token().with_cause(told)))
         }
+        // A member's of another account: nobody learns what there is.
+        Answer::Rejected(Rejection::Forbidden(Cause::ForeignAccount)) => Err(Box::new(foreign())),
         Answer::Rejected(Rejection::Forbidden(cause)) => {
             let told = Box::pin(refusal::tell(app, cause, reply.position, None)).await;
             Err(Box::new(forbidden(cause).with_cause(told)))
@@ -223,9 +259,10 @@ async fn carried_or_rejected(app: &App, reply: Decided) -> Result<Result<Carried
 }
 
 /// Every rejection, as a problem.
-async fn rejected(app: &App, rejection: Rejection) -> Problem {
+pub async fn rejected(app: &App, rejection: Rejection) -> Problem {
     match rejection {
         Rejection::UnknownToken | Rejection::Closed(_) => Problem::invalid_token(),
+        Rejection::Forbidden(Cause::ForeignAccount) => foreign(),
         Rejection::Forbidden(cause) => forbidden(cause),
         Rejection::NotFound(missing) => Problem::not_found(format!("{} not found", missing.name())),
         Rejection::Invalid(faults) => Problem::invalid(&faults),
@@ -259,16 +296,18 @@ async fn rejected(app: &App, rejection: Rejection) -> Problem {
     }
 }
 
+/// What a member of other accounts is told of this one, there or not.
+fn foreign() -> Problem {
+    Problem::not_found("not found")
+}
+
 fn forbidden(cause: Cause) -> Problem {
-    if cause == Cause::AddressNotAllowed {
-        return Problem::address_not_allowed();
-    }
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        "forbidden",
-        "Forbidden",
-        "this token may not do this; an operator token can (an auditor token can read)",
-    )
+    let detail = match cause {
+        Cause::AddressNotAllowed => return Problem::address_not_allowed(),
+        Cause::MissingScope => "this takes a membership with full access to the account",
+        _ => "this token may not do this; an operator token can (an auditor token can read)",
+    };
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
 }
 
 async fn conflicting(app: &App, conflict: Conflict) -> Problem {
@@ -329,7 +368,7 @@ fn path_number(variables: &[&str], index: usize, what: &str) -> Result<u64, Box<
 }
 
 /// The announced media type without its parameters, in small letters; none where nothing is announced.
-pub(super) fn media_type(asked: &Asked) -> Option<String> {
+pub fn media_type(asked: &Asked) -> Option<String> {
     let kind = asked.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
     Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }

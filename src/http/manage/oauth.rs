@@ -24,7 +24,7 @@ use warp::http::StatusCode;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
-    let digest = authorize_change(app, asked, managed(operation)).await?;
+    let actor = authorize_change(app, asked, managed(operation)).await?;
     let account = AccountId(path_number(variables, 0, "account")?);
     let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
     let change = match operation {
@@ -32,7 +32,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let (fields, key) = posted(app, asked, body).await?;
             let secret = client_secret(app);
             let change = Change::OAuth(register(account, client_id(app), new_secret(&secret), fields)?);
-            let carried = submit(app, asked, digest, key.guard(change)).await?;
+            let carried = submit(app, asked, actor, key.guard(change)).await?;
             return shown_once(app, &carried, secret).await;
         }
         Op::RotateApplicationSecret => {
@@ -43,7 +43,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let secret = client_secret(app);
             let (new, if_match) = (new_secret(&secret), if_match(asked)?);
             let rotate = OAuthChange::RotateSecret { account, application, overlap_seconds, secret: new, if_match };
-            let carried = submit(app, asked, digest, key.guard(Change::OAuth(rotate))).await?;
+            let carried = submit(app, asked, actor, key.guard(Change::OAuth(rotate))).await?;
             return shown_once(app, &carried, secret).await;
         }
         Op::UpdateApplication => {
@@ -52,7 +52,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let (name, redirect_uris) = (fields.text("name"), fields.texts("redirect_uris"));
             fields.finish()?;
             let update = OAuthChange::Update { account, application, name, redirect_uris, if_match: if_match(asked)? };
-            let carried = submit(app, asked, digest, Change::OAuth(update)).await?;
+            let carried = submit(app, asked, actor, Change::OAuth(update)).await?;
             return show(app, &carried, application_shape).await;
         }
         Op::DeleteApplication => {
@@ -66,9 +66,9 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
         }
     };
     if let Some(days) = dry_run {
-        return dry_run::answer(app, asked, digest, Change::OAuth(change), days).await;
+        return dry_run::answer(app, asked, actor, Change::OAuth(change), days).await;
     }
-    Ok(gone(&submit(app, asked, digest, Change::OAuth(change)).await?))
+    Ok(gone(&submit(app, asked, actor, Change::OAuth(change)).await?))
 }
 
 /// Whether `dry_run` goes with it: whatever ends tokens.
@@ -111,8 +111,7 @@ fn register(
 ) -> Result<OAuthChange, Box<Problem>> {
     let name = fields.required("name", Fields::text);
     let redirect_uris = fields.required("redirect_uris", Fields::texts);
-    let kind = fields
-        .required("kind", |fields, name| fields.word(name, "confidential or public", ClientKind::parse));
+    let kind = fields.required("kind", |fields, name| fields.word(name, "confidential or public", ClientKind::parse));
     fields.finish()?;
     let (Some(name), Some(redirect_uris), Some(kind)) = (name, redirect_uris, kind) else {
         return Err(Box::new(Problem::malformed("a required field is missing")));

@@ -3,7 +3,8 @@
 use super::{Answered, authorize_read, credential, etag, past, path_number};
 use crate::audit::as_of::Rows;
 use crate::audit::past::Point;
-use crate::domain::command::Change;
+use crate::domain::command::{Actor, Change};
+use crate::domain::decide::may_look;
 use crate::domain::directory::{Account, User};
 use crate::domain::event::ManagementOperation as Managed;
 use crate::domain::ids::{AccountId, ApplicationId, TokenId, UserId};
@@ -203,7 +204,10 @@ fn one_token(view: &View<'_>, owner: Owner, id: u64) -> Looked {
 
 /// What a token may know of itself, whatever its kind.
 pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
-    let digest = credential(app, asked)?;
+    let actor = credential(app, asked)?;
+    let (Actor::Bearer(digest) | Actor::Session(digest)) = actor else {
+        return Err(Box::new(Problem::invalid_token()));
+    };
     // Above all no `as_of`: who looks into the past is staff, and looks at the token by its number.
     if let Some((name, _)) = asked.query()?.first() {
         return Err(Box::new(Problem::malformed(format!("{name} is not a parameter of this request"))));
@@ -214,6 +218,13 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
             let &(id, secret) = digests.get(&digest)?;
             let token = view.projections.state.token(id)?;
             token.check(secret, view.now, Some(asked.peer())).ok()?;
+            // A session is shown by its browser alone, and one of staff ends with the staff token.
+            if token.kind == TokenKind::Session {
+                let wanted = (Managed::ReadSessions, token.owner);
+                let peer = Some(asked.peer());
+                may_look(&view.projections.state, digests, actor, wanted, (view.now, peer)).ok()?;
+                matches!(actor, Actor::Session(_)).then_some(())?;
+            }
             let access = match token.owner {
                 Owner::Account(account) => view.projections.state.access_on(token, account),
                 Owner::User(_) | Owner::Service => None,
@@ -233,7 +244,7 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
         }
         // A known token that does not work, or not from here: the attempt is recorded, and its rejection is the answer.
         None => {
-            super::submit(app, asked, digest, Change::Look(Managed::ReadTokens)).await?;
+            super::submit(app, asked, actor, Change::Look(Managed::ReadTokens, Owner::Service)).await?;
             Err(Box::new(Problem::invalid_token()))
         }
     }
@@ -254,7 +265,7 @@ fn own_shape(view: &View<'_>, token: &Token, secret: u32) -> Value {
     };
     let pool = state.pool(account, token.owner);
     shape["limits"] = pool.map_or(Value::Null, |(limit, window)| shapes::window(&window.view(limit, view.now)));
-    if token.kind == TokenKind::User
+    if matches!(token.kind, TokenKind::User | TokenKind::Session)
         && let Owner::User(user) = token.owner
         && let Some(user) = state.user(user)
     {

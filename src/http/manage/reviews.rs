@@ -24,7 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
-    let digest = authorize_change(app, asked, Managed::ChangeReviews).await?;
+    let actor = authorize_change(app, asked, Managed::ChangeReviews).await?;
     let (fields, key) = posted(app, asked, body).await?;
     let change = match operation {
         Operation::OpenReview => open(app, fields).await?,
@@ -34,7 +34,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             ReviewChange::Close { review: path_number(variables, 0, "review")? }
         }
     };
-    let carried = submit(app, asked, digest, key.guard(Change::Review(change))).await?;
+    let carried = submit(app, asked, actor, key.guard(Change::Review(change))).await?;
     show(app, &carried, |view, subject| {
         let DoneSubject::Review(number) = subject else { return None };
         Some((shape(number, view.projections.state.reviews.get(number)?), None))

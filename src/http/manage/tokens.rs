@@ -28,7 +28,7 @@ pub(super) const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
-    let digest = authorize_change(app, asked, managed(operation)).await?;
+    let actor = authorize_change(app, asked, managed(operation)).await?;
     let owner = owner(operation, variables)?;
     let kind = kind_made(operation);
     let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
@@ -37,7 +37,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let (fields, key) = posted(app, asked, body).await?;
             let secret = make_secret(app, kind);
             let change = create(owner, kind, &secret, fields)?;
-            let carried = submit(app, asked, digest, key.guard(change)).await?;
+            let carried = submit(app, asked, actor, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::CreateStaffToken => {
@@ -45,7 +45,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let new = staff(fields)?;
             let secret = make_secret(app, new.kind);
             let change = new.with(new_secret(&secret));
-            let carried = submit(app, asked, digest, key.guard(change)).await?;
+            let carried = submit(app, asked, actor, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::RotateAccountToken | Op::RotateUserToken => {
@@ -56,7 +56,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let secret = make_secret(app, kind);
             let (new, if_match) = (new_secret(&secret), if_match(asked)?);
             let change = Change::RotateToken { owner, token, overlap_seconds, secret: new, if_match };
-            let carried = submit(app, asked, digest, key.guard(change)).await?;
+            let carried = submit(app, asked, actor, key.guard(change)).await?;
             shown_once(app, carried, secret).await
         }
         Op::UpdateAccountToken | Op::UpdateUserToken => {
@@ -68,18 +68,18 @@ pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, varia
             let if_match = if_match(asked)?;
             let change = Change::UpdateToken { owner, token, name, access, expires_at, conditions, if_match };
             if let Some(days) = dry_run {
-                return dry_run::answer(app, asked, digest, change, days).await;
+                return dry_run::answer(app, asked, actor, change, days).await;
             }
-            let carried = submit(app, asked, digest, change).await?;
+            let carried = submit(app, asked, actor, change).await?;
             show(app, &carried, token_shape).await
         }
         _ => {
             let token = token_in_path(owner, variables)?;
             let change = Change::DeleteToken { owner, token, if_match: if_match(asked)? };
             if let Some(days) = dry_run {
-                return dry_run::answer(app, asked, digest, change, days).await;
+                return dry_run::answer(app, asked, actor, change, days).await;
             }
-            Ok(gone(&submit(app, asked, digest, change).await?))
+            Ok(gone(&submit(app, asked, actor, change).await?))
         }
     }
 }

@@ -66,9 +66,10 @@ pub async fn answer(app: &App, asked: &Asked, body: Body) -> Reply {
 }
 
 async fn exchange(app: &App, asked: &Asked, body: Body) -> Result<Reply, Refused> {
-    let sent = body.read(asked.headers()).await.map_err(|problem| {
-        Refused::new(problem.status(), "invalid_request", problem.detail().to_owned())
-    })?;
+    let sent = body
+        .read(asked.headers())
+        .await
+        .map_err(|problem| Refused::new(problem.status(), "invalid_request", problem.detail().to_owned()))?;
     let parameters = Parameters::read(&sent).map_err(Refused::request)?;
     let by_header = basic(asked).map_err(Refused::request)?;
     let secret = TokenSecret::from_random(TokenKind::OAuth, &app.entropy.lock().bytes_32());
@@ -80,8 +81,7 @@ async fn exchange(app: &App, asked: &Asked, body: Body) -> Result<Reply, Refused
         _ => return Err(challenged(failed(app, asked, &Rejection::UnknownClient))),
     };
     let reply = app.ledger.submit(Command::Exchange(Box::new(wish)), asked.origin()).await.map_err(|unavailable| {
-        let refused =
-            Refused::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", unavailable.to_string());
+        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", unavailable.to_string());
         Refused { retry_after: Some(unavailable.retry_seconds()), ..refused }
     })?;
     let done = match reply.answer {
@@ -201,7 +201,8 @@ fn basic(asked: &Asked) -> Result<Option<(String, String)>, &'static str> {
     let decoded = STANDARD.decode(rest.trim()).map_err(|_| unreadable)?;
     let text = std::str::from_utf8(&decoded).map_err(|_| unreadable)?;
     let (client, secret) = text.split_once(':').ok_or(unreadable)?;
-    let plain = |part: &str| form_urlencoded::parse(format!("x={part}").as_bytes()).next().map(|(_, value)| value.into());
+    let plain =
+        |part: &str| form_urlencoded::parse(format!("x={part}").as_bytes()).next().map(|(_, value)| value.into());
     plain(client).zip(plain(secret)).map(Some).ok_or(unreadable)
 }
 

@@ -11,6 +11,7 @@ pub mod assets;
 pub mod chart;
 pub mod form;
 mod home;
+mod oauth;
 pub mod page;
 pub mod reply;
 pub mod table;
@@ -22,6 +23,7 @@ use super::answer::Reply;
 use super::entry::{Asked, Body};
 use super::path;
 use super::problem::Problem;
+use oauth::applications::{self, What};
 pub use reply::error;
 use table::PageOperation;
 use warp::http::header;
@@ -45,12 +47,22 @@ impl From<Box<Problem>> for Instead {
 pub type Answered = Result<Reply, Instead>;
 
 /// Answers a page, or what a form of one sent.
-pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], _body: Body) -> Reply {
+pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], body: Body) -> Reply {
     use PageOperation as Op;
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
         Op::Home => home::answer(app, asked).await,
         Op::AccessTokens => home::answer(app, asked).await,
+        Op::AskAuthorization => oauth::authorize::ask(app, asked).await,
+        Op::AnswerAuthorization => oauth::authorize::answered(app, asked, body).await,
+        Op::Applications => applications::list(app, asked, variables).await,
+        Op::RegisterApplication => applications::register(app, asked, variables, body).await,
+        Op::Application => applications::page(app, asked, variables).await,
+        Op::EditApplication => applications::change(app, asked, variables, body, What::Edit).await,
+        Op::RotateApplication => applications::change(app, asked, variables, body, What::Rotate).await,
+        Op::RevokeApplication => applications::change(app, asked, variables, body, What::Revoke).await,
+        Op::DeleteApplication => applications::change(app, asked, variables, body, What::Delete).await,
+        Op::RevokeAuthorization => applications::revoke(app, asked, variables, body).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,

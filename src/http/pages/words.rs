@@ -127,35 +127,45 @@ pub fn kind_label(kind: TokenKind) -> &'static str {
     }
 }
 
-/// An access in one readable line: "Zones: read only on example.com, example.net; Domains: full access".
+/// An access in one readable line: "Zones: read only on example.com, example.net; Domains: full access". Of many names it
+/// says the first, and how many more there are.
 pub fn access_line(view: &View<'_>, access: &Access) -> String {
+    line(view, access, NAMES_IN_LINE)
+}
+
+/// The same with every name.
+pub fn access_line_whole(view: &View<'_>, access: &Access) -> String {
+    line(view, access, usize::MAX)
+}
+
+fn line(view: &View<'_>, access: &Access, names_max: usize) -> String {
     let grants = match access {
         Access::Full => return "Full access".to_owned(),
         Access::Granted(grants) if grants.is_empty() => return "No access".to_owned(),
         Access::Granted(grants) => grants,
     };
     let groups = &view.projections.state.groups;
-    let lines: Vec<String> = grants.iter().map(|grant| grant_line(view, groups, grant)).collect();
+    let lines: Vec<String> = grants.iter().map(|grant| grant_line(view, groups, grant, names_max)).collect();
     lines.join("; ")
 }
 
-fn grant_line(view: &View<'_>, groups: &Table<ScopeGroup>, grant: &Grant) -> String {
+fn grant_line(view: &View<'_>, groups: &Table<ScopeGroup>, grant: &Grant, names_max: usize) -> String {
     let group = groups.get(u64::from(grant.group));
     let label = group.map_or_else(|| format!("Group {}", grant.group), |group| group_label(&group.name));
     let on = match &grant.coverage {
         Coverage::All => String::new(),
         Coverage::Named(names) if names.is_empty() => " on nothing".to_owned(),
-        Coverage::Named(names) => format!(" on {}", names_line(view, names)),
+        Coverage::Named(names) => format!(" on {}", names_line(view, names, names_max)),
     };
     format!("{label}: {}{on}", level_label(grant.level))
 }
 
 /// The first names, and how many more there are.
-fn names_line(view: &View<'_>, numbers: &[TextNumber]) -> String {
+fn names_line(view: &View<'_>, numbers: &[TextNumber], names_max: usize) -> String {
     let mut names: Vec<Arc<str>> = numbers.iter().map(|&number| text(view, number)).collect();
     names.sort_unstable();
-    let more = names.len().saturating_sub(NAMES_IN_LINE);
-    let first = names.iter().take(NAMES_IN_LINE).map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(names_max);
+    let first = names.iter().take(names_max).map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
     if more == 0 { first } else { format!("{first} and {} more", number(more as u64)) }
 }
 

@@ -5,13 +5,12 @@ use crate::domain::access::Access;
 use crate::domain::conditions::Conditions;
 use crate::domain::directory::{Account, Plan, Research, Resource, ResourceKind};
 use crate::domain::gateway::GatewayReach;
-use crate::domain::ids::{
-    AccountId, ApplicationId, Position, TextNumber, TokenId, UserId, Version,
-};
+use crate::domain::ids::{AccountId, ApplicationId, Position, TextNumber, TokenId, UserId, Version};
 use crate::domain::oauth::{Authorization, Authorized, ClientId, ClientKind};
+use crate::domain::sign_in::Link;
 use crate::domain::state::{MapInForce, State};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Owner, Token, TokenKind};
+use crate::domain::token::{Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
 use crate::log::codec::{self, CodecError};
 use serde::Serialize;
@@ -31,9 +30,10 @@ const MEMBER: u8 = 4;
 const USER: u8 = 5;
 const RESOURCE: u8 = 6;
 const TOKEN: u8 = 7;
-const APPLICATION: u8 = 8;
-const AUTHORIZATION: u8 = 9;
-const CODE: u8 = 10;
+const SIGN_IN_LINK: u8 = 8;
+const APPLICATION: u8 = 9;
+const AUTHORIZATION: u8 = 10;
+const CODE: u8 = 11;
 
 /// An entry of a map.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +174,16 @@ struct TokenValue<'a> {
     conditions: &'a Conditions,
     version: Version,
     deleted_at: Option<Timestamp>,
+    stands_for: Option<TokenId>,
+}
+
+/// A link that has not expired, by the time of the last record.
+#[derive(Serialize)]
+struct SignInLinkValue {
+    who: Principal,
+    digest: TokenDigest,
+    expires_at: Timestamp,
+    session: TokenId,
 }
 
 #[derive(Serialize)]
@@ -229,7 +239,9 @@ pub fn state_entries(state: &State, visit: Visit<'_>) -> Visited {
     if putting.put(&key(SERVICE, &[]), &service)?.is_break() {
         return Ok(ControlFlow::Break(()));
     }
-    for part in [groups, accounts, members, users, resources, tokens, applications, authorizations, codes] {
+    let parts =
+        [groups, accounts, members, users, resources, tokens, sign_in_links, applications, authorizations, codes];
+    for part in parts {
         if part(state, &mut putting)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -296,8 +308,17 @@ fn tokens(state: &State, putting: &mut Putting<'_>) -> Visited {
             conditions: token.conditions(),
             version: *version,
             deleted_at: *deleted_at,
+            stands_for: token.stands_for(),
         };
         putting.put(&token_key(token.id), &value)
+    })
+}
+
+fn sign_in_links(state: &State, putting: &mut Putting<'_>) -> Visited {
+    let links = state.sign_ins.links().filter(|(_, link)| state.last_recorded_at < link.expires_at);
+    putting.each(links, |putting, (number, link)| {
+        let Link { who, digest, expires_at, session, .. } = *link;
+        putting.put(&key(SIGN_IN_LINK, &[number]), &SignInLinkValue { who, digest, expires_at, session })
     })
 }
 

@@ -38,7 +38,10 @@ pub fn tables(seen: &Seen<'_>, of: Of) -> Option<Vec<Table>> {
         Of::User(id) => user(id).map(|user| seen.of_user(user)),
         Of::Membership(id, user) => {
             let member = account(id)?.members.get(&user)?;
-            Some(vec![seen.membership(id, user, member), seen.grants([(None, Some(id), Some(user), Cow::Borrowed(&member.access))])])
+            Some(vec![
+                seen.membership(id, user, member),
+                seen.grants([(None, Some(id), Some(user), Cow::Borrowed(&member.access))]),
+            ])
         }
     }
 }
@@ -67,8 +70,10 @@ impl Seen<'_> {
     }
 
     fn of_account(&self, account: &Account) -> Vec<Table> {
-        let members =
-            account.members.iter().map(|(&user, member)| (None, Some(account.id), Some(user), Cow::Borrowed(&member.access)));
+        let members = account
+            .members
+            .iter()
+            .map(|(&user, member)| (None, Some(account.id), Some(user), Cow::Borrowed(&member.access)));
         let mut listed = Table::new("members", "Members", &["user_id", "name", "version", "since"]);
         for (&user, member) in account.members.iter() {
             let name = self.projections.state.user(user).and_then(|user| self.words.text(user.name));

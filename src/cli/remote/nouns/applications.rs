@@ -1,9 +1,7 @@
 //! `oauth-applications` and `oauth-authorizations`: what an account registered, and what its members authorised.
 
 use super::tokens::OVERLAP;
-use crate::cli::remote::table::{
-    AS_OF, Columns, DAYS, DRY_RUN, Field, IF_MATCH, Kind, Noun, Shows, Verb, body,
-};
+use crate::cli::remote::table::{AS_OF, Columns, DAYS, DRY_RUN, Field, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const NAME: Field = body("name", Kind::Text, "Its name, which people see before they authorise it");
@@ -66,7 +64,8 @@ pub(super) const APPLICATIONS: Noun = Noun {
             example: "oauth-applications register --account 1 --name deploy --kind confidential --redirect-uri https://app.example.com/callback",
             fields: &[
                 NAME.required(),
-                body("kind", Kind::Word(&["confidential", "public"]), "Whether it can keep a secret; for good").required(),
+                body("kind", Kind::Word(&["confidential", "public"]), "Whether it can keep a secret; for good")
+                    .required(),
                 REDIRECT_URI.required(),
             ],
             shows: Shows::Secret,
