@@ -20,7 +20,7 @@ use token_ledger::domain::report::LineResult;
 use token_ledger::domain::state::{Digests, State};
 use token_ledger::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
-use token_ledger::domain::token::{Authority, Owner, TokenKind};
+use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 /// When every story begins: 2026-03-01T12:00:00Z.
