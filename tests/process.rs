@@ -10,6 +10,8 @@
 mod anchor;
 #[path = "process/backup.rs"]
 mod backup;
+#[path = "process/bundle.rs"]
+mod bundle;
 #[path = "process/client.rs"]
 mod client;
 #[path = "process/crash_points.rs"]

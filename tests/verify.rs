@@ -398,6 +398,24 @@ fn swapped_records_are_named_by_tree_and_streams() {
     assert_found(&report, Some(EARLY), Kind::Stream, "expected");
 }
 
+/// All records behind it one further: the numbers are without a gap again.
+#[test]
+fn an_inserted_record_is_named_where_it_was_put_in() {
+    let copy = Copy::new();
+    let (head, foreign) = (copy.head(), copy.record(EARLY + 40));
+    let ledger = copy.ledger();
+    // Downwards, and by way of numbers that nothing has, or two would meet.
+    ledger.execute("UPDATE events SET position = -position - 1 WHERE position >= ?1", [EARLY]).unwrap();
+    ledger.execute("UPDATE events SET position = -position WHERE position < 0", []).unwrap();
+    ledger.execute("INSERT INTO events (position, record) VALUES (?1, ?2)", params![EARLY, foreign]).unwrap();
+    drop(ledger);
+    assert_eq!(copy.head(), head + 1);
+    let report = copy.verify();
+    assert_found(&report, Some(EARLY), Kind::Tree, "of 256 hashes");
+    assert_found(&report, Some(EARLY), Kind::Stream, "expected");
+    assert_found(&report, Some(EARLY + 1), Kind::Stream, "expected");
+}
+
 #[test]
 fn a_renumbered_record_leaves_a_gap_that_is_named() {
     let copy = Copy::new();

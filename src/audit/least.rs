@@ -100,11 +100,7 @@ impl Used {
             by_group.entry(scope.group).or_default().push(*scope);
         }
         let mut too_many_names = BTreeSet::new();
-        let grants = by_group.into_iter().map(|(number, scopes)| {
-            let level = match scopes.iter().any(|scope| scope.verb == Verb::Write) {
-                true => Level::FullAccess,
-                false => Level::ReadOnly,
-            };
+        let grants = by_group.into_iter().filter_map(|(number, scopes)| {
             let restrictable = groups.get(u64::from(number)).is_some_and(|group| group.restrictable);
             let coverage = match restrictable {
                 true => coverage(&scopes, current, lists),
@@ -114,13 +110,25 @@ impl Used {
             if is_too_long {
                 too_many_names.insert(number);
             }
-            Grant { group: number, level, coverage: if is_too_long { Coverage::All } else { coverage } }
+            smallest(number, if is_too_long { Coverage::All } else { coverage }, &scopes)
         });
         let access = Access::Granted(grants.collect());
         let uncovered = self.scopes.keys().copied().filter(|scope| !access.allows(*scope)).collect();
         let Self { scopes, reported, unscoped } = self;
         Least { scopes, reported, unscoped, access, uncovered, too_many_names }
     }
+}
+
+/// A grant with no more than the scopes need that it covers; none where it covers none.
+fn smallest(group: GroupNumber, coverage: Coverage, scopes: &[RequiredScope]) -> Option<Grant> {
+    let most = Access::Granted(vec![Grant { group, level: Level::FullAccess, coverage: coverage.clone() }]);
+    let mut covered = scopes.iter().filter(|scope| most.allows(**scope)).peekable();
+    covered.peek()?;
+    let level = match covered.any(|scope| scope.verb == Verb::Write) {
+        true => Level::FullAccess,
+        false => Level::ReadOnly,
+    };
+    Some(Grant { group, level, coverage })
 }
 
 /// What of a group that can be restricted.

@@ -15,6 +15,7 @@ pub mod archive;
 pub mod archives;
 pub mod as_of;
 pub mod biography;
+pub mod bundle;
 pub mod compare;
 pub mod describe;
 pub mod doctor;

@@ -84,8 +84,12 @@ pub fn attribute(
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 ) -> Result<Attribution, LogError> {
-    // A window that is open at the end is told whole, and one that is open at the beginning too.
-    let range = archive.range(from, to.map(|to| to.plus_seconds(WINDOW_SECONDS)))?;
+    // A window, or month, that is open at the end is told whole, and one that is open at the beginning too.
+    let told_until = |to: Timestamp| match pool {
+        Pool::Account(_) => to.plus_seconds(WINDOW_SECONDS).max(Timestamp(to.0.saturating_sub(1)).month().end()),
+        Pool::User(..) => to.plus_seconds(WINDOW_SECONDS),
+    };
+    let range = archive.range(from, to.map(told_until))?;
     let (keys, windows) = match pool {
         Pool::Account(account) => {
             let keys = PoolKeys::Account(*account);

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod erase;
 mod export;
+mod export_bundle;
 mod export_tiles;
 mod help;
 mod history;
@@ -29,6 +30,7 @@ mod serve;
 mod staff_token;
 mod state;
 mod verify;
+mod verify_bundle;
 
 pub use help::{command, parse};
 
@@ -45,6 +47,8 @@ use thiserror::Error;
 
 /// Exit code for a finding or refused input.
 pub const EXIT_FINDING: u8 = 1;
+/// Exit code for wrong usage, as clap's own.
+pub const EXIT_USAGE: u8 = 2;
 /// Exit code for failed storage.
 pub const EXIT_STORAGE: u8 = 74;
 
@@ -78,9 +82,13 @@ enum Command {
     ///
     /// Example: token-ledger replay --data ./ledger --until 2026-03-01T12:00:00Z --into ./inspected
     Replay(replay::ReplayArguments),
-    /// Check everything there is to check: records, numbers, tree, texts, views. Changes nothing.
+    /// Check everything there is to check: records, numbers, tree, texts, seals, views. Changes nothing.
+    ///
+    /// With --bundle an evidence bundle is checked instead, for which no ledger is needed.
     ///
     /// Example: token-ledger verify --data ./ledger
+    ///
+    /// Example: token-ledger verify --bundle evidence.jsonl --vkey VKEY
     Verify(verify::VerifyArguments),
     /// Copy a ledger whole, while it is served or not; the copy is verified before it is reported.
     ///
@@ -107,7 +115,9 @@ enum Command {
     /// Write the log's events as lines of JSON. Changes nothing.
     ///
     /// Head and root up to the last line go to standard error. Erased texts are null.
-    #[command(after_help = "Example: token-ledger export --data ./ledger --format ndjson --out events.ndjson")]
+    #[command(
+        after_help = "Example: token-ledger export --data ./ledger --format ndjson --out events.ndjson\n\nExample: token-ledger export --data ./ledger --format bundle --token 2 --out evidence.jsonl"
+    )]
     Export(export::ExportArguments),
     /// Look at everything around a ledger: files, lock, room, key, signed head, snapshots, clock. Changes nothing.
     #[command(after_help = "Example: token-ledger doctor --data ./ledger")]
@@ -173,6 +183,9 @@ pub enum Failure {
     /// The input was refused, or a check found something; the words are for a person.
     #[error("{0}")]
     Finding(String),
+    /// The arguments do not go together.
+    #[error("{0}")]
+    Usage(String),
     /// The service refused, or was not reached.
     #[error(transparent)]
     Remote(#[from] remote::RemoteFailure),
@@ -236,6 +249,7 @@ impl Failure {
             Self::Storage(_) | Self::Output(_) => EXIT_STORAGE,
             Self::Log(error) if error.is_storage() => EXIT_STORAGE,
             Self::Log(_) | Self::Finding(_) => EXIT_FINDING,
+            Self::Usage(_) => EXIT_USAGE,
             Self::Remote(failure) => failure.exit_code(),
         }
     }

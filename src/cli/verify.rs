@@ -1,8 +1,9 @@
 //! `verify`: everything that can be checked of a ledger, with nothing changed.
 
-use super::{DataArgument, Failure, progress};
+use super::{Failure, progress, verify_bundle};
 use crate::audit::verify::{self, Given, Options, Report};
 use crate::ledger::{DataDir, LogError, LogReader};
+use crate::log::note::Vkey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -12,21 +13,41 @@ use std::path::{Path, PathBuf};
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
-    #[command(flatten)]
-    data: DataArgument,
-    /// A checkpoint that somebody kept (as `/checkpoint` gave it): the log must have grown out of it.
+    /// Data directory (0700) of the ledger.
+    #[arg(long, value_name = "DIR", env = "TOKEN_LEDGER_DATA", required_unless_present = "bundle")]
+    data: Option<PathBuf>,
+    /// A checkpoint that somebody kept (as `/checkpoint` gave it): the log, or the bundle's, must have grown out of it.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
     /// A file that `serve --anchor` keeps, or any checkpoint: the log must have grown out of what it says.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
     anchor: Vec<PathBuf>,
+    /// Check this evidence bundle (`export --format bundle`) and say what it proves; no ledger is looked at.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// A verifier key of the log that you trust, for --bundle; can be given more than once.
+    #[arg(long = "vkey", value_name = "VKEY", requires = "bundle")]
+    vkeys: Vec<Vkey>,
+    /// A consistency proof that joins --checkpoint and the bundle's own (`proof consistency`).
+    #[arg(long, value_name = "FILE", requires = "bundle", requires = "checkpoint")]
+    consistency: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
-    let dir = arguments.data.dir();
+    if let Some(bundle) = &arguments.bundle {
+        return verify_bundle::run(&verify_bundle::Given {
+            bundle,
+            vkeys: &arguments.vkeys,
+            checkpoints: &arguments.checkpoint,
+            consistency: arguments.consistency.as_deref(),
+            as_json: arguments.json,
+        });
+    }
+    // clap asks for it where no bundle is named.
+    let dir = DataDir::new(arguments.data.as_deref().unwrap_or(Path::new(".")));
     let anchors = arguments.anchor.iter().map(|path| given("anchor", path));
     let checkpoints = arguments.checkpoint.iter().map(|path| given("checkpoint", path));
     let given = anchors.chain(checkpoints).collect::<Result<_, _>>()?;

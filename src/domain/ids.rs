@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+// Written as the number inside, in records and in JSON. Not `transparent`, so that whoever passes through a value can
+// tell by the name what is numbered (`mentioned_texts`).
 macro_rules! number {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-        #[serde(transparent)]
         pub struct $name(pub u64);
 
         impl $name {

@@ -19,6 +19,7 @@ pub mod history_read;
 pub mod idempotency;
 pub mod ids;
 pub mod log_keys;
+pub mod mentioned_texts;
 pub mod names;
 pub mod oauth;
 pub mod redirect_uri;

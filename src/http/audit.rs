@@ -39,7 +39,7 @@ enum Form {
 
 /// Room for questions.
 #[derive(Clone, Debug)]
-pub struct Desk(Arc<Semaphore>);
+pub struct Desk(pub(super) Arc<Semaphore>);
 
 impl Default for Desk {
     fn default() -> Self {
@@ -126,7 +126,7 @@ pub async fn at_desk<T: Send + 'static>(
     app.with_archive(look).await.map_err(|error: AuditError| refused(&error))
 }
 
-fn busy() -> Problem {
+pub(super) fn busy() -> Problem {
     let detail = format!("{QUESTIONS_AT_ONCE} questions are being answered; ask again");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-questions", "Too many questions at once", detail)
         .with_retry_after(RETRY_SECONDS)

@@ -54,9 +54,21 @@ pub fn digest_of(text: &str) -> Option<TokenDigest> {
 
 /// RFC 6750 section 2.1.
 fn is_token68(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    !text.is_empty() && text.len() <= BEARER_BYTES_MAX && text.bytes().all(legal)
+    let is_legal = |byte: u8| TOKEN68[usize::from(byte)];
+    !text.is_empty() && text.len() <= BEARER_BYTES_MAX && text.bytes().all(is_legal)
 }
+
+/// Which bytes may stand in it.
+const TOKEN68: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        legal[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    legal
+};
 
 /// Whether a text claims to be one of ours; imported tokens have other forms.
 fn is_ours(text: &str) -> bool {

@@ -5,7 +5,8 @@ use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
 use super::{
-    App, audit, bearer, consumer, event_stream, events, gateway, gateway_api, manage, oauth, ops, pages, path, proofs,
+    App, audit, bearer, bundle, consumer, event_stream, events, gateway, gateway_api, manage, oauth, ops, pages, path,
+    proofs,
     tlog,
 };
 use crate::domain::command::Origin;
@@ -214,6 +215,7 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
         | Op::ResearchStatus => consumer::answer(app, asked, operation, variables).await,
         // Boxed, or every use would carry and move the room that only these need.
         Op::AskLeakOfText => into_reply(Box::pin(audit::leak(app, asked, body)).await),
+        Op::ExportBundle => into_reply(Box::pin(bundle::answer(app, asked)).await),
         Op::StreamEvents => into_reply(Box::pin(event_stream::answer(app, asked)).await),
         Op::ListEvents | Op::GetEvent => into_reply(Box::pin(events::answer(app, asked, operation, variables)).await),
         Op::Question(name) => into_reply(Box::pin(audit::answer(app, asked, name)).await),

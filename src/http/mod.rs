@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod audit;
 pub mod bearer;
+mod bundle;
 pub mod consumer;
 pub mod entry;
 pub mod event_stream;

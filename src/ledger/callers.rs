@@ -8,18 +8,19 @@ use crate::log::personal::TextReader;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// The text that most answers to a use say.
-fn told_text(reply: &Result<Reply, Unavailable>) -> Option<TextNumber> {
-    match &reply.as_ref().ok()?.answer {
-        Answer::Use(used) => used.account.map(|account| account.email),
+/// The texts that most answers to a use say.
+fn told_texts(reply: &Result<Reply, Unavailable>) -> impl Iterator<Item = TextNumber> {
+    let account = match reply.as_ref().map(|reply| &reply.answer) {
+        Ok(Answer::Use(used)) => used.account,
         _ => None,
-    }
+    };
+    account.into_iter().flat_map(|account| [account.email, account.name])
 }
 
 /// Wakes the callers of each batch. Ends when nobody is left who could send one.
 pub(super) async fn wake(mut receiver: mpsc::UnboundedReceiver<Replies>, texts: Arc<TextReader>) {
     while let Some(replies) = receiver.recv().await {
-        std::hint::black_box(texts.touch(replies.iter().filter_map(|(_, reply)| told_text(reply))));
+        std::hint::black_box(texts.touch(replies.iter().flat_map(|(_, reply)| told_texts(reply))));
         for (sender, reply) in replies {
             // A caller that went away asked for nothing more; its command is carried out all the same.
             let _ = sender.send(reply);

@@ -17,6 +17,8 @@ const FOLD_EVENTS: usize = 4_096;
 const TOUCHED_EVENTS: usize = 64;
 /// Events that may wait before the projector is woken for them, if nobody reads.
 const WAITING_EVENTS: usize = 4_096;
+/// Room for so many events is kept.
+const SPARE_EVENTS: usize = 4 * WAITING_EVENTS;
 /// How long events wait at most before they are folded, if nobody reads.
 const TICK: Duration = Duration::from_millis(25);
 
@@ -31,6 +33,8 @@ pub(super) struct Feed {
 struct Waiting {
     first: Position,
     records: Vec<Recorded>,
+    /// Room of records that are folded: taken anew each time it would be fresh memory, page by page.
+    spare: Vec<Recorded>,
     wanted: bool,
     /// How often somebody wished that history be moved into its tables.
     history_wishes: u64,
@@ -41,7 +45,8 @@ struct Waiting {
 impl Waiting {
     fn take(&mut self) -> Batch {
         self.wanted = false;
-        Batch { first: self.first, records: std::mem::take(&mut self.records) }
+        let spare = std::mem::take(&mut self.spare);
+        Batch { first: self.first, records: std::mem::replace(&mut self.records, spare) }
     }
 }
 
@@ -56,12 +61,18 @@ impl Feed {
         let mut waiting = self.inner.lock();
         if waiting.records.is_empty() {
             waiting.first = first;
-            waiting.records = records;
-        } else {
-            waiting.records.append(&mut records);
         }
+        waiting.records.append(&mut records);
         if waiting.wanted || waiting.records.len() >= WAITING_EVENTS {
             self.wake.notify_one();
+        }
+    }
+
+    /// Takes the room of a batch that is folded.
+    fn take_back(&self, mut batch: Batch) {
+        batch.records.clear();
+        if batch.records.capacity() <= SPARE_EVENTS {
+            self.inner.lock().spare = batch.records;
         }
     }
 
@@ -109,6 +120,7 @@ pub(super) fn run(dir: &DataDir, shared: &Arc<Shared>) {
     let (mut store, mut sealer) = (ViewsStore::new(dir, shared.folded()), Sealer::default());
     while let Some((batch, wish)) = shared.feed.take() {
         fold(shared, &batch);
+        shared.feed.take_back(batch);
         if let Some(wish) = wish {
             store.move_history(shared);
             shared.history_moved.send_replace(wish);
@@ -125,6 +137,7 @@ pub(super) fn run(dir: &DataDir, shared: &Arc<Shared>) {
 pub(super) fn fold_waiting(shared: &Shared) {
     let batch = shared.feed.inner.lock().take();
     fold(shared, &batch);
+    shared.feed.take_back(batch);
 }
 
 fn fold(shared: &Shared, batch: &Batch) {

@@ -15,9 +15,14 @@ use crate::projections::seal::{self, entries_about};
 use std::ops::ControlFlow;
 use tokio::sync::oneshot;
 
-/// A seal takes work by its entries: a big state is sealed less often, once in so many records as it has entries,
-/// divided by this. `verify` computes every seal again, so this bounds its work too.
+/// A seal takes about a microsecond an entry, and rows that change meanwhile are copied: a state is sealed once in so many
+/// records as it has entries, divided by this. `verify` computes every seal again, so this bounds its work too.
 const ENTRIES_A_RECORD: u64 = 8;
+/// Entries past which a state is big.
+const SMALL_ENTRIES: u64 = 5_000;
+/// A big state is sealed once in so many records for each entry past that: with a million tokens the seals would otherwise
+/// take more of the processor than deciding does. The daily seal bounds how long that can be.
+const RECORDS_AN_ENTRY: u64 = 2;
 /// Where few records come, one is sealed all the same when the last seal is older than this and anything came since.
 const SEAL_AFTER_MICROS: i64 = 86_400 * MICROS_PER_SECOND.cast_signed();
 /// How often a seal that failed is tried again before the next one would be due.
@@ -102,6 +107,12 @@ impl Sealer {
     }
 }
 
+/// Records for which a state of so many entries is sealed once, at least.
+fn records_a_seal(entries: u64) -> u64 {
+    let of_big = entries.saturating_sub(SMALL_ENTRIES).saturating_mul(RECORDS_AN_ENTRY);
+    of_big.max(entries / ENTRIES_A_RECORD)
+}
+
 /// An idle log is not sealed: the last seal's own record is no reason for another one.
 fn is_due(state: &State, shared: &Shared) -> bool {
     let (sealed, at) = match state.last_seal {
@@ -110,7 +121,23 @@ fn is_due(state: &State, shared: &Shared) -> bool {
         None => (Position::NONE, state.tokens.get(1).map_or(Timestamp(0), |token| token.created_at)),
     };
     let records = state.head.0.saturating_sub(sealed.0);
-    let wanted = shared.settings.seal_events.max(entries_about(state) / ENTRIES_A_RECORD);
+    let wanted = shared.settings.seal_events.max(records_a_seal(entries_about(state)));
     let is_old = state.last_recorded_at.micros_since(at) >= SEAL_AFTER_MICROS;
     records >= wanted || (records > 0 && is_old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::records_a_seal;
+
+    /// A record bears at most one entry of work, of a big state half of one.
+    #[test]
+    fn the_bigger_a_state_the_less_of_it_a_record_bears() {
+        let seals_every = |entries: u64| records_a_seal(entries).max(10_000);
+        for entries in [0, 100, 5_000, 10_000, 50_000, 2_200_000, u64::MAX / 4] {
+            assert!(seals_every(entries) >= entries, "{entries}");
+        }
+        assert_eq!(records_a_seal(80), 10);
+        assert!(seals_every(2_200_000) > 4_000_000);
+    }
 }

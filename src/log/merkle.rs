@@ -52,7 +52,7 @@ pub fn empty_root() -> Hash {
 }
 
 /// The RFC 9162 tree hash over nodes of one height; a ragged right side is allowed.
-fn fold(hashes: &[Hash]) -> Hash {
+pub fn fold(hashes: &[Hash]) -> Hash {
     match hashes {
         [] => empty_root(),
         [only] => *only,
@@ -505,6 +505,16 @@ fn split_width(width: u64) -> u64 {
 pub fn root_at<S: TileSource>(reader: &HashReader<'_, S>, size: u64) -> Result<Hash, ProofError<S::Error>> {
     reader.check_size(size)?;
     Ok(ProofTiles::new(reader).range(0, size)?)
+}
+
+/// The tree hash over the leaves `start..end`, where `start` is where a subtree of that width may begin.
+pub fn range_hash<S: TileSource>(
+    reader: &HashReader<'_, S>,
+    start: u64,
+    end: u64,
+) -> Result<Hash, ProofError<S::Error>> {
+    reader.check_size(end)?;
+    Ok(ProofTiles::new(reader).range(start, end)?)
 }
 
 /// The inclusion proof of leaf `index` in the tree of the first `size` leaves, from the leaf's sibling up (RFC 9162

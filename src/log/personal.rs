@@ -6,6 +6,7 @@
 use super::data_dir::LogError;
 use super::erasures::Erasing;
 use super::reader::StoredText;
+use super::writer::LogWriter;
 use crate::domain::decide::Recorded;
 use crate::domain::event::{Event, PersonalDataErased};
 use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
@@ -48,6 +49,66 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
 /// Numbers by text, without building a key to look one up.
 type ByText = HashMap<Box<str>, TextNumber, foldhash::fast::RandomState>;
 
+/// Bytes of a text that is kept where it is looked for.
+const SHORT_BYTES: usize = 22;
+
+/// A text, in place if it is short: with a million tokens the way to a text elsewhere is a wait for memory.
+enum Kept {
+    Short { len: u8, bytes: [u8; SHORT_BYTES] },
+    Long(Box<str>),
+}
+
+impl Kept {
+    fn of(text: &str) -> Self {
+        let mut bytes = [0; SHORT_BYTES];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(text.as_bytes());
+                Self::Short { len, bytes }
+            }
+            _ => Self::Long(text.into()),
+        }
+    }
+
+    fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Short { len, bytes } => bytes.get(..usize::from(*len)) == Some(text.as_bytes()),
+            Self::Long(kept) => **kept == *text,
+        }
+    }
+}
+
+/// Numbers of one subject's texts of a kind. Most have one: an account's clients mostly come from one address.
+#[derive(Default)]
+struct OfKind {
+    first: Option<(Kept, TextNumber)>,
+    others: Option<Box<ByText>>,
+}
+
+impl OfKind {
+    fn get(&self, text: &str) -> Option<TextNumber> {
+        match &self.first {
+            Some((kept, number)) if kept.is(text) => Some(*number),
+            _ => self.others.as_ref()?.get(text).copied(),
+        }
+    }
+
+    /// True: it was not there yet.
+    fn put(&mut self, text: &str, number: TextNumber) -> bool {
+        match &mut self.first {
+            Some((kept, known)) if kept.is(text) => {
+                *known = number;
+                false
+            }
+            Some(_) => self.others.get_or_insert_default().insert(text.into(), number).is_none(),
+            first @ None => {
+                *first = Some((Kept::of(text), number));
+                true
+            }
+        }
+    }
+}
+
 /// A text that is to become durable with the records of its batch.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonalRow {
@@ -82,8 +143,8 @@ pub struct TextNumbers {
 }
 
 struct NumberCache {
-    young: HashMap<(Subject, TextKind), ByText, foldhash::fast::RandomState>,
-    old: HashMap<(Subject, TextKind), ByText, foldhash::fast::RandomState>,
+    young: HashMap<(Subject, TextKind), OfKind, foldhash::fast::RandomState>,
+    old: HashMap<(Subject, TextKind), OfKind, foldhash::fast::RandomState>,
     young_len: usize,
 }
 
@@ -99,11 +160,11 @@ impl NumberCache {
     }
 
     fn get(&self, key: (Subject, TextKind), text: &str) -> Option<TextNumber> {
-        self.young.get(&key)?.get(text).copied()
+        self.young.get(&key)?.get(text)
     }
 
     fn take_old(&mut self, key: (Subject, TextKind), text: &str) -> Option<TextNumber> {
-        let number = self.old.get(&key)?.get(text).copied()?;
+        let number = self.old.get(&key)?.get(text)?;
         self.put(key, text, number);
         Some(number)
     }
@@ -113,7 +174,7 @@ impl NumberCache {
             self.old = std::mem::take(&mut self.young);
             self.young_len = 0;
         }
-        if self.young.entry(key).or_default().insert(text.into(), number).is_none() {
+        if self.young.entry(key).or_default().put(text, number) {
             self.young_len += 1;
         }
     }
@@ -125,9 +186,9 @@ impl TextNumbers {
         Self { cache: NumberCache::new(), pending: Vec::new(), erasing: Vec::new(), entropy }
     }
 
-    /// For one batch of decisions, over the connection that the batch will be written with.
-    pub fn lookup<'a>(&'a mut self, connection: &'a Connection) -> TextLookup<'a> {
-        TextLookup { numbers: self, connection, failure: None }
+    /// For decisions whose records go into this log.
+    pub fn lookup<'a>(&'a mut self, log: &'a Mutex<LogWriter>) -> TextLookup<'a> {
+        TextLookup { numbers: self, log, failure: None }
     }
 
     /// Looks a cached number up, so that it is near when it is asked for. What it gives means nothing.
@@ -169,6 +230,12 @@ impl TextNumbers {
         self.cache = NumberCache::new();
     }
 
+    /// Gives the new texts away, to be written with the batch's records by somebody else. Until they are in the table
+    /// nothing more may be looked up.
+    pub fn take_pending(&mut self) -> Vec<PersonalRow> {
+        std::mem::take(&mut self.pending)
+    }
+
     /// The batch is durable: its texts are in the table.
     pub fn keep(&mut self) {
         self.pending.clear();
@@ -183,10 +250,10 @@ impl TextNumbers {
     }
 }
 
-/// [`Texts`] over cache and table.
+/// [`Texts`] over cache and table. The table waits for what is being appended, the cache for nobody.
 pub struct TextLookup<'a> {
     numbers: &'a mut TextNumbers,
-    connection: &'a Connection,
+    log: &'a Mutex<LogWriter>,
     failure: Option<rusqlite::Error>,
 }
 
@@ -197,7 +264,8 @@ impl TextLookup<'_> {
     }
 
     fn find_in_table(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
-        match find(self.connection, subject, kind, text) {
+        let found = find(self.log.lock().connection(), subject, kind, text);
+        match found {
             Ok(number) => number.filter(|&number| !self.numbers.is_erasing(number)),
             Err(error) => {
                 self.failure = Some(error);
@@ -242,7 +310,8 @@ impl Texts for TextLookup<'_> {
     }
 
     fn of(&mut self, subject: Subject) -> Vec<KnownText> {
-        let kept = match known_texts(self.connection, subject) {
+        let found = known_texts(self.log.lock().connection(), subject);
+        let kept = match found {
             Ok(texts) => texts,
             Err(error) => {
                 self.failure = Some(error);
@@ -426,5 +495,26 @@ impl TextReader {
         let mut statement = connection.prepare_cached("SELECT text FROM personal WHERE number = ?1")?;
         let text: Option<String> = statement.query_row([number], |row| row.get(0)).optional()?;
         Ok(text.map(Arc::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_short_and_long_texts_are_found_and_replaced() {
+        let long = "x".repeat(SHORT_BYTES + 1);
+        let texts = ["", "192.0.2.1", "192.0.2.10", &"y".repeat(SHORT_BYTES), &long];
+        for first in 0..texts.len() {
+            let mut of_kind = OfKind::default();
+            for (at, text) in texts.iter().cycle().skip(first).take(texts.len()).enumerate() {
+                assert_eq!(of_kind.get(text), None);
+                assert!(of_kind.put(text, TextNumber(1 + at as u64)));
+                assert!(!of_kind.put(text, TextNumber(10 + at as u64)));
+                assert_eq!(of_kind.get(text), Some(TextNumber(10 + at as u64)));
+            }
+            assert_eq!(of_kind.get("192.0.2"), None);
+        }
     }
 }

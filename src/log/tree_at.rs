@@ -50,6 +50,11 @@ impl<'a> TreeAt<'a> {
         self.reader()?.tile_bytes(id, width).map_err(of_tile)
     }
 
+    /// The tree hash over the leaves `start..end`, counted from 0, where `start` is where a subtree of that width may begin.
+    pub fn range_hash(&self, start: u64, end: u64) -> Result<Hash, LogError> {
+        merkle::range_hash(&self.reader()?, start, end).map_err(of_proof)
+    }
+
     /// Hashes from the record at a position up to the root over the first `size` records (RFC 9162 2.1.3.1).
     pub fn inclusion(&self, position: Position, size: Position) -> Result<Vec<Hash>, LogError> {
         merkle::inclusion_proof(&self.reader()?, position.0.saturating_sub(1), size.0).map_err(of_proof)

@@ -5,8 +5,8 @@
 mod entries;
 
 pub use entries::{
-    Entry, Visit, account_key, account_stream_key, log_key, state_entries, stream_entries, token_key, token_stream_key,
-    token_streams_prefix,
+    Entry, Visit, account_key, account_of_stream, account_stream_key, log_key, read_pair, read_stream, state_entries,
+    stream_entries, token_key, token_stream_key, token_streams_prefix,
 };
 
 use crate::domain::event::StateSealed;

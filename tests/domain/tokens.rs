@@ -48,7 +48,8 @@ fn a_kind_of_token_has_its_owner_and_no_other() {
         // Not before there are authorizations.
         (OAuth, None),
         (User, Some(owners[2])),
-        (Session, Some(owners[2])),
+        // By a sign-in link alone.
+        (Session, None),
         // With its rights and accounts, by a change of its own.
         (Gateway, None),
         (Operator, Some(owners[0])),

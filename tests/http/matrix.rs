@@ -143,6 +143,7 @@ impl Spares {
             _ if template.ends_with("research/status") => format!("{path}?domain=example.com"),
             // One that ends by itself.
             "/v1/events/stream" => format!("{path}?after=0&before=3"),
+            "/v1/audit/bundle" => format!("{path}?account=1"),
             "/proof/inclusion" => format!("{path}?position=1"),
             "/proof/consistency" => format!("{path}?old=1"),
             _ => path,

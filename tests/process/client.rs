@@ -128,10 +128,31 @@ impl Client {
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
         let mut answer = Answer { status, headers, body: Vec::new() };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = self.read_chunks()?;
+            return Ok(answer);
+        }
         let length = answer.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
         answer.body.resize(length, 0);
         self.stream.read_exact(&mut answer.body)?;
         Ok(answer)
+    }
+
+    /// A body whose length nobody knew before (RFC 9112 section 7.1).
+    fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let length = usize::from_str_radix(&self.read_line()?, 16).map_err(|_| cut())?;
+            let start = body.len();
+            body.resize(start + length, 0);
+            self.stream.read_exact(&mut body[start..])?;
+            if !self.read_line()?.is_empty() {
+                return Err(cut());
+            }
+            if length == 0 {
+                return Ok(body);
+            }
+        }
     }
 
     fn read_line(&mut self) -> io::Result<String> {

@@ -203,3 +203,22 @@ fn the_decoder_reads_a_ledger_file_and_names_its_gaps() {
     let read: Value = serde_json::from_str(out(&part).trim_end()).expect("one JSON object");
     assert_eq!((&read["position"], &read["payload"]), (&json!(4), &golden()[2]["payload"]));
 }
+
+/// The part of a program between its marks.
+fn marked(name: &str) -> String {
+    let path = format!("{}/tools/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the program can be read");
+    let (_, after) = text.split_once("# ---- records: begin ----\n").expect("the first mark is there");
+    after.split_once("# ---- records: end ----\n").expect("the second mark is there").0.to_owned()
+}
+
+/// `tools/verify_bundle.py` is one file by itself, so it has the tables too. What is held here holds for both.
+#[test]
+fn the_verifier_of_bundles_reads_records_by_the_same_letters() {
+    let (decoder, verifier) = (marked("decode_record.py"), marked("verify_bundle.py"));
+    for (number, (left, right)) in decoder.lines().zip(verifier.lines()).enumerate() {
+        assert_eq!(left, right, "line {} behind the mark: copy the part of decode_record.py over", number + 1);
+    }
+    assert_eq!(decoder.len(), verifier.len(), "copy the part of decode_record.py between the marks over");
+    assert!(decoder.contains("TYPES = {"));
+}

@@ -8,9 +8,15 @@ use token_ledger::cli::remote::NOUNS;
 use token_ledger::cli::remote::table::{Noun, Place, Shows, Verb};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
-/// Calls that programs make, not people. A text that was found goes no further than its digest: `audit leak` makes it.
-const NOT_FOR_PEOPLE: [Operation; 4] =
-    [Operation::Authorize, Operation::ReportUses, Operation::StreamEvents, Operation::AskLeakOfText];
+/// Calls that programs make, not people. A text that was found goes no further than its digest: `audit leak` makes it. A
+/// bundle is a file to keep: any client fetches it, and `export` makes it beside the ledger.
+const NOT_FOR_PEOPLE: [Operation; 5] = [
+    Operation::Authorize,
+    Operation::ReportUses,
+    Operation::StreamEvents,
+    Operation::AskLeakOfText,
+    Operation::ExportBundle,
+];
 
 fn verbs() -> impl Iterator<Item = (&'static Noun, &'static Verb)> {
     NOUNS.iter().flat_map(|noun| noun.verbs.iter().map(move |verb| (noun, verb)))

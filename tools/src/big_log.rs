@@ -58,6 +58,22 @@ pub fn domain_of(account: u64, number: u64) -> String {
     format!("domain-{number}.account-{account}.example")
 }
 
+/// Of what is kept beside a log: the busy token, the beginning in microseconds, the texts.
+type Kept = (u64, u64, Vec<String>);
+
+/// Makes it, or takes the one that a run before left there.
+pub fn make_or_take(dir: &DataDir, commands: u64, progress: &mut dyn FnMut(u64)) -> Result<BigLog, AnyError> {
+    let kept = dir.path().with_extension("kept.json");
+    if dir.ledger().exists() && kept.exists() {
+        let (busy, begin, texts): Kept = serde_json::from_slice(&std::fs::read(&kept)?)?;
+        return Ok(BigLog { busy: TokenId(busy), texts, begin: Timestamp(begin) });
+    }
+    let log = make(dir, commands, progress)?;
+    let whole: Kept = (log.busy.0, log.begin.0, log.texts.clone());
+    std::fs::write(kept, serde_json::to_vec(&whole)?)?;
+    Ok(log)
+}
+
 /// Makes it: so many commands, evenly spread over the year that ends now. `progress` is told how many are left.
 pub fn make(dir: &DataDir, commands: u64, progress: &mut dyn FnMut(u64)) -> Result<BigLog, AnyError> {
     let begin = Timestamp(Clock::system().now().0 - 365 * 86_400 * 1_000_000);

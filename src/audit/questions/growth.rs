@@ -7,11 +7,11 @@ use super::{Asked, AuditError, FROM, Kind, Question, TO, optional, required};
 use crate::audit::access_over_time::{AccessOverTime, Held, Holding, stretches_of};
 use crate::audit::answer::{Answer, Basis, Table};
 use crate::audit::archive::Archive;
-use crate::audit::biography::Biography;
+use crate::audit::biography::{Biography, Placed};
 use crate::audit::describe;
 use crate::audit::stretches::{Edge, Period, Place, Stretch, Turn, place_of};
 use crate::domain::access::{Access, GroupNumber, Level, ScopeGroup, needs_research};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, ScopeGroupDefined};
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ fn answer(archive: &Archive, asked: &Asked) -> Result<Answer, AuditError> {
         _ => None,
     });
     let mut series = Series::new(archive, &biography);
-    for (edge, steps) in steps_of(&over_time, &research, &period) {
+    for (edge, steps) in steps_of(&over_time, biography.changes(), &research, &period) {
         series.take(edge, &steps);
     }
     let points = match asked.text("by") {
@@ -66,10 +66,17 @@ enum Step<'a> {
     Ends(TokenId, &'a Holding),
     Begins(TokenId, &'a Holding),
     Research(bool),
+    /// A scope group is there from here on.
+    Group(ScopeGroup),
 }
 
 /// Everything that changes, by place: what ends there first.
-fn steps_of<'a>(over_time: &'a AccessOverTime, research: &[Stretch], period: &Period) -> Vec<(Edge, Vec<Step<'a>>)> {
+fn steps_of<'a>(
+    over_time: &'a AccessOverTime,
+    changes: &[Placed],
+    research: &[Stretch],
+    period: &Period,
+) -> Vec<(Edge, Vec<Step<'a>>)> {
     let mut steps: BTreeMap<Place, (Edge, Vec<Step<'a>>)> = BTreeMap::new();
     let start = period.whole().from;
     if start.place.at.0 > 0 {
@@ -97,11 +104,27 @@ fn steps_of<'a>(over_time: &'a AccessOverTime, research: &[Stretch], period: &Pe
             add(until, Step::Research(false));
         }
     }
+    for (position, header, event) in changes.iter().take_while(|(position, ..)| *position <= period.through) {
+        if let Event::ScopeGroupDefined(defined) = event {
+            let edge = Edge::at_record(header.recorded_at, *position);
+            add(if edge.place < start.place { start } else { edge }, Step::Group(group_of(defined)));
+        }
+    }
     let mut steps: Vec<(Edge, Vec<Step<'a>>)> = steps.into_values().collect();
     for (_, at_once) in &mut steps {
         at_once.sort_by_key(|step| !matches!(step, Step::Ends(..)));
     }
     steps
+}
+
+fn group_of(defined: &ScopeGroupDefined) -> ScopeGroup {
+    ScopeGroup {
+        number: defined.group,
+        name: defined.name.clone(),
+        restrictable: defined.restrictable,
+        has_write: defined.has_write,
+        needs_research: defined.needs_research,
+    }
 }
 
 /// How much all tokens together can do.
@@ -110,32 +133,23 @@ struct Sum {
     tokens: u64,
     full: u64,
     grants: u64,
-    /// Tokens that can read, and write, something of a group.
+    /// Tokens that can read, and write, something of a group; of a sum that is not told yet those with grants.
     groups: BTreeMap<GroupNumber, (u64, u64)>,
 }
 
 impl Sum {
-    fn add(&mut self, access: &Access, groups: &[ScopeGroup]) {
-        self.step(access, groups, |count| *count += 1);
+    fn add(&mut self, access: &Access) {
+        self.step(access, |count| *count += 1);
     }
 
-    fn take(&mut self, access: &Access, groups: &[ScopeGroup]) {
-        self.step(access, groups, |count| *count = count.saturating_sub(1));
+    fn take(&mut self, access: &Access) {
+        self.step(access, |count| *count = count.saturating_sub(1));
     }
 
-    fn step(&mut self, access: &Access, groups: &[ScopeGroup], step: impl Fn(&mut u64)) {
+    fn step(&mut self, access: &Access, step: impl Fn(&mut u64)) {
         step(&mut self.tokens);
         match access {
-            Access::Full => {
-                step(&mut self.full);
-                for group in groups {
-                    let (read, write) = self.groups.entry(group.number).or_default();
-                    step(read);
-                    if group.has_write {
-                        step(write);
-                    }
-                }
-            }
+            Access::Full => step(&mut self.full),
             Access::Granted(grants) => {
                 for grant in grants {
                     step(&mut self.grants);
@@ -149,9 +163,14 @@ impl Sum {
         }
     }
 
-    /// Without the groups that the account does not have.
-    fn as_told(&self, research: bool) -> Self {
+    /// Full access in every group that there is; without the groups that the account does not have.
+    fn as_told(&self, groups: &[ScopeGroup], research: bool) -> Self {
         let mut told = self.clone();
+        for group in groups {
+            let (read, write) = told.groups.entry(group.number).or_default();
+            *read += self.full;
+            *write += if group.has_write { self.full } else { 0 };
+        }
         told.groups.retain(|group, counts| (research || !needs_research(*group)) && *counts != (0, 0));
         told
     }
@@ -182,7 +201,7 @@ impl<'a> Series<'a> {
         Self {
             archive,
             biography,
-            groups: archive.groups().iter().cloned().collect(),
+            groups: Vec::new(),
             sum: Sum::default(),
             research: false,
             points: Vec::new(),
@@ -196,11 +215,11 @@ impl<'a> Series<'a> {
         for step in steps {
             match step {
                 Step::Ends(token, Holding { held, .. }) => {
-                    self.sum.take(&held.access, &self.groups);
+                    self.sum.take(&held.access);
                     before.insert(*token, &held.access);
                 }
                 Step::Begins(token, Holding { held, stretch }) => {
-                    self.sum.add(&held.access, &self.groups);
+                    self.sum.add(&held.access);
                     // What was there when the period began did not grow in it.
                     let is_more = stretch.from.by != Turn::Before
                         && before.get(token).is_none_or(|before| !held.access.is_within(before));
@@ -210,10 +229,16 @@ impl<'a> Series<'a> {
                     }
                 }
                 Step::Research(active) => self.research = *active,
+                Step::Group(group) => self.groups.push(group.clone()),
             }
         }
-        let sum = self.sum.as_told(self.research);
-        self.points.push(Point { edge, sum, grew });
+        let sum = self.sum.as_told(&self.groups, self.research);
+        // A group that nobody can do anything in yet is no change.
+        let is_of_groups = !steps.is_empty() && steps.iter().all(|step| matches!(step, Step::Group(_)));
+        let before = self.points.last().map(|point| point.sum.clone()).unwrap_or_default();
+        if !is_of_groups || sum != before {
+            self.points.push(Point { edge, sum, grew });
+        }
     }
 
     fn note_growth(&mut self, edge: Edge, token: TokenId, held: &Held) {

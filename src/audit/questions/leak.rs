@@ -9,6 +9,7 @@ use crate::audit::answer::{Answer, Basis, Table};
 use crate::audit::archive::{Archive, Range};
 use crate::audit::describe;
 use crate::audit::gaps::gaps;
+use crate::audit::stretches::{Period, Place};
 use crate::domain::event::{EVENT_TYPES, Event, Header};
 use crate::domain::ids::{Position, TokenId};
 use crate::domain::state::by_of;
@@ -68,7 +69,9 @@ fn answer(archive: &Archive, asked: &Asked) -> Result<Answer, AuditError> {
     answer.say("last_use_since", seen.last.map(Timestamp::to_micros_text));
     answer.say("new_addresses", seen.addresses.new_ones());
     answer.say("new_agents", seen.agents.new_ones());
-    let reached = reach::tables(archive, &subject, range, &seen, &mut answer)?;
+    let from = Place { at: since.at, position: since.position.next() };
+    let period = Period { from, through: archive.head(), until: Timestamp(archive.now().0 + 1) };
+    let reached = reach::tables(archive, &subject, &period, &seen, &mut answer)?;
     let changes = changes(archive, id, range)?;
     answer.say("changes_made_with_it", changes.rows.len());
     let others = seen.others(archive, id, range)?;

@@ -7,7 +7,7 @@ use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
 use super::{
     directory, erasure, gateway, history_read, imports, log_key, oauth, once, review, scope_map, seal, sign_in, tokens,
 };
-use crate::domain::access::{Access, BUILT_IN_GROUPS};
+use crate::domain::access::{Access, BUILT_IN_GROUPS, RequiredScope, Target, Verb, group};
 use crate::domain::command::{Actor, Change, SignInChange};
 use crate::domain::event::{
     By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
@@ -317,13 +317,29 @@ pub fn right_over(
             if !MEMBERS_MAY.contains(&operation) {
                 return Err(Cause::WrongKind);
             }
-            if member.access == Access::Full {
-                Ok(Authority::Membership(member.version))
-            } else {
-                Err(Cause::MissingScope)
-            }
+            let covers = member.access == Access::Full || is_look(operation) && reads_the_account(&member.access);
+            if covers { Ok(Authority::Membership(member.version)) } else { Err(Cause::MissingScope) }
         }
     }
+}
+
+fn is_look(operation: ManagementOperation) -> bool {
+    use ManagementOperation as Op;
+    matches!(
+        operation,
+        Op::ReadAccounts
+            | Op::ReadResources
+            | Op::ReadTokens
+            | Op::ReadUsage
+            | Op::ReadEvents
+            | Op::ReadApplications
+            | Op::ReadAuthorizations
+    )
+}
+
+/// A member whose grants cover reading the account sees it, and changes nothing of it.
+fn reads_the_account(access: &Access) -> bool {
+    access.allows(RequiredScope { group: group::ACCOUNT, verb: Verb::Read, target: Target::All })
 }
 
 /// What a cause is answered with. Of a token that works, only not from here or not for this, its holder is told so.

@@ -127,7 +127,7 @@ impl Page {
 
     /// What every form has in its field `csrf`.
     pub fn csrf(&self) -> &str {
-        self.viewer.as_ref().map_or("", |viewer| &viewer.csrf)
+        self.viewer.as_ref().map_or("", |viewer| viewer.csrf.as_str())
     }
 
     /// Path of the style sheet.

@@ -3,27 +3,37 @@
 use super::reply::see_other;
 use super::{Instead, words};
 use crate::domain::access::{Access, RequiredScope, Target, Verb, group};
+use crate::domain::command::{Actor, Change};
+use crate::domain::event::ManagementOperation;
 use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::rejection::Rejection;
+use crate::domain::token::{Owner, Principal, TokenKind};
 use crate::domain::token_text::TokenDigest;
-use crate::http::App;
+use crate::http::answer::{self, Reply};
 use crate::http::entry::Asked;
+use crate::http::history_reads::Reader;
 use crate::http::problem::Problem;
+use crate::http::session::{self, Csrf, SignedIn};
+use crate::http::{App, manage, shapes};
 use crate::ledger::View;
 use std::sync::Arc;
+use warp::http::header;
 
 /// Whoever is signed in.
 #[derive(Clone, Debug)]
 pub struct Viewer {
-    /// What their browser shows: the actor of their changes.
+    /// What their browser shows.
     pub digest: TokenDigest,
-    /// Their session, or the token of staff.
+    /// Their session.
     pub session: TokenId,
+    /// As whom what they do is recorded: a user, or staff by their token.
+    pub principal: Principal,
     /// Who they are.
     pub who: Who,
     /// Their name, for the head of the page.
     pub name: Arc<str>,
     /// What every form of theirs has in its field `csrf`.
-    pub csrf: String,
+    pub csrf: Csrf,
 }
 
 /// Who somebody is.
@@ -49,6 +59,16 @@ pub enum Standing {
 }
 
 impl Viewer {
+    /// As whom changes are sent.
+    pub fn actor(&self) -> Actor {
+        Actor::Session(self.digest)
+    }
+
+    /// As whom looks at history are recorded.
+    pub fn reader(&self) -> Reader {
+        Reader { actor: self.actor(), token: self.session }
+    }
+
     /// What they may do with an account; 404 where they may know nothing of it.
     pub fn standing(&self, view: &View<'_>, account: AccountId) -> Result<Standing, Box<Problem>> {
         let absent = || Box::new(Problem::not_found("there is no such account, or you are no member of it"));
@@ -76,17 +96,51 @@ fn of_member(access: &Access) -> Standing {
     }
 }
 
-/// Whoever is signed in; else the way to sign in, and back here.
+/// Whoever is signed in; else the way to sign in, and back here. That a session that is known works no more is recorded.
 pub async fn required(app: &App, asked: &Asked) -> Result<Viewer, Instead> {
-    match of(app, asked).await {
-        Some(viewer) => Ok(viewer),
-        None => Err(Instead::Reply(see_other(&sign_in_path(asked)))),
+    match session::signed_in(app, asked).await {
+        Ok(signed_in) => Ok(viewer(app, signed_in)),
+        Err(Rejection::UnknownToken) => Err(Instead::Reply(to_sign_in(app, asked))),
+        Err(_) => {
+            refused(app, asked).await?;
+            Err(Instead::Reply(to_sign_in(app, asked)))
+        }
+    }
+}
+
+/// Records the refusal. Where nothing can be recorded, nothing is shown.
+async fn refused(app: &App, asked: &Asked) -> Result<(), Box<Problem>> {
+    let Some(shown) = session::shown(app, asked.headers()) else { return Ok(()) };
+    let look = Change::Look(ManagementOperation::ReadSessions, Owner::Service);
+    match manage::submit(app, asked, Actor::Session(shown.digest), look).await {
+        Err(problem) if problem.status().is_server_error() => Err(problem),
+        _ => Ok(()),
     }
 }
 
 /// Whoever is signed in, if somebody is.
-pub async fn of(_app: &App, _asked: &Asked) -> Option<Viewer> {
-    None
+pub async fn of(app: &App, asked: &Asked) -> Option<Viewer> {
+    session::signed_in(app, asked).await.ok().map(|signed_in| viewer(app, signed_in))
+}
+
+fn viewer(app: &App, signed_in: SignedIn) -> Viewer {
+    let SignedIn { shown, session, principal, kind, name } = signed_in;
+    let who = match (principal, kind) {
+        (Principal::User(user), _) => Who::Member(user),
+        (_, TokenKind::Operator) => Who::Operator,
+        _ => Who::Auditor,
+    };
+    let name = shapes::text(app.ledger.texts(), name).unwrap_or_else(|| "(erased)".into());
+    Viewer { digest: shown.digest, session, principal, who, name, csrf: shown.csrf }
+}
+
+/// The way to sign in. A cookie that opens nothing goes.
+fn to_sign_in(app: &App, asked: &Asked) -> Reply {
+    let mut reply = see_other(&sign_in_path(asked));
+    if session::shown(app, asked.headers()).is_some() {
+        answer::add_header(&mut reply, header::SET_COOKIE, &session::no_cookie(&app.site));
+    }
+    reply
 }
 
 fn sign_in_path(asked: &Asked) -> String {

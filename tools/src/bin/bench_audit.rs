@@ -9,13 +9,13 @@ use std::time::Instant;
 use token_ledger::audit::archive::Archive;
 use token_ledger::audit::archives::Archives;
 use token_ledger::audit::history::{self, Filter, Page};
-use token_ledger::audit::questions::{self, Asked, Question};
+use token_ledger::audit::questions::{self, Asked};
+use token_ledger::audit::receipts::{self, Published};
 use token_ledger::clock::Clock;
 use token_ledger::domain::ids::{AccountId, Position, TokenId};
 use token_ledger::domain::time::Timestamp;
 use token_ledger::entropy::Entropy;
 use token_ledger::ledger::{DataDir, Ledger, LogError, LogReader, SEGMENT_EVENTS, Settings};
-use token_ledger::log::merkle::{self, HashReader};
 use token_ledger::projections::index::build::build;
 use tools::big_log::{self, ACCOUNTS, BigLog, Random, TOKENS_EACH, domain_of};
 use tools::load::{Run, wrk_paced};
@@ -40,9 +40,15 @@ struct Arguments {
     /// Seconds of load for each variant in each round.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// Makes the log in `--dir` and ends, so that measuring finds it there.
+    #[arg(long, requires = "dir")]
+    make_only: bool,
     /// Leaves the load out.
     #[arg(long)]
     no_load: bool,
+    /// Leaves the questions out.
+    #[arg(long)]
+    no_questions: bool,
 }
 
 /// Milliseconds, sorted.
@@ -77,16 +83,21 @@ fn main() -> Result<(), AnyError> {
     let base = Base::of(arguments.dir.as_deref())?;
     let dir = DataDir::new(base.path().join("big"));
     let started = Instant::now();
-    let log = big_log::make(&dir, arguments.events, &mut |left| {
+    let log = big_log::make_or_take(&dir, arguments.events, &mut |left| {
         if left % (1 << 20) == 0 {
             eprintln!("{left} uses to go");
         }
     })?;
     let head = LogReader::open(&dir)?.head()?;
-    println!("log of {head} events, made in {:.0} s\n", started.elapsed().as_secs_f64());
-    make_index(&dir, head)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(ask(&dir, &log, arguments.samples))?;
+    println!("log of {head} events, made or found in {:.0} s\n", started.elapsed().as_secs_f64());
+    if arguments.make_only {
+        return Ok(());
+    }
+    if !arguments.no_questions {
+        make_index(&dir, head)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        runtime.block_on(ask(&dir, &log, arguments.samples))?;
+    }
     if !arguments.no_load {
         load(&arguments, base.path(), &dir, &log)?;
     }
@@ -144,6 +155,11 @@ impl Asking<'_> {
         Ok(self.archives.with(sources, work)?)
     }
 
+    /// As [`with`](Self::with), of what can fail in other ways, too.
+    fn with_any<T>(&self, work: impl FnOnce(&Archive) -> Result<T, AnyError>) -> Result<T, AnyError> {
+        self.with(|archive| Ok(work(archive)))?
+    }
+
     fn page(&self, filter: &Filter, descending: bool, after: u64, limit: usize) -> Result<usize, AnyError> {
         let page = Page { after: Position(after), before: None, descending, limit };
         self.with(|archive| Ok(history::page(archive, filter, &page)?.events.len()))
@@ -184,69 +200,60 @@ impl Asking<'_> {
     }
 
     fn proofs(&mut self, samples: u64, head: u64) -> Result<(), AnyError> {
+        let dir = self.ledger.dir().clone();
         let found = Figures::of(samples, |_| {
-            let index = self.random.below(head);
-            let proof = self.with(|archive| {
-                let size = archive.head().0;
-                let tail = leaves_after(archive.log(), size - size % merkle::TILE_WIDTH as u64, size)?;
-                let damaged = |what: String| LogError::DamagedTree(what);
-                let reader = HashReader::new(archive.log(), size, &tail).map_err(|error| damaged(error.to_string()))?;
-                merkle::inclusion_proof(&reader, index, size).map_err(|error| damaged(error.to_string()))
-            })?;
-            if proof.is_empty() { Err("a proof is empty".into()) } else { Ok(()) }
+            let position = Position(1 + self.random.below(head));
+            self.with_any(|archive| {
+                let published = Published::read(&dir)?;
+                let proof = receipts::inclusion(&dir, archive.log(), &published, (position, None))?;
+                proof.to_text().map(drop).map_err(AnyError::from)
+            })
         })?;
-        tell("an inclusion proof", &found, Some(5.0));
+        tell("an inclusion proof, with its checkpoint", &found, Some(5.0));
         Ok(())
     }
 
-    /// Questions of the registry, as far as they are there: each parameter is said that this knows a value of.
+    /// Questions of the registry.
     fn registered(&mut self, log: &BigLog, samples: u64) -> Result<(), AnyError> {
-        let (account, resource) = (AccountId(1), domain_of(1, 1));
+        let found = Figures::of(samples, |_| {
+            let at = Timestamp(log.begin.0 + 86_400_000_000 + self.random.below(360 * 86_400_000_000));
+            let token = self.some_token().0.to_string();
+            self.ask("state", &[("token", token), ("as_of", at.to_micros_text())]).map(drop)
+        })?;
+        tell("state of one token at any time of the year", &found, Some(20.0));
+        let few = (samples / 50).max(5);
+        let scope = format!("domains:{}", domain_of(1, 1));
         let narrowed =
             r#"{"grants":[{"group":"domains","level":"read_only","resources":["domain-1.account-1.example"]}]}"#;
-        let rows = [("state", samples, 20.0), ("who-could", 5, 1_000.0), ("what-if", 5, 1_000.0)];
-        for (name, samples, goal) in rows {
-            let Some(question) = questions::question(name) else {
-                println!("| {name} | | | | not there |");
-                continue;
-            };
-            let mut said = "nothing".to_owned();
-            let found = Figures::of(samples, |_| {
-                let token = if name == "state" { self.some_token() } else { log.busy };
-                let at = Timestamp(log.begin.0 + self.random.below(360 * 86_400_000_000));
-                let value = |parameter: &str| match parameter {
-                    "token" => Some(token.0.to_string()),
-                    "account" if name == "who-could" => Some(account.0.to_string()),
-                    "resource" | "name" => Some(resource.clone()),
-                    "access" => Some(narrowed.to_owned()),
-                    "as_of" | "at" if name == "state" => Some(at.to_micros_text()),
-                    _ => None,
-                };
-                let answer = self.ask(question, &value)?;
-                said = answer;
+        let (busy, of_1) = (("token", log.busy.0.to_string()), ("account", "1".to_owned()));
+        let month = Timestamp(log.begin.0 + 300 * 86_400_000_000).to_micros_text();
+        let rows = [
+            ("who-could", "over a year, of the busiest account", vec![of_1.clone(), ("scope", scope)], Some(1_000.0)),
+            ("what-if", "of the busy token", vec![busy.clone(), ("access", narrowed.to_owned())], Some(1_000.0)),
+            ("least-privilege", "of the busy token", vec![busy.clone()], None),
+            ("leak", "of the busy token, for two months", vec![busy, ("since", month)], None),
+            ("access-review", "of the busiest account", vec![of_1.clone()], None),
+            ("growth", "of the busiest account", vec![of_1], None),
+        ];
+        for (name, about, pairs, goal) in rows {
+            let mut said = String::new();
+            let found = Figures::of(few, |_| {
+                said = self.ask(name, &pairs)?;
                 Ok(())
             })?;
-            tell(&format!("{name}: {said}"), &found, Some(goal));
+            tell(&format!("{name} {about}: {said}"), &found, goal);
         }
         Ok(())
     }
 
-    fn ask(&self, question: &'static Question, value: &dyn Fn(&str) -> Option<String>) -> Result<String, AnyError> {
-        let said = question.parameters.iter().filter_map(|row| Some((row.name.to_owned(), value(row.name)?)));
-        let asked = Asked::read(question, &said.collect::<Vec<_>>())?;
-        let sources = self.runtime.block_on(self.ledger.sources());
-        let answer = self.archives.with(sources, |archive| questions::ask(archive, question, &asked))?;
+    fn ask(&self, name: &str, pairs: &[(&str, String)]) -> Result<String, AnyError> {
+        let question = questions::question(name).ok_or("there is no such question")?;
+        let pairs: Vec<(String, String)> =
+            pairs.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
+        let asked = Asked::read(question, &pairs)?;
+        let answer = self.with_any(|archive| Ok(questions::ask(archive, question, &asked)?))?;
         Ok(serde_json::Value::Object(answer.summary).to_string().chars().take(120).collect())
     }
-}
-
-fn leaves_after(log: &LogReader, after: u64, through: u64) -> Result<Vec<merkle::Hash>, LogError> {
-    let mut leaves = Vec::new();
-    log.scan(Position(after), Position(through), |_, record| {
-        leaves.push(merkle::leaf_hash(record));
-        std::ops::ControlFlow::Continue(())
-    })?;
-    Ok(leaves)
 }
 
 // ---- What it costs the hot path ----

@@ -2,15 +2,15 @@
 
 use super::Subject;
 use super::seen::Seen;
+use crate::audit::access_over_time::AccessOverTime;
 use crate::audit::answer::{Answer, Table};
-use crate::audit::archive::{Archive, Range};
+use crate::audit::archive::Archive;
 use crate::audit::biography::Biography;
 use crate::audit::questions::AuditError;
-use crate::domain::access::{Access, RequiredScope, Target, Verb, group};
-use crate::domain::directory::{Account, ResourceKind};
+use crate::audit::stretches::{Edge, Period, Stretch};
+use crate::domain::access::{RequiredScope, Target, Verb, group};
 use crate::domain::event::Event;
 use crate::domain::ids::{AccountId, ResourceId, TextNumber};
-use crate::domain::state::State;
 use crate::domain::token::Owner;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,71 +39,67 @@ fn biographies(archive: &Archive, subject: &Subject) -> Result<BTreeMap<AccountI
     accounts.into_iter().map(of).collect()
 }
 
-/// The access that the token has on an account in a state; none where it has none.
-fn access_of(state: &State, subject: &Subject, account: &Account) -> Option<Access> {
-    let token = state.token(subject.id).filter(|token| !token.id.is_none() && token.deleted_at.is_none())?;
-    state.access_on(token, account.id).map(|(_, access, _)| access.into_owned())
-}
-
-fn group_of(kind: ResourceKind) -> u16 {
+/// What a resource's kind is asked for in.
+fn group_of(kind: &str) -> u16 {
     match kind {
-        ResourceKind::Domain => group::DOMAINS,
-        ResourceKind::Zone => group::ZONES,
-        ResourceKind::Certificate => group::CERTIFICATES,
+        "domain" => group::DOMAINS,
+        "zone" => group::ZONES,
+        _ => group::CERTIFICATES,
     }
 }
 
-/// Adds what an account's state lets the token reach.
-fn add_reachable(found: &mut BTreeMap<Thing, bool>, state: &State, subject: &Subject, account: AccountId) {
-    let Some(account) = state.account(account).filter(|account| !account.id.is_none()) else { return };
-    let Some(access) = access_of(state, subject, account) else { return };
-    for (&id, &kind) in account.resources.iter() {
-        let Some(resource) = state.resources.get(id.0) else { continue };
-        let needs = |verb| RequiredScope { group: group_of(kind), verb, target: Target::Name(resource.name) };
-        if access.allows(needs(Verb::Read)) {
-            let thing = Thing { account: account.id, kind: kind.name(), resource: id, name: resource.name };
-            let writable = found.entry(thing).or_default();
-            *writable |= access.allows(needs(Verb::Write));
+/// Every resource that an account had in the period, and when.
+fn resources_of(biography: &Biography, account: AccountId, period: &Period) -> Vec<(Thing, Stretch)> {
+    let mut found: BTreeMap<ResourceId, (Thing, Stretch)> = BTreeMap::new();
+    for (position, header, event) in biography.changes().iter().filter(|(_, header, _)| header.account == account) {
+        let edge = Edge::at_record(header.recorded_at, *position);
+        match event {
+            Event::ResourceAdded(added) => {
+                let (resource, name) = (added.resource, added.name);
+                let thing = Thing { account, kind: added.facts.kind().name(), resource, name };
+                found.insert(resource, (thing, Stretch { from: edge, until: None }));
+            }
+            Event::ResourceRemoved(removed) => {
+                if let Some((_, there)) = found.get_mut(&removed.resource) {
+                    there.until = Some(edge);
+                }
+            }
+            _ => {}
         }
     }
+    found.into_values().filter_map(|(thing, there)| Some((thing, there.within(&period.whole())?))).collect()
 }
 
-/// At each moment of the range at which an access or a resource changed.
-fn reachable(subject: &Subject, all: &BTreeMap<AccountId, Biography>, range: Range) -> BTreeMap<Thing, bool> {
-    let mut found = BTreeMap::new();
+/// What the token could read at some time of the period, as long as it worked, and whether it could write it.
+fn reachable(
+    archive: &Archive,
+    subject: &Subject,
+    all: &BTreeMap<AccountId, Biography>,
+    period: &Period,
+) -> Result<BTreeMap<Thing, bool>, AuditError> {
+    let mut found: BTreeMap<Thing, bool> = BTreeMap::new();
     for (&account, biography) in all {
-        let mut state = biography.state_at(range.0);
-        add_reachable(&mut found, &state, subject, account);
-        for (position, header, event) in biography.changes().iter().filter(|(position, _, _)| *position > range.0) {
-            if *position > range.1 {
-                break;
-            }
-            state.evolve_part(header, event);
-            if changes_reach(event) {
-                add_reachable(&mut found, &state, subject, account);
+        let over_time = AccessOverTime::of_account(archive, biography, account, period)?;
+        let holdings = over_time.holdings.get(&subject.id).map(Vec::as_slice).unwrap_or_default();
+        for (thing, there) in resources_of(biography, account, period) {
+            for holding in holdings.iter().filter(|holding| holding.stretch.within(&there).is_some()) {
+                let access = &holding.held.access;
+                let target = Target::Name(thing.name);
+                let needs = |verb| RequiredScope { group: group_of(thing.kind), verb, target };
+                if access.allows(needs(Verb::Read)) {
+                    *found.entry(thing).or_default() |= access.allows(needs(Verb::Write));
+                }
             }
         }
     }
-    found
-}
-
-fn changes_reach(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::TokenCreated(_)
-            | Event::TokenImported(_)
-            | Event::TokenAccessChanged(_)
-            | Event::MemberAdded(_)
-            | Event::MemberAccessChanged(_)
-            | Event::ResourceAdded(_)
-    )
+    Ok(found)
 }
 
 /// Tables of what was reached, and of what could have been.
 pub(super) fn tables(
     archive: &Archive,
     subject: &Subject,
-    range: Range,
+    period: &Period,
     seen: &Seen,
     answer: &mut Answer,
 ) -> Result<[Table; 2], AuditError> {
@@ -136,12 +132,8 @@ pub(super) fn tables(
         &["account_id", "kind", "name", "resource_id", "could"],
     );
     let all = biographies(archive, subject)?;
-    for (thing, writable) in reachable(subject, &all, range) {
-        let group = match thing.kind {
-            "domain" => group::DOMAINS,
-            "zone" => group::ZONES,
-            _ => group::CERTIFICATES,
-        };
+    for (thing, writable) in reachable(archive, subject, &all, period)? {
+        let group = group_of(thing.kind);
         if resources.contains(&thing.resource) || names.contains(&(thing.account, group, thing.name)) {
             continue;
         }
