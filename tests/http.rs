@@ -57,6 +57,8 @@ mod matrix;
 mod matrix_table;
 #[path = "http/oauth.rs"]
 mod oauth;
+#[path = "http/oauth_flow.rs"]
+mod oauth_flow;
 #[path = "http/ops.rs"]
 mod ops;
 #[path = "http/secrets.rs"]

@@ -4,6 +4,7 @@
 //! whatever a refused request leaves beside its refusal.
 
 use crate::contract::MANY;
+use crate::oauth_flow::{query, register, sign_in};
 use crate::house::{House, Token, grants};
 use crate::matrix_table::Object::{self, Absent, Foreign, Own};
 use crate::matrix_table::{ASKERS, MATRIX, Row};
@@ -43,6 +44,8 @@ struct Values {
     certificate: u64,
     position: u64,
     review: u64,
+    application: u64,
+    authorization: u64,
 }
 
 async fn member(house: &House, account: u64) -> u64 {
@@ -55,6 +58,14 @@ async fn member(house: &House, account: u64) -> u64 {
 async fn position(house: &House, account: u64) -> u64 {
     let events = house.look(format!("/v1/events?account={account}&limit=1")).await.expect(200).data();
     events[0]["position"].as_u64().unwrap()
+}
+
+/// What a member authorised on an account.
+async fn authorization(house: &House, user: u64, account: u64) -> u64 {
+    let app = register(house, house.teams, "confidential").await;
+    sign_in(house, user).await.code(house, &query(&app, &[("redirect_uri", "http://127.0.0.1/cb")]), account).await;
+    let listed = house.look(format!("/v1/accounts/{account}/oauth-authorizations?per_page=100")).await.expect(200).data();
+    listed.as_array().unwrap().last().unwrap()["id"].as_u64().unwrap()
 }
 
 /// An open access review of an account.
@@ -90,6 +101,8 @@ impl Spares {
             certificate: house.resource(house.teams, certificate("example.com")).await,
             position: position(house, house.teams).await,
             review: review(house, house.teams).await,
+            application: register(house, house.teams, "confidential").await.id,
+            authorization: authorization(house, house.ada, house.teams).await,
         };
         let foreign = Values {
             account: house.enterprise,
@@ -107,6 +120,8 @@ impl Spares {
             certificate: house.resource(house.solo, certificate("solo.example")).await,
             position: position(house, house.enterprise).await,
             review: review(house, house.enterprise).await,
+            application: register(house, house.enterprise, "confidential").await.id,
+            authorization: authorization(house, house.ada, house.solo).await,
         };
         Self { made_at: house.clock.now().to_micros_text(), number, own, foreign }
     }
@@ -173,6 +188,11 @@ impl Spares {
             Op::PutMember => json!({ "access": grants(&[]) }),
             Op::AddResource => json!({ "kind": "zone", "name": format!("added{number}.example") }),
             Op::CreateAccountToken => json!({ "name": "n", "access": "full" }),
+            Op::CreateApplication => {
+                json!({ "name": "n", "redirect_uris": ["https://app.example"], "kind": "confidential" })
+            }
+            Op::UpdateApplication => json!({ "name": "n" }),
+            Op::RotateApplicationSecret => json!({ "overlap_seconds": 0 }),
             Op::ImportTokens => json!({ "name": "n", "access": "full", "digest": format!("{number:064x}") }),
             Op::CreateGatewayToken => json!({ "name": "n", "rights": ["report"], "accounts": [1] }),
             Op::CreateUserToken | Op::UpdateAccountToken | Op::UpdateUserToken | Op::UpdateGatewayToken => {
@@ -253,6 +273,8 @@ impl Values {
             ("{certificate}", _) => self.certificate,
             ("{position}", _) => self.position,
             ("{review}", _) => self.review,
+            ("{application}", _) => self.application,
+            ("{authorization}", _) => self.authorization,
             (other, _) => panic!("{other} needs a value"),
         };
         number.to_string()

@@ -63,8 +63,8 @@ enum Asking {
 }
 
 async fn asking(app: &App, asked: &Asked) -> Result<Asking, crate::http::pages::Instead> {
-    let asker = app.ledger.view(|view| asker(&view, asked)).await?;
     let viewer = viewer::required(app, asked).await?;
+    let asker = app.ledger.view(|view| asker(&view, asked)).await?;
     let Who::Member(user) = viewer.who else {
         return Err(Box::new(Problem::malformed("Staff have no account to let an application act on.")).into());
     };
