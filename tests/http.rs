@@ -61,6 +61,8 @@ mod oauth;
 mod oauth_flow;
 #[path = "http/ops.rs"]
 mod ops;
+#[path = "http/reports.rs"]
+mod reports;
 #[path = "http/secrets.rs"]
 mod secrets;
 #[path = "http/shapes.rs"]

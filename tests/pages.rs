@@ -14,7 +14,13 @@ mod house;
 #[allow(dead_code, reason = "the tests of the API use all of it")]
 mod wire;
 
+#[path = "pages/access_tokens.rs"]
+mod access_tokens;
 #[path = "pages/browser.rs"]
 mod browser;
 #[path = "pages/foundation.rs"]
 mod foundation;
+#[path = "pages/matrix.rs"]
+mod matrix;
+#[path = "pages/past.rs"]
+mod past;

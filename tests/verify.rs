@@ -404,9 +404,9 @@ fn an_inserted_record_is_named_where_it_was_put_in() {
     let copy = Copy::new();
     let (head, foreign) = (copy.head(), copy.record(EARLY + 40));
     let ledger = copy.ledger();
-    // Downwards, and by way of numbers that nothing has, or two would meet.
-    ledger.execute("UPDATE events SET position = -position - 1 WHERE position >= ?1", [EARLY]).unwrap();
-    ledger.execute("UPDATE events SET position = -position WHERE position < 0", []).unwrap();
+    // By way of numbers that nothing has, or two would meet.
+    ledger.execute("UPDATE events SET position = position + 1000000 WHERE position >= ?1", [EARLY]).unwrap();
+    ledger.execute("UPDATE events SET position = position - 999999 WHERE position > 1000000", []).unwrap();
     ledger.execute("INSERT INTO events (position, record) VALUES (?1, ?2)", params![EARLY, foreign]).unwrap();
     drop(ledger);
     assert_eq!(copy.head(), head + 1);

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Checks an evidence bundle of a token ledger offline, and says in sentences what it proves and what it does not.
 
-It shares no code with the service: written from schema/bundle.md, schema/seals.md and schema/codec.md, from RFC 6962 and
-from C2SP signed-note and tlog-checkpoint. One file; it needs Python's standard library and the package `cryptography`.
+It shares no code with the service: written from schema/bundle.md, schema/seals.md and schema/codec.md, from RFC 6962
+and from C2SP signed-note and tlog-checkpoint. One file; it needs Python's standard library and `cryptography`.
 
     tools/verify_bundle.py --vkey VKEY evidence.jsonl
     tools/verify_bundle.py --checkpoint kept [--consistency proof] evidence.jsonl
 
-What is trusted is given by whoever checks: a verifier key of the log, a checkpoint that was kept, or both. A consistency
-proof (the service's /proof/consistency, or `token-ledger proof consistency`) joins a kept checkpoint of another size to
-the bundle's. Every fault is a line that says where and what; if there is any, nothing of the file is to be relied on.
+What is trusted is given by whoever checks: a verifier key of the log, a checkpoint that was kept, or both. A
+consistency proof (the service's /proof/consistency, or `token-ledger proof consistency`) joins a kept checkpoint of
+another size to the bundle's. Every fault is a line that says where and what; if there is any, nothing of the file is
+to be relied on.
 
 Exit codes: 0 all of it verifies, 1 something is wrong, 2 wrong usage, 74 a file could not be read.
 """
@@ -703,7 +704,7 @@ class Checkpoint:
 
 
 def decimal(text):
-    if not re.fullmatch("[0-9]+", text) or str(int(text)) != text or int(text) >= 2**64:
+    if not re.fullmatch("0|[1-9][0-9]{0,19}", text) or int(text) >= 2**64:
         raise Fault("it is no number")
     return int(text)
 
@@ -1140,7 +1141,13 @@ def judge_stream(stream, shown, selection, seal, sealed, add):
     until_seal = [record for record in uses if seal is not None and record.position <= seal.at]
     last = row[-1].position if row else 0
     return Judged(
-        stream, within, before[0] if before else None, after[0] if after else None, whole, (len(uses), len(until_seal)), last
+        stream,
+        within,
+        before[0] if before else None,
+        after[0] if after else None,
+        whole,
+        (len(uses), len(until_seal)),
+        last,
     )
 
 
@@ -1499,7 +1506,8 @@ class Check:
             return
         tile, following = opened.tile, opened.row.next
         if following <= tile.last:
-            self.add(tile.name(), f"{missing_positions(following, tile.last)} missing: they are in the tree and not here")
+            what = f"{missing_positions(following, tile.last)} missing: they are in the tree and not here"
+            self.add(tile.name(), what)
         elif opened.row.root() != tile.hash:
             self.add(tile.name(), "the records and hashes here are not those of the tree")
 
@@ -1717,7 +1725,8 @@ class Told:
         if self.selection.token is None or self.seal is None:
             return
         start, end = self.selection.start, self.selection.end
-        is_asked = all(judged.whole == ASKED for judged in self.check.judged) and end is not None and self.seal.time >= end
+        are_asked = all(judged.whole == ASKED for judged in self.check.judged)
+        is_asked = are_asked and end is not None and self.seal.time >= end
         if not is_asked and start is not None and start > self.seal.time:
             return
         uses = sum(judged.uses[0 if is_asked else 1] for judged in self.check.judged)
@@ -1725,7 +1734,9 @@ class Told:
         account = self.selection.account
         place = "" if account is None else f" in account {account}" if account else " on no account"
         since = f", from {time_text(start)} on" if start is not None else ""
-        until = f"before {time_text(end)}" if is_asked else f"up to position {self.seal.at}, of {time_text(self.seal.time)}"
+        until = f"up to position {self.seal.at}, of {time_text(self.seal.time)}"
+        if is_asked:
+            until = f"before {time_text(end)}"
         self.proved.append(f"Token {self.selection.token} {times}{place}{since}, {until}.")
 
     def of_texts(self, texts):
@@ -1737,7 +1748,8 @@ class Told:
             positions = sorted({self.reading.erased_at(number) for number in texts.erased})
             told = ", ".join(str(position) for position in positions)
             self.proved.append(
-                f"Erased, as the records at positions {told} say: {numbers_told(texts.erased)}. Their records still verify."
+                f"Erased, as the records at positions {told} say: {numbers_told(texts.erased)}. "
+                "Their records still verify."
             )
         if texts.withheld:
             told = numbers_told(texts.withheld)

@@ -24,7 +24,8 @@ const ROOMS: [(&str, &[&str]); 12] = [
 
 /// Each word with the files, or directories, that may name it.
 const WORDS: [(&str, &[&str]); 17] = [
-    ("rusqlite", &["log/", "projections/"]),
+    // The log, what is made of it, and the export as a relational file.
+    ("rusqlite", &["log/", "projections/", "audit/export/sqlite"]),
     ("warp", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),

@@ -96,6 +96,11 @@ impl Archive {
         root_at(&self.log, position)
     }
 
+    /// The directory that it is of.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
     /// The log itself.
     pub fn log(&self) -> &LogReader {
         &self.log

@@ -6,13 +6,15 @@
 
 mod windows;
 
+use super::answer::Basis;
 use super::archive::{Archive, Range};
-use super::past::Moment;
+use super::past::{Moment, Point};
 use super::questions::AuditError;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::token::{Owner, Token};
+use crate::ledger::{TextReader, View};
 use crate::projections::Projections;
 use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
@@ -139,6 +141,52 @@ fn account_of(owner: Owner) -> Option<AccountId> {
     }
 }
 
+/// Whose last uses are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LastUses {
+    /// Nobody's.
+    None,
+    /// This token's.
+    Of(TokenId),
+    /// Those of all live tokens of the account.
+    OfAccount,
+}
+
+/// An account as it was, whole: itself, everybody who was ever a member with their tokens, its tokens and resources, its open
+/// windows, and last uses as they are asked for.
+#[derive(Debug)]
+pub struct AccountThen {
+    projections: Projections,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+impl AccountThen {
+    /// At a point.
+    pub fn at(archive: &Archive, point: Point, account: AccountId, last_uses: LastUses) -> Result<Self, AuditError> {
+        let moment = archive.moment(point)?;
+        let mut part = Part::new(archive, moment);
+        part.account_with_people(account)?;
+        part.account_windows(account)?;
+        match last_uses {
+            LastUses::None => {}
+            LastUses::Of(token) => part.uses(&[token])?,
+            LastUses::OfAccount => {
+                let account = part.state().account(account);
+                let tokens: Vec<_> = account.into_iter().flat_map(|account| account.tokens.iter().copied()).collect();
+                part.uses(&tokens)?;
+            }
+        }
+        let basis = Basis::new(archive, moment.position, moment.at)?;
+        Ok(Self { projections: part.end(), basis })
+    }
+
+    /// To be looked at as the present is.
+    pub fn view<'a>(&'a self, texts: &'a TextReader) -> View<'a> {
+        View { projections: &self.projections, texts, now: self.basis.at }
+    }
+}
+
 /// A state in the making.
 #[derive(Debug)]
 pub struct Part<'a> {
@@ -239,6 +287,24 @@ impl<'a> Part<'a> {
         let members = found.map(|account| rows.of(account.members.keys().copied())).unwrap_or_default();
         let mut keys = vec![Key::AccountChanges(account)];
         keys.extend(members.into_iter().map(Key::User));
+        self.fold(&keys)
+    }
+
+    /// An account, everybody who was ever a member of it, and their tokens.
+    fn account_with_people(&mut self, account: AccountId) -> Result<(), AuditError> {
+        let mut users = BTreeSet::new();
+        let joined = Wanted::any(&[Key::AccountChanges(account)]).and_any(&[Key::of_type("MemberAdded")]);
+        self.archive.visit_wanted(&joined, self.everything(), &mut |_, _, event| {
+            if let Event::MemberAdded(added) = event {
+                users.insert(added.user);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut keys = vec![Key::AccountChanges(account)];
+        for user in users {
+            keys.extend(self.begun(&[Key::User(user)], Owner::User(user))?);
+            keys.push(Key::User(user));
+        }
         self.fold(&keys)
     }
 

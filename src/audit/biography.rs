@@ -2,8 +2,9 @@
 
 use super::archive::{Archive, Range};
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::{AccountId, Position, UserId};
+use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
+use crate::domain::token::Owner;
 use crate::log::LogError;
 use crate::projections::keys::Key;
 use std::collections::BTreeSet;
@@ -59,6 +60,38 @@ impl Biography {
             state.evolve_part(header, event);
         }
         state
+    }
+}
+
+/// The changes of a token up to a position, oldest first; of a user's those of the membership that it follows on an account,
+/// too.
+pub fn changes_of_token(
+    archive: &Archive,
+    (account, token, owner): (AccountId, TokenId, Owner),
+    through: Position,
+) -> Result<Vec<Placed>, LogError> {
+    let member = match owner {
+        Owner::User(user) => Some(user),
+        _ => None,
+    };
+    let keys: Vec<Key> = [Key::TokenChanges(token)].into_iter().chain(member.map(Key::User)).collect();
+    let mut changes = Vec::new();
+    archive.visit(&keys, (Position::NONE, through), &mut |position, header, event| {
+        let is_followed = header.account == account && member.is_some_and(|user| is_membership(event, user));
+        if header.token == token || is_followed {
+            changes.push((position, *header, event.clone()));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(changes)
+}
+
+fn is_membership(event: &Event, user: UserId) -> bool {
+    match event {
+        Event::MemberAdded(added) => added.user == user,
+        Event::MemberAccessChanged(changed) => changed.user == user,
+        Event::MemberRemoved(removed) => removed.user == user,
+        _ => false,
     }
 }
 

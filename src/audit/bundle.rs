@@ -1,10 +1,10 @@
-//! Evidence bundles: a part of the log in one file that verifies offline, with what shows it to be in the signed log and
-//! to be whole. `schema/bundle.md` has every line of it.
+//! Evidence bundles: a part of the log in one file that verifies offline, with what shows it to be in the signed log and to
+//! be whole. `schema/bundle.md` has every line of it.
 //!
 //! Lines of JSON: whoever writes one and whoever checks one goes through it once, with memory for a few numbers a record;
-//! ordinary tools read it; and what is wrong is named by line and position. [`write`](mod@write) makes them; [`check`] is the
-//! reader's side and shares nothing with that but the names in here; `tools/verify_bundle.py` is a third program, from the
-//! page alone.
+//! ordinary tools read it; and what is wrong is named by line and position. [`write`](mod@write) makes them; [`check`] is
+//! the reader's side and shares nothing with that but the names in here; `tools/verify_bundle.py` is a third program, from
+//! the page alone.
 
 pub mod check;
 mod gather;

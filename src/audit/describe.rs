@@ -151,7 +151,7 @@ fn authorized(authorized: &Authorized) -> Value {
 }
 
 /// Rights and accounts of a gateway token.
-fn gateway(reach: &GatewayReach) -> Value {
+pub fn gateway(reach: &GatewayReach) -> Value {
     let rights: Vec<&str> = reach.rights.iter().map(|right| right.name()).collect();
     let accounts: Vec<u64> = reach.accounts.iter().map(|account| account.0).collect();
     json!({ "rights": rights, "accounts": accounts })

@@ -1,15 +1,24 @@
-//! The log as lines of JSON, for other programs: each line is what `/v1/events` shows of that event.
+//! The log, or a part of it, for other programs: lines of canonical JSON or CSV, and a relational file. (As tiles it is in
+//! [`export_tiles`](super::export_tiles).)
+//!
+//! All of them stream: what is held in memory does not grow with the log's length. A further run can go on where the last one
+//! ended: [`reached`] is what an export knows of itself for that. Files have their name when they are whole, or not at all.
 
-use super::describe::Words;
-use super::history::describe;
+pub mod canonical;
+pub mod file;
+pub mod lines;
+pub mod reached;
+pub mod selection;
+pub mod sqlite;
+
 use crate::domain::ids::Position;
+use crate::log::LogError;
 use crate::log::merkle::Hash;
-use crate::log::reader::LogReader;
-use crate::log::signed_head::root_at;
-use crate::log::{LogError, codec};
-use std::io::{self, Write};
-use std::ops::ControlFlow;
+use std::io;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+pub use selection::Selection;
 
 /// Why an export ended before its end. What was written by then is no export.
 #[derive(Debug, Error)]
@@ -17,71 +26,38 @@ pub enum ExportError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The lines cannot be written.
+    /// Standard output takes no more.
     #[error(transparent)]
     Output(#[from] io::Error),
+    /// The file is no place for this export.
+    #[error("{path}: {what}; nothing was written")]
+    Target {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl ExportError {
+    fn target(path: &Path, what: impl Into<String>) -> Self {
+        Self::Target { path: path.to_owned(), what: what.into() }
+    }
+
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Log(LogError::Io { path: path.to_owned(), source })
+    }
 }
 
 /// What was exported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exported {
-    /// Lines written.
+    /// Events written by this run.
     pub events: u64,
-    /// The last position exported.
+    /// The position that it began after.
+    pub after: Position,
+    /// The last position looked at.
     pub through: Position,
     /// Root of the tree over all records up to there.
     pub root: Hash,
-}
-
-/// Writes the events after `after`, up to and with `through`, one a line. `progress` is told the position now and then.
-pub fn ndjson(
-    log: &LogReader,
-    words: &Words<'_>,
-    (after, through): (Position, Position),
-    out: &mut dyn Write,
-    progress: &mut dyn FnMut(Position),
-) -> Result<Exported, ExportError> {
-    const TOLD_EVERY: u64 = 1_000;
-    let mut failure = None;
-    let mut last = after;
-    log.scan(after, through, |position, record| {
-        if position.0.is_multiple_of(TOLD_EVERY) {
-            progress(position);
-        }
-        match write_line(words, last, position, record, out) {
-            Ok(()) => {
-                last = position;
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    match failure {
-        Some(error) => Err(error),
-        None if last < through => Err(missing(last.next()).into()),
-        None => Ok(Exported { events: through.0 - after.0, through, root: root_at(log, through)? }),
-    }
-}
-
-fn missing(position: Position) -> LogError {
-    LogError::Damaged { position, what: "the record is missing".to_owned() }
-}
-
-fn write_line(
-    words: &Words<'_>,
-    last: Position,
-    position: Position,
-    record: &[u8],
-    out: &mut dyn Write,
-) -> Result<(), ExportError> {
-    if position != last.next() {
-        return Err(missing(last.next()).into());
-    }
-    let (header, event) = codec::decode(record).map_err(|error| LogError::undecodable(position, &error))?;
-    serde_json::to_writer(&mut *out, &describe(position, record, &header, &event, words)).map_err(io::Error::from)?;
-    out.write_all(b"\n")?;
-    Ok(())
 }

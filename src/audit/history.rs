@@ -13,6 +13,7 @@ use crate::log::codec;
 use crate::log::merkle;
 use crate::log::reader::LogReader;
 use crate::log::{LogError, merkle::Hash};
+use crate::projections::keys::is_change;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -28,9 +29,46 @@ pub const PAGE_MAX: usize = 1_000;
 /// Events of a page where nothing is said.
 pub const PAGE_DEFAULT: usize = 100;
 
+/// Which sort of events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sort {
+    /// All of them.
+    #[default]
+    Everything,
+    /// What changes somebody's access, or what there is.
+    Changes,
+    /// Allowed requests, and those that gateways reported.
+    Uses,
+    /// Refused requests, one by one, in sums and in totals.
+    Refusals,
+    /// All but what only keeps the others: texts that got a number, and keys of repeated requests.
+    Plain,
+}
+
+/// Types of refused requests.
+const REFUSALS: [&str; 4] = ["TokenUseRefused", "ManagementRefused", "RefusalsSummed", "QuotaRefusalsTotalled"];
+/// Types of records that only keep others.
+const KEEPING: [&str; 2] = ["TextSeen", "IdempotencyKeyKept"];
+
+impl Sort {
+    /// Whether an event is of it.
+    pub fn holds(self, event: &Event) -> bool {
+        let name = event.type_name();
+        match self {
+            Self::Everything => true,
+            Self::Changes => is_change(event),
+            Self::Uses => matches!(event, Event::TokenUsed(_) | Event::UseReported(_)),
+            Self::Refusals => REFUSALS.contains(&name),
+            Self::Plain => !KEEPING.contains(&name),
+        }
+    }
+}
+
 /// Which events.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
+    /// Only of this sort.
+    pub sort: Sort,
     /// Only this account's.
     pub account: Option<AccountId>,
     /// Only this token's.
@@ -60,11 +98,14 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// A page of events.
+/// A page of events in words.
+pub type Events = Found<Value>;
+
+/// A page of what was made of events.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Events {
-    /// The events in words.
-    pub events: Vec<Value>,
+pub struct Found<T> {
+    /// What was made of the events.
+    pub events: Vec<T>,
     /// Where to go on from: all up to there, or down to there, was looked at. None where nothing is left.
     pub next: Option<Position>,
     /// The head the page was read at.
@@ -78,6 +119,7 @@ impl Filter {
         let in_time =
             self.from.is_none_or(|from| header.recorded_at >= from) && self.to.is_none_or(|to| header.recorded_at < to);
         in_time
+            && self.sort.holds(event)
             && self.account.is_none_or(|account| header.account == account)
             && self.token.is_none_or(|token| header.token == token)
             && self.type_name.as_ref().is_none_or(|name| event.type_name() == name)
@@ -113,6 +155,17 @@ fn resource_of(event: &Event, words: &Words<'_>) -> Option<String> {
 
 /// Reads a page. Nothing of it is ever served beyond the head it names.
 pub fn page(archive: &Archive, filter: &Filter, page: &Page) -> Result<Events, LogError> {
+    let words = archive.words();
+    page_of(archive, filter, page, &mut |position, record, header, event| {
+        describe(position, record, header, event, &words)
+    })
+}
+
+/// What is made of an event, from its place, its bytes, its header and itself.
+pub type Make<'a, T> = &'a mut dyn FnMut(Position, &[u8], &Header, &Event) -> T;
+
+/// As [`page`], of what `make` makes of each event.
+pub fn page_of<T>(archive: &Archive, filter: &Filter, page: &Page, make: Make<'_, T>) -> Result<Found<T>, LogError> {
     let head = archive.head();
     let (from, to) = archive.range(filter.from, filter.to)?;
     let before = page.before.unwrap_or(head.next()).min(head.next());
@@ -120,7 +173,7 @@ pub fn page(archive: &Archive, filter: &Filter, page: &Page) -> Result<Events, L
     let words = archive.words();
     let last = if page.descending { through.next() } else { after };
     let mut collecting =
-        Collecting { words: &words, filter, limit: page.limit, scanned: 0, last, events: vec![], failure: None };
+        Collecting { words: &words, filter, make, limit: page.limit, scanned: 0, last, events: vec![], failure: None };
     let wanted = wanted::of(filter, archive)?;
     archive.walk(&wanted, (after, through), page.descending, &mut |step| collecting.step(step))?;
     let last = collecting.last;
@@ -128,17 +181,18 @@ pub fn page(archive: &Archive, filter: &Filter, page: &Page) -> Result<Events, L
     collecting.finish(is_left.then_some(last), archive)
 }
 
-struct Collecting<'a> {
+struct Collecting<'a, T> {
     words: &'a Words<'a>,
     filter: &'a Filter,
+    make: Make<'a, T>,
     limit: usize,
     scanned: u64,
     last: Position,
-    events: Vec<Value>,
+    events: Vec<T>,
     failure: Option<LogError>,
 }
 
-impl Collecting<'_> {
+impl<T> Collecting<'_, T> {
     fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
         match step {
             Step::Record(position, record) => self.visit(position, record),
@@ -163,16 +217,16 @@ impl Collecting<'_> {
         self.scanned += 1;
         self.last = position;
         if self.filter.matches(&header, &event, self.words) {
-            self.events.push(describe(position, record, &header, &event, self.words));
+            self.events.push((self.make)(position, record, &header, &event));
         }
         ControlFlow::Continue(())
     }
 
-    fn finish(self, next: Option<Position>, archive: &Archive) -> Result<Events, LogError> {
+    fn finish(self, next: Option<Position>, archive: &Archive) -> Result<Found<T>, LogError> {
         let head = archive.head();
         match self.failure {
             Some(failure) => Err(failure),
-            None => Ok(Events { events: self.events, next, head, root: archive.root_at(head)? }),
+            None => Ok(Found { events: self.events, next, head, root: archive.root_at(head)? }),
         }
     }
 }

@@ -15,8 +15,9 @@ use super::what_if::Seen;
 use crate::domain::access::{Access, Coverage, Grant, GroupNumber, Level, RequiredScope, ScopeGroup, Target, Verb};
 use crate::domain::decide::NAMES_IN_GRANT_MAX;
 use crate::domain::event::{AccessSource, Event, Header, TokenUsed};
-use crate::domain::ids::{AccountId, TextNumber, TokenId};
+use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::table::Table;
+use crate::projections::Projections;
 use crate::projections::keys::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -69,6 +70,26 @@ pub fn least(
     Ok(used.least(archive.groups(), current, lists))
 }
 
+/// As [`least`] of a token over all of its life, from the read models: they count each use as it is recorded, so no record is
+/// read. Of scopes they know no position of the first use, and of uses without a scope nothing. What gateways reported is in
+/// the records only: none where there is any.
+pub fn least_in_read_models(
+    projections: &Projections,
+    (account, token): (AccountId, TokenId),
+    current: &Access,
+) -> Option<Least> {
+    if projections.last_used.reported_of(token).is_some() {
+        return None;
+    }
+    let mut used = Used::default();
+    for (_, scope, uses) in projections.last_used.grants_of(token).filter(|(on, ..)| *on == account) {
+        let first = (Position::NONE, uses.first_at);
+        let last = (uses.last_position, uses.last_at);
+        used.scopes.insert(scope, Seen { count: uses.count, first, last, examples: Vec::new() });
+    }
+    Some(used.least(&projections.state.groups, current, Lists::Narrow))
+}
+
 #[derive(Default)]
 struct Used {
     scopes: BTreeMap<RequiredScope, Seen>,
@@ -77,7 +98,7 @@ struct Used {
 }
 
 impl Used {
-    fn take(&mut self, position: crate::domain::ids::Position, header: &Header, event: &Event) {
+    fn take(&mut self, position: Position, header: &Header, event: &Event) {
         match event {
             Event::TokenUsed(TokenUsed { source: AccessSource::Identity(_), .. }) => {}
             Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {

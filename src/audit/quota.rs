@@ -84,36 +84,46 @@ pub fn attribute(
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 ) -> Result<Attribution, LogError> {
+    let keys = match pool {
+        Pool::Account(account) => PoolKeys::Account(*account),
+        Pool::User(_, tokens) => PoolKeys::Tokens(tokens.clone()),
+    };
     // A window, or month, that is open at the end is told whole, and one that is open at the beginning too.
     let told_until = |to: Timestamp| match pool {
         Pool::Account(_) => to.plus_seconds(WINDOW_SECONDS).max(Timestamp(to.0.saturating_sub(1)).month().end()),
         Pool::User(..) => to.plus_seconds(WINDOW_SECONDS),
     };
     let range = archive.range(from, to.map(told_until))?;
-    let (keys, windows) = match pool {
-        Pool::Account(account) => {
-            let keys = PoolKeys::Account(*account);
-            (vec![Key::AccountTraffic(*account), Key::AccountChanges(*account)], keys)
-        }
-        Pool::User(user, tokens) => {
-            let keys = PoolKeys::Tokens(tokens.clone());
-            ([keys.keys(), vec![Key::User(*user), type_key("QuotaRefusalsTotalled")]].concat(), keys)
-        }
-    };
-    let mut begin = beginning_of_windows(archive, &windows, range.0)?;
+    let mut begin = beginning_of_windows(archive, &keys, range.0)?;
     if let (Pool::Account(_), Some(from)) = (pool, from) {
         let month_began = Month(from.month().0.saturating_sub(1)).end();
         begin = begin.min(archive.range(Some(month_began), None)?.0);
     }
     let mut folding = Folding::new(pool, from.map(Timestamp::month));
-    folding.limits_until(archive, begin)?;
-    let visit = [&keys[..], &[Key::Service]].concat();
-    archive.visit(&visit, (begin, range.1), &mut |position, header, event| {
-        folding.take(position, header, event);
-        ControlFlow::Continue(())
-    })?;
-    folding.totals_after(archive, range)?;
+    folding.fold(archive, (begin, range.1), archive.head())?;
     Ok(folding.finish(from, to))
+}
+
+/// The windows of an account that were open between two times, by what was recorded up to a position. `begin`: when the
+/// window opened that is open at the first of them, or that time itself, where none is: then no record before it is read.
+/// Without it the log says.
+pub fn windows_between(
+    archive: &Archive,
+    account: AccountId,
+    (from, to): (Timestamp, Timestamp),
+    begin: Option<Timestamp>,
+    through: Position,
+) -> Result<Vec<WindowShares>, LogError> {
+    // A window that is open at the end is told whole.
+    let (after, last) = archive.range(Some(begin.unwrap_or(from)), Some(to.plus_seconds(WINDOW_SECONDS)))?;
+    let (from, to, mut range) = (Some(from), Some(to), (after.min(through), last.min(through)));
+    if begin.is_none() {
+        range.0 = beginning_of_windows(archive, &PoolKeys::Account(account), range.0)?;
+    }
+    let pool = Pool::Account(account);
+    let mut folding = Folding::new(&pool, None);
+    folding.fold(archive, range, through)?;
+    Ok(folding.finish(from, to).windows)
 }
 
 fn type_key(name: &str) -> Key {
@@ -147,13 +157,32 @@ impl<'a> Folding<'a> {
         }
     }
 
+    /// Takes in a range of records, what was in force before it, and what was totalled after it up to a position.
+    fn fold(&mut self, archive: &Archive, range: Range, until: Position) -> Result<(), LogError> {
+        let keys = match self.pool {
+            Pool::Account(account) => vec![Key::AccountTraffic(*account), Key::AccountChanges(*account), Key::Service],
+            Pool::User(user, tokens) => {
+                let traffic = tokens.iter().map(|&token| Key::TokenTraffic(token));
+                traffic.chain([Key::User(*user), type_key("QuotaRefusalsTotalled"), Key::Service]).collect()
+            }
+        };
+        self.limits_until(archive, range.0)?;
+        archive.visit(&keys, range, &mut |position, header, event| {
+            self.take(position, header, event);
+            ControlFlow::Continue(())
+        })?;
+        self.totals_after(archive, (range.1, until))
+    }
+
     /// The limit in force at a position.
     fn limits_until(&mut self, archive: &Archive, position: Position) -> Result<(), LogError> {
         let key = match self.pool {
             Pool::Account(account) => Key::AccountChanges(*account),
             Pool::User(user, _) => Key::User(*user),
         };
-        archive.visit(&[key, Key::Service], (Position::NONE, position), &mut |_, header, event| {
+        let types = ["AccountCreated", "HourlyLimitChanged", "UserCreated", "RecordingStarted"].map(type_key);
+        let wanted = Wanted::any(&[key, Key::Service]).and_any(&types);
+        archive.visit_wanted(&wanted, (Position::NONE, position), &mut |_, header, event| {
             self.note_change(header, event);
             ControlFlow::Continue(())
         })
@@ -248,13 +277,13 @@ impl<'a> Folding<'a> {
     }
 
     /// A window is totalled when something is recorded after its end, which may be long after, or when recording stops.
-    fn totals_after(&mut self, archive: &Archive, (_, through): Range) -> Result<(), LogError> {
+    fn totals_after(&mut self, archive: &Archive, after: Range) -> Result<(), LogError> {
         let late = [type_key("QuotaRefusalsTotalled"), type_key("RefusalsSummed"), type_key("RecordingStarted")];
         let wanted = match self.pool {
             Pool::Account(account) => Wanted::any(&[Key::AccountTraffic(*account), Key::Service]).and_any(&late),
             Pool::User(..) => Wanted::any(&late[..1]).and_any(&late),
         };
-        archive.visit_wanted(&wanted, (through, archive.head()), &mut |position, header, event| {
+        archive.visit_wanted(&wanted, after, &mut |position, header, event| {
             self.take(position, header, event);
             ControlFlow::Continue(())
         })

@@ -8,13 +8,15 @@ use super::{Failure, remote};
 use crate::audit::answer::Answer;
 use crate::audit::archive::Archive;
 use crate::audit::in_words::said;
-use crate::audit::questions::{self, Asked, AuditError, Kind, Parameter, QUESTIONS, Question};
+use crate::audit::questions::leak::{HASHED_TOKEN, hashed};
+use crate::audit::questions::{self, Asked, AuditError, Kind, Parameter, QUESTIONS, Question, TEXT_BYTES_MAX};
 use crate::clock::Clock;
+use crate::domain::token_text::TokenDigest;
 use crate::ledger::DataDir;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 use serde_json::{Map, Value};
-use std::io::Write;
+use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 
 /// Names of arguments that are no parameters.
@@ -99,7 +101,7 @@ fn of_question(question: &'static Question) -> Command {
     question.parameters.iter().fold(command, |command, parameter| command.arg(of_parameter(parameter)))
 }
 
-fn of_parameter(parameter: &'static Parameter) -> Arg {
+pub(super) fn of_parameter(parameter: &'static Parameter) -> Arg {
     let flag = parameter.name.replace('_', "-");
     let arg = Arg::new(parameter.name).long(flag).required(parameter.required).help(parameter.help);
     match parameter.kind {
@@ -114,7 +116,7 @@ fn of_parameter(parameter: &'static Parameter) -> Arg {
 
 pub(super) fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     let AuditArguments { question, said } = arguments;
-    let pairs = said_pairs(question, said);
+    let pairs = said_pairs(question, said)?;
     // What cannot be read is said before anything is opened or sent.
     let asked = Asked::read(question, &pairs)?;
     let format = said.get_one::<String>(FORMAT).map_or("table", String::as_str);
@@ -128,11 +130,28 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     }
 }
 
-fn said_pairs(question: &'static Question, said: &ArgMatches) -> Vec<(String, String)> {
+pub(super) fn said_pairs(question: &'static Question, said: &ArgMatches) -> Result<Vec<(String, String)>, Failure> {
     let said_of = |parameter: &Parameter| said.get_one::<String>(parameter.name).cloned();
     let pairs =
         question.parameters.iter().filter_map(|parameter| Some((parameter.name.to_owned(), said_of(parameter)?)));
-    pairs.collect()
+    let mut pairs: Vec<(String, String)> = pairs.collect();
+    for (name, text) in &mut pairs {
+        if name == HASHED_TOKEN && text == "-" {
+            *text = hash_of_input()?;
+        }
+    }
+    Ok(pairs)
+}
+
+/// The digest of a token's text on standard input, which goes no further.
+fn hash_of_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin().lock().take(TEXT_BYTES_MAX as u64).read_line(&mut text)?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(Failure::Finding("no token's text came on standard input".to_owned()));
+    }
+    Ok(hashed(TokenDigest::of(text)))
 }
 
 fn show(answer: &Answer, format: &str, table: Option<&str>) -> Result<(), Failure> {

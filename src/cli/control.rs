@@ -16,6 +16,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -78,11 +79,11 @@ fn reach(dir: &DataDir) -> std::io::Result<Way> {
 }
 
 /// Answers on the socket until aborted.
-pub(super) fn answer(listener: UnixListener, ledger: Ledger) -> JoinHandle<()> {
+pub(super) fn answer(listener: UnixListener, ledger: Ledger, site: Arc<str>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(converse(ledger.clone(), stream))),
+                Ok((stream, _)) => drop(tokio::spawn(converse(ledger.clone(), Arc::clone(&site), stream))),
                 Err(error) => {
                     tracing::warn!(%error, "the local socket could not accept");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -92,7 +93,7 @@ pub(super) fn answer(listener: UnixListener, ledger: Ledger) -> JoinHandle<()> {
     })
 }
 
-async fn converse(ledger: Ledger, stream: UnixStream) {
+async fn converse(ledger: Ledger, site: Arc<str>, stream: UnixStream) {
     let Some(uid) = owner_of(&stream) else { return };
     let (reading, mut writing) = stream.into_split();
     let mut question = String::new();
@@ -100,7 +101,7 @@ async fn converse(ledger: Ledger, stream: UnixStream) {
     if reading.read_line(&mut question).await.is_err() {
         return;
     }
-    let mut line = reply_to(&ledger, uid, &question).await.to_string();
+    let mut line = reply_to(&ledger, &site, uid, &question).await.to_string();
     line.push('\n');
     if let Err(error) = writing.write_all(line.as_bytes()).await {
         tracing::debug!(%error, "a command went away before its answer");
@@ -118,7 +119,7 @@ fn owner_of(stream: &UnixStream) -> Option<u32> {
     is_trusted.then_some(uid)
 }
 
-async fn reply_to(ledger: &Ledger, uid: u32, question: &str) -> Value {
+async fn reply_to(ledger: &Ledger, site: &str, uid: u32, question: &str) -> Value {
     let question: Value = serde_json::from_str(question).unwrap_or_default();
     let refused = |what: &str| json!({ "error": what });
     match question["ask"].as_str() {
@@ -138,7 +139,13 @@ async fn reply_to(ledger: &Ledger, uid: u32, question: &str) -> Value {
                 Err(error) => refused(&error.to_string()),
             }
         }
-        Some("change") => local::carry_out_for(ledger, uid, &question["with"]).await,
+        Some("change") => {
+            let mut answer = local::carry_out_for(ledger, uid, &question["with"]).await;
+            if question["with"]["change"] == "sign_in" {
+                answer["told"] = json!({ "site": site });
+            }
+            answer
+        }
         _ => refused("no such question"),
     }
 }

@@ -5,13 +5,13 @@
 
 use super::{Failure, control};
 use crate::clock::Clock;
-use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
+use crate::domain::command::{Actor, Change, Command, NewSecret, Origin, SignInChange};
 use crate::domain::conditions::Conditions;
 use crate::domain::decide::{Answer, Done, DoneSubject};
 use crate::domain::ids::{Position, TokenId, UserId};
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Owner, TokenKind};
+use crate::domain::token::{Owner, Principal, TokenKind};
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::ledger::rotation::{Rotated, RotationError};
@@ -35,6 +35,15 @@ pub(super) enum LocalChange {
         digest: String,
         /// Its last four characters.
         hint: String,
+    },
+    /// A sign-in link is made.
+    SignIn {
+        /// For this user.
+        user: Option<u64>,
+        /// For staff, by this token.
+        staff: Option<u64>,
+        /// SHA-256 of its secret, in hexadecimal.
+        digest: String,
     },
     /// The log is signed with another key. Whoever carries it out makes the key.
     RotateKey {
@@ -83,6 +92,15 @@ impl LocalChange {
                     conditions: Conditions::default(),
                     secret: secret_of(digest, hint).ok_or("the secret's digest or hint cannot be read")?,
                 })
+            }
+            Self::SignIn { user, staff, digest } => {
+                let who = match (user, staff) {
+                    (Some(user), None) => Principal::User(UserId(*user)),
+                    (None, Some(staff)) => Principal::Staff(TokenId(*staff)),
+                    _ => return Err("name a user, or staff".to_owned()),
+                };
+                let digest = TokenDigest::from_hex(digest).ok_or("the link's digest cannot be read")?;
+                Ok(Change::SignIn(SignInChange::CreateLink { who, digest }))
             }
             // It is no change by itself: see `rotate`.
             Self::RotateKey { .. } => Err("the key is not made by whoever asks".to_owned()),

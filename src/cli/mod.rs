@@ -22,11 +22,13 @@ mod progress;
 mod proof;
 pub mod remote;
 mod replay;
+mod report;
 mod restore;
 mod rotate_key;
 mod routes;
 mod scope_map;
 mod serve;
+mod sign_in;
 mod staff_token;
 mod state;
 mod verify;
@@ -38,6 +40,7 @@ use crate::audit::export::ExportError;
 use crate::audit::inspection::InspectionError;
 use crate::audit::past::PastError;
 use crate::furnish::FurnishError;
+use crate::http::site::Site;
 use crate::ledger::initialize::InitializeError;
 use crate::ledger::{DataDir, LogError};
 use clap::{Args, Parser, Subcommand};
@@ -49,6 +52,12 @@ use thiserror::Error;
 pub const EXIT_FINDING: u8 = 1;
 /// Exit code for wrong usage, as clap's own.
 pub const EXIT_USAGE: u8 = 2;
+const EXPORT_EXAMPLES: &str = "Examples:
+  token-ledger export --data ./ledger --format ndjson --out events.ndjson
+  token-ledger export --data ./ledger --format csv --account 1 --from 2026-03-01T00:00:00Z --to 2026-04-01T00:00:00Z
+  token-ledger export --data ./ledger --format sqlite --out ledger.sqlite --incremental
+  token-ledger export --data ./ledger --format bundle --token 2 --out evidence.jsonl
+  sqlite3 ledger.sqlite 'SELECT * FROM unused_tokens WHERE unused_days >= 90'";
 /// Exit code for failed storage.
 pub const EXIT_STORAGE: u8 = 74;
 
@@ -112,12 +121,11 @@ enum Command {
     /// Show every event about one account, token, user or resource. Changes nothing.
     #[command(after_help = "Example: token-ledger history --data ./ledger --token 2 --from 2026-03-01T00:00:00Z")]
     History(history::HistoryArguments),
-    /// Write the log's events as lines of JSON. Changes nothing.
+    /// Write the log, or a part of it, for other programs: lines of JSON or CSV, a relational file, tiles. Changes nothing.
     ///
-    /// Head and root up to the last line go to standard error. Erased texts are null.
-    #[command(
-        after_help = "Example: token-ledger export --data ./ledger --format ndjson --out events.ndjson\n\nExample: token-ledger export --data ./ledger --format bundle --token 2 --out evidence.jsonl"
-    )]
+    /// Head and root up to the last event go to standard error. Erased texts are null. With --incremental a further run goes
+    /// on where the last one ended.
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(export::ExportArguments),
     /// Look at everything around a ledger: files, lock, room, key, signed head, snapshots, clock. Changes nothing.
     #[command(after_help = "Example: token-ledger doctor --data ./ledger")]
@@ -126,6 +134,12 @@ enum Command {
     ///
     /// Example: token-ledger staff-token --data ./ledger --role operator --name "after the loss"
     StaffToken(staff_token::StaffTokenArguments),
+    /// Make a one-time sign-in link for a user, or for staff: through the running server, or while none runs.
+    ///
+    /// It works once, for 15 minutes, and opens a session of 12 hours in a browser.
+    ///
+    /// Example: token-ledger sign-in --data ./ledger 7
+    SignIn(sign_in::SignInArguments),
     /// Erase the personal texts of a user or a token, for ever: through the running server, or while none runs.
     ///
     /// Example: token-ledger erase --data ./ledger --user 7 --yes
@@ -134,6 +148,12 @@ enum Command {
     ///
     /// Example: token-ledger audit changes --account 1 --from 2026-03-01T00:00:00Z
     Audit(audit::AuditArguments),
+    /// Turn a question about the past into one HTML file: the answer, what it rests on, what it proves, how to check it.
+    ///
+    /// It stands by itself: no script, nothing from elsewhere; it prints well.
+    ///
+    /// Example: token-ledger report access --data ./ledger --account 1 --scope zones:example.com --out access.html
+    Report(report::ReportArguments),
     /// Prove that a record is in the signed log, or that the log grew out of an older one; check such a proof.
     ///
     /// Example: token-ledger proof inclusion --data ./ledger --position 56
@@ -166,6 +186,11 @@ impl DataArgument {
     fn dir(&self) -> DataDir {
         DataDir::new(&self.data)
     }
+}
+
+/// An address that browsers reach the service under.
+fn site(text: &str) -> Result<Site, String> {
+    Site::parse(text)
 }
 
 /// Why a command ended otherwise than well.
@@ -234,6 +259,7 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Log(error) => Self::Log(error),
             ExportError::Output(error) => Self::Output(error),
+            refused @ ExportError::Target { .. } => Self::Finding(refused.to_string()),
         }
     }
 }
@@ -270,8 +296,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::StaffToken(arguments) => staff_token::run(&arguments),
+        Command::SignIn(arguments) => sign_in::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Proof(arguments) => proof::run(&arguments),
         Command::RotateKey(arguments) => rotate_key::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::gateway::map_in_force::Gateway;
 use crate::http::server::{DrainReport, ServerLimits, serve};
+use crate::http::site::Site;
 use crate::http::{App, entry};
 use crate::ledger::anchor::Anchor;
 use crate::ledger::{
@@ -15,7 +16,7 @@ use crate::ledger::{
 use crate::log::signed_head;
 use clap::Args;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -43,6 +44,10 @@ pub struct ServeOptions {
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Where browsers reach the service, such as https://ledger.example.com: sign-in links begin with it, and with https the
+    /// session's cookie is for TLS alone.
+    #[arg(long, value_name = "URL", value_parser = super::site)]
+    pub public_url: Option<Site>,
     /// Failed authentications allowed an hour and address; 0: no limit.
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub auth_failures_per_hour: u32,
@@ -86,6 +91,16 @@ pub struct ServeOptions {
     /// Make a lost head.db anew from the log as it is: once, after the last known checkpoint was held against it.
     #[arg(long)]
     pub accept_missing_head: bool,
+}
+
+/// An address that this machine can ask at.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// A network, or one address.
@@ -210,10 +225,14 @@ async fn serve_until_stopped(
         let _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
         return Err(Failure::Finding(refused));
     }
-    let control = control::answer(socket, ledger.clone());
-    listening(listener.local_addr().map_err(|source| io(dir, source))?);
+    let address = listener.local_addr().map_err(|source| io(dir, source))?;
+    let site = options.public_url.clone().unwrap_or_default();
+    let told = site.told().map_or_else(|| format!("http://{}", reachable(address)), str::to_owned);
+    let control = control::answer(socket, ledger.clone(), told.into());
+    listening(address);
     let app = App::new(ledger.clone(), Entropy::system(), options.auth_failures_per_hour)
         .with_gateway(gateway)
+        .with_site(site)
         .with_public_tiles(options.public_tiles);
     let limits = ServerLimits::default();
     let (streams, stopping) = (Arc::clone(&app.streams), ledger.clone());

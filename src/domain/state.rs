@@ -472,6 +472,7 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::AccessReviewClosed(e) => &e.by,
         Event::SignInLinkCreated(e) => &e.by,
         Event::SignInLinkUsed(e) => &e.by,
+        Event::LogKeyRotated(e) => &e.by,
         Event::ApplicationRegistered(e) => &e.by,
         Event::ApplicationChanged(e) => &e.by,
         Event::ApplicationSecretRotated(e) => &e.by,

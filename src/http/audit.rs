@@ -1,6 +1,7 @@
 //! `/v1/audit/…`: questions over the past, for auditors and operators. Each is a row of
 //! [`QUESTIONS`](crate::audit::questions::QUESTIONS).
 
+use super::answer::Reply;
 use super::entry::{Asked, Body, Query};
 use super::events::{about_for, whose_is};
 use super::fields::Fields;
@@ -12,6 +13,7 @@ use crate::audit::archive::Archive;
 use crate::audit::past::PastError;
 use crate::audit::questions::leak::{HASHED_TOKEN, hashed};
 use crate::audit::questions::{self, AuditError, Question};
+use crate::audit::report::{self, Report};
 use crate::domain::command::Actor;
 use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::HistoryQuery;
@@ -22,7 +24,7 @@ use crate::domain::token_text::TokenDigest;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use warp::http::StatusCode;
+use warp::http::{StatusCode, header};
 
 /// Questions answered at once: each reads the disk and takes memory by its answer. Past it they are told to come again.
 pub const QUESTIONS_AT_ONCE: usize = 4;
@@ -35,6 +37,8 @@ enum Form {
     Json,
     /// One table of it; the first if it is not named.
     Csv(Option<String>),
+    /// A report.
+    Html,
 }
 
 /// Room for questions.
@@ -57,11 +61,18 @@ pub async fn answer(app: &App, asked: &Asked, name: &str) -> Answered {
     let reader = authorize_actor(app, asked, actor, (ManagementOperation::ReadEvents, whose)).await?;
     let question = questions::question(name).ok_or_else(|| Box::new(Problem::not_found("no such question")))?;
     let (form, said) = read_query(asked.query()?)?;
-    let answer = ask(app, question, said).await?;
+    let (answer, report) = match form {
+        Form::Html => {
+            let (report, answer) = ask_for_report(app, question, said).await?;
+            (answer, Some(report))
+        }
+        _ => (ask(app, question, said).await?, None),
+    };
     app.read_history(asked, &reader, about_for(&reader, look(&answer), whose)).await?;
-    match form {
-        Form::Json => Ok(answer::json(StatusCode::OK, &answer.to_json())),
-        Form::Csv(table) => csv(&answer, table.as_deref()),
+    match (form, report) {
+        (_, Some(report)) => Ok(html(report)),
+        (Form::Csv(table), None) => csv(&answer, table.as_deref()),
+        (_, None) => Ok(answer::json(StatusCode::OK, &answer.to_json())),
     }
 }
 
@@ -117,12 +128,39 @@ pub async fn ask(app: &App, question: &'static Question, said: Vec<(String, Stri
     at_desk(app, move |archive| questions::ask(archive, question, &asked)).await
 }
 
+/// Asks, and has the answer told as a report.
+pub async fn ask_for_report(
+    app: &App,
+    question: &'static Question,
+    said: Vec<(String, String)>,
+) -> Result<(Report, Answer), Box<Problem>> {
+    let asked = questions::Asked::read(question, &said).map_err(|error| refused(&error))?;
+    at_desk(app, move |archive| report::make(archive, question, &asked)).await
+}
+
+/// A page that stands by itself: it may load nothing, and no script of anybody runs in it.
+pub fn html(report: Report) -> Reply {
+    let mut reply = answer::text("text/html; charset=utf-8", report.html);
+    answer::add_header(&mut reply, header::CONTENT_SECURITY_POLICY, &report::content_security_policy());
+    answer::add_header(&mut reply, header::CACHE_CONTROL, "no-store");
+    answer::add_header(&mut reply, header::REFERRER_POLICY, "no-referrer");
+    reply
+}
+
 /// Looks into the past on a thread of its own, once there is room.
 pub async fn at_desk<T: Send + 'static>(
     app: &App,
     look: impl FnOnce(&Archive) -> Result<T, AuditError> + Send + 'static,
 ) -> Result<T, Box<Problem>> {
     let Ok(_room) = Arc::clone(&app.desk.0).try_acquire_owned() else { return Err(Box::new(busy())) };
+    app.with_archive(look).await.map_err(|error: AuditError| refused(&error))
+}
+
+/// As [`at_desk`], for looks that read a bounded part of the log: nobody has to wait for room.
+pub async fn beside_the_desk<T: Send + 'static>(
+    app: &App,
+    look: impl FnOnce(&Archive) -> Result<T, AuditError> + Send + 'static,
+) -> Result<T, Box<Problem>> {
     app.with_archive(look).await.map_err(|error: AuditError| refused(&error))
 }
 
@@ -174,8 +212,9 @@ fn read_query(query: &Query) -> Result<(Form, Query), Box<Problem>> {
     let form = match (format.as_deref(), table) {
         (Some("csv"), table) => Form::Csv(table),
         (None | Some("json"), None) => Form::Json,
-        (None | Some("json"), Some(_)) => return Err(Box::new(Problem::malformed("table is for format=csv"))),
-        _ => return Err(Box::new(Problem::malformed("format must be json or csv"))),
+        (Some("html"), None) => Form::Html,
+        (None | Some("json" | "html"), Some(_)) => return Err(Box::new(Problem::malformed("table is for format=csv"))),
+        _ => return Err(Box::new(Problem::malformed("format must be json, csv or html"))),
     };
     Ok((form, said))
 }

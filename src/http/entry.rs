@@ -6,8 +6,7 @@ use super::problem::{self, Problem};
 use super::server::RequestHead;
 use super::{
     App, audit, bearer, bundle, consumer, event_stream, events, gateway, gateway_api, manage, oauth, ops, pages, path,
-    proofs,
-    tlog,
+    proofs, tlog,
 };
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
@@ -187,6 +186,10 @@ async fn enter(app: &App, asked: &Asked, body: Body) -> Reply {
             if asked.is_guarded() { Box::pin(consumer::undecided(app, asked, reply)).await } else { reply }
         }
         Found::Nothing if asked.is_guarded() => Box::pin(consumer::no_such_path(app, asked)).await,
+        // A sign-in link that was copied badly is not told back.
+        Found::Nothing if asked.path().starts_with("/sign-in") => {
+            shown(asked, Problem::not_found("there is nothing here"))
+        }
         Found::Nothing => shown(asked, Problem::not_found(format!("there is nothing at {}", asked.path()))),
     }
 }

@@ -64,6 +64,8 @@ pub struct App {
     public_tiles: bool,
     /// Where browsers reach the service.
     pub site: Arc<site::Site>,
+    /// Uses by day, for pages.
+    sparks: Arc<pages::sparks::Sparks>,
 }
 
 impl App {
@@ -81,6 +83,7 @@ impl App {
             gateway: Arc::default(),
             public_tiles: false,
             site: Arc::default(),
+            sparks: Arc::default(),
         }
     }
 

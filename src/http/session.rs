@@ -33,6 +33,9 @@ const SECURE_COOKIE: &str = "__Host-token-ledger-session";
 const PLAIN_COOKIE: &str = "token-ledger-session";
 /// Header of a session's calls on `/v1`.
 pub const CSRF_HEADER: &str = "x-csrf-token";
+/// Page of whoever is signed in.
+pub const USER_PAGE: &str = "/user";
+
 /// What the cookie shows.
 #[derive(Clone, Debug)]
 pub struct Shown {

@@ -76,7 +76,8 @@ impl Unsigned {
     /// it is taken.
     pub fn offer(&self, position: Position, is_last: bool, make_out: impl FnOnce() -> (Hash, Vec<String>)) {
         let mut waiting = self.inner.lock();
-        if !waiting.is_due(position) && !(is_last && waiting.offered < position) {
+        let is_wanted = waiting.is_due(position) || (is_last && waiting.offered < position);
+        if !is_wanted {
             return;
         }
         waiting.offered = position;

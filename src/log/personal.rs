@@ -427,6 +427,8 @@ pub struct TextReader {
     cache: RwLock<Cache<TextNumber, Option<Arc<str>>>>,
     /// Counts what was forgotten, so that a text read before an erasure is not kept after it.
     forgotten: AtomicU64,
+    /// Whether it tells numbers in place of texts.
+    tells_numbers: bool,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -437,7 +439,17 @@ impl std::fmt::Debug for TextReader {
 
 impl TextReader {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection: Mutex::new(connection), cache: RwLock::new(Cache::new()), forgotten: AtomicU64::new(0) }
+        Self {
+            connection: Mutex::new(connection),
+            cache: RwLock::new(Cache::new()),
+            forgotten: AtomicU64::new(0),
+            tells_numbers: false,
+        }
+    }
+
+    /// One that tells each text as its number, `#17`: for what is to hold no text itself.
+    pub fn of_numbers() -> Result<Self, LogError> {
+        Ok(Self { tells_numbers: true, ..Self::without_texts()? })
     }
 
     /// One that knows no text: of read models whose ledger is not there.
@@ -451,6 +463,9 @@ impl TextReader {
     pub fn text(&self, number: TextNumber) -> Result<Option<Arc<str>>, LogError> {
         if number.is_none() {
             return Ok(None);
+        }
+        if self.tells_numbers {
+            return Ok(Some(format!("#{number}").into()));
         }
         {
             let cache = self.cache.read();

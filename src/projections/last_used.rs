@@ -127,6 +127,12 @@ impl LastUsed {
         self.tokens.get(token.0)?.grants.get(&(account, scope))
     }
 
+    /// Uses of one token by account and scope; those of numbers that were unknown in the account together, as of number 0.
+    pub fn grants_of(&self, token: TokenId) -> impl Iterator<Item = (AccountId, RequiredScope, &Uses)> {
+        let row = self.tokens.get(token.0).map(|row| &row.grants);
+        row.into_iter().flatten().map(|(&(account, scope), uses)| (account, scope, uses))
+    }
+
     /// Every token's uses, in the order of tokens.
     pub fn tokens(&self) -> impl Iterator<Item = (TokenId, &Uses)> {
         self.rows().map(|(id, row)| (id, &row.all)).filter(|(_, uses)| uses.count > 0)

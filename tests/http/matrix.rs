@@ -4,10 +4,10 @@
 //! whatever a refused request leaves beside its refusal.
 
 use crate::contract::MANY;
-use crate::oauth_flow::{query, register, sign_in};
 use crate::house::{House, Token, grants};
 use crate::matrix_table::Object::{self, Absent, Foreign, Own};
 use crate::matrix_table::{ASKERS, MATRIX, Row};
+use crate::oauth_flow::{query, register, sign_in};
 use crate::wire::Ask;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -64,7 +64,8 @@ async fn position(house: &House, account: u64) -> u64 {
 async fn authorization(house: &House, user: u64, account: u64) -> u64 {
     let app = register(house, house.teams, "confidential").await;
     sign_in(house, user).await.code(house, &query(&app, &[("redirect_uri", "http://127.0.0.1/cb")]), account).await;
-    let listed = house.look(format!("/v1/accounts/{account}/oauth-authorizations?per_page=100")).await.expect(200).data();
+    let listed =
+        house.look(format!("/v1/accounts/{account}/oauth-authorizations?per_page=100")).await.expect(200).data();
     listed.as_array().unwrap().last().unwrap()["id"].as_u64().unwrap()
 }
 

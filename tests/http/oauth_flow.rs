@@ -137,24 +137,39 @@ async fn from_registration_to_a_recorded_use_to_revocation() {
     let used = house.get(&text, format!("/v2/{}/zones", house.teams)).await.expect(200);
     let position = used.number("x-ledger-position").unwrap();
     let event = house.look(format!("/v1/events/{position}")).await.expect(200).data();
-    assert_eq!((&event["type"], &event["principal"]), (&json!("TokenUsed"), &json!({ "kind": "application", "id": app.id })));
+    assert_eq!(
+        (&event["type"], &event["principal"]),
+        (&json!("TokenUsed"), &json!({ "kind": "application", "id": app.id }))
+    );
     let source = json!({ "kind": "authorization", "version": 1, "membership_version": 1 });
     assert_eq!(event["data"]["source"], source);
     house.get(&text, format!("/v2/{}/zones", house.solo)).await.expect(404);
 
-    let token = house.look(format!("/v1/accounts/{}/tokens/{}", house.teams, event["token_id"])).await.expect(200).data();
+    let token =
+        house.look(format!("/v1/accounts/{}/tokens/{}", house.teams, event["token_id"])).await.expect(200).data();
     assert_eq!((&token["kind"], &token["last_used_status"]), (&json!("oauth"), &json!("used")));
     let authorization = &token["authorization"];
     assert_eq!((&authorization["user_id"], &authorization["application_id"]), (&json!(house.ada), &json!(app.id)));
-    let created = house.look(format!("/v1/events?type=TokenCreated&token={}", event["token_id"])).await.expect(200).data();
+    let created =
+        house.look(format!("/v1/events?type=TokenCreated&token={}", event["token_id"])).await.expect(200).data();
     assert_eq!(created[0]["data"]["authorized"]["membership_version"], json!(1), "whose word, under which membership");
     let form = [("token", &*text)];
-    let told = house.ask(Ask::new("POST", "/oauth/introspect").bearer(&house.gateway.text).form(&form)).await.expect(200).json();
-    assert_eq!((&told["active"], &told["client_id"], &told["scope"]), (&json!(true), &json!(app.client), &json!("full")));
+    let told = house
+        .ask(Ask::new("POST", "/oauth/introspect").bearer(&house.gateway.text).form(&form))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&told["active"], &told["client_id"], &told["scope"]),
+        (&json!(true), &json!(app.client), &json!("full"))
+    );
     assert_eq!(told["sub"], format!("user:{}", house.ada));
 
     let listed = house.look(format!("/v1/accounts/{}/oauth-authorizations", house.teams)).await.expect(200).data();
-    assert_eq!((&listed[0]["application_name"], &listed[0]["token_ids"]), (&json!("Example <app>"), &json!([event["token_id"]])));
+    assert_eq!(
+        (&listed[0]["application_name"], &listed[0]["token_ids"]),
+        (&json!("Example <app>"), &json!([event["token_id"]]))
+    );
     let path = format!("/v1/accounts/{}/oauth-authorizations/{}", house.teams, listed[0]["id"]);
     let tried = house.delete(format!("{path}?dry_run=true")).await.expect(200).json();
     assert!(tried.to_string().contains("zones"), "it says what would be refused: {tried}");
@@ -220,19 +235,31 @@ async fn official_clients_send_what_they_like() {
     let app = register(&house, house.teams, "confidential").await;
     let ada = sign_in(&house, house.ada).await;
     let query = query(&app, &[TO_CALLBACK]);
-    let pairs = |code: &str| exchange(&app, code).iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+    let pairs = |code: &str| {
+        exchange(&app, code).iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+    };
     for round in 0..3 {
         let code = ada.code(&house, &query, house.teams).await;
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs(&code)).finish();
         let ask = match round {
             // A form that says it is JSON, with a bearer token that means nothing.
-            0 => Ask::new("POST", EXCHANGE).bearer(&house.unknown).header("Content-Type", "application/json").bytes(form),
-            1 => Ask::new("POST", EXCHANGE).json(&pairs(&code).into_iter().map(|(name, value)| (name, Value::from(value))).collect::<serde_json::Map<_, _>>().into()),
+            0 => {
+                Ask::new("POST", EXCHANGE).bearer(&house.unknown).header("Content-Type", "application/json").bytes(form)
+            }
+            1 => Ask::new("POST", EXCHANGE).json(
+                &pairs(&code)
+                    .into_iter()
+                    .map(|(name, value)| (name, Value::from(value)))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into(),
+            ),
             _ => {
                 let shown = format!("{}:{}", app.client, app.secret.as_deref().unwrap());
                 let without: Vec<(&str, &str)> =
                     exchange(&app, &code).into_iter().filter(|(name, _)| !name.starts_with("client_")).collect();
-                Ask::new("POST", EXCHANGE).header("Authorization", format!("Basic {}", STANDARD.encode(shown))).form(&without)
+                Ask::new("POST", EXCHANGE)
+                    .header("Authorization", format!("Basic {}", STANDARD.encode(shown)))
+                    .form(&without)
             }
         };
         wire::ask(house.address, &ask).await.expect(200);
@@ -358,7 +385,9 @@ async fn the_page_that_asks_says_who_and_what_and_takes_no_answer_from_elsewhere
     let scope = ("scope", "zones:example.com:read domains:*:write");
     let path = format!("/oauth/authorize?{}", query(&app, &[TO_CALLBACK, scope]));
     let page = ada.get(&house, &path).await.expect(200);
-    for said in ["Example &#60;app&#62;", "Zones: read only on example.com", "Domains: full access", "https://app.example"] {
+    for said in
+        ["Example &#60;app&#62;", "Zones: read only on example.com", "Domains: full access", "https://app.example"]
+    {
         assert!(page.text().contains(said), "{said}\n{}", page.text());
     }
     let policy = page.header("content-security-policy").unwrap();

@@ -57,7 +57,7 @@ async fn browsers_are_told_in_html_and_programs_in_json() {
     let told = visit(&house, "/no/such/page").await.expect(404);
     assert!(told.text().contains("<h1>Not found</h1>"));
     let told = send(&house, Ask::new("PATCH", "/accounts/1/access_tokens")).await.expect(405);
-    assert_eq!(told.header("allow"), Some("GET"));
+    assert_eq!(told.header("allow"), Some("GET, POST"));
     for (accept, path) in [("application/json", "/no/such/page"), ("text/html", "/v1/no/such/thing"), ("", "/nothing")]
     {
         let told = wire::ask(house.address, &Ask::get(path).header("Accept", accept)).await.expect(404);

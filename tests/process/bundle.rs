@@ -139,6 +139,8 @@ fn a_tokens_history_is_proved_to_be_whole_by_two_programs() {
         &not,
         &["Whether token 2 in account 1 had records after position", "whoever has the whole log can check it"],
     );
+    // Whoever has the whole log computes the seals again.
+    scene.run(&["verify"]).expect(0).says("seals are what a replay up to their positions gives");
     // In words, for people, and the records themselves.
     let ended = run(&["verify", "--bundle", file.to_str().unwrap(), "--vkey", &vkey]).expect(0);
     ended.says("Proved:\n- The checkpoint of").says("Not proved:\n- ");
@@ -822,4 +824,50 @@ fn a_seal_that_says_otherwise_than_the_log_is_named_by_verify() {
     // And it is handed to nobody as evidence.
     scene.serve(&["--seal-events", "0"]).terminate().expect(0);
     export_from(&scene.data(), &scene.aside("none"), &["--token", "2"]).expect(1).says("is not what a replay");
+}
+
+/// What is no line of a bundle is none for both programs, and stops neither.
+#[test]
+fn lines_that_are_none_are_refused_alike() {
+    let (scene, vkey) = sealed(|_, _| {});
+    let good = fs::read_to_string(bundle(&scene, "good", &["--token", "2"])).unwrap();
+    let hash = STANDARD.encode([0; 32]);
+    let strange: Vec<Vec<u8>> = vec![
+        b"[".repeat(100_000),
+        b"{\"covers\":[".repeat(3_000),
+        format!(r#"{{"covers":[1,99999999999999999999999],"hash":"{hash}"}}"#).into_bytes(),
+        format!(r#"{{"covers":[1,{}],"hash":"{hash}"}}"#, "9".repeat(6_000)).into_bytes(),
+        format!(r#"{{"covers":[1,1.0],"hash":"{hash}"}}"#).into_bytes(),
+        format!(r#"{{"covers":[true,1],"hash":"{hash}"}}"#).into_bytes(),
+        format!(r#"{{"covers":[1,1,1],"hash":"{hash}"}}"#).into_bytes(),
+        format!(r#"{{"covers":[0,0],"hash":"{hash}"}}"#).into_bytes(),
+        format!(r#"{{"covers":[1,256],"hash":"{hash}","hash":"{hash}"}}"#).into_bytes(),
+        format!(r#"{{"covers":[1,256],"hash":"{}"}}"#, &hash[..40]).into_bytes(),
+        format!(r#"{{"covers":[1,256],"hash":"{hash}","note":1}}"#).into_bytes(),
+        r#"{"checkpoint":"\ud800"}"#.as_bytes().to_vec(),
+        b"{\"checkpoint\":\"\xff\"}".to_vec(),
+        r#"{"end":false,"records":0,"texts":0}"#.as_bytes().to_vec(),
+        r#"{"entry":NaN,"key":"","value":"","proof":[]}"#.as_bytes().to_vec(),
+        format!(r#"{{"vkeys":["{}"]}}"#, "a".repeat(1 << 20)).into_bytes(),
+        b"".to_vec(),
+        b"null".to_vec(),
+        b"\"covers\"".to_vec(),
+    ];
+    for (number, line) in strange.iter().enumerate() {
+        let file = scene.aside(&format!("strange {number}"));
+        let mut lines: Vec<&[u8]> = good.lines().map(str::as_bytes).collect();
+        lines[3] = line;
+        fs::write(&file, [lines.join(&b"\n"[..]), b"\n".to_vec()].concat()).unwrap();
+        let (code, said) = verify(&file, &["--vkey", &vkey]);
+        let found = sentences_of_findings(&said);
+        assert_eq!(code, 1, "{number}: {said:#}");
+        let is_named =
+            ["is no line of a bundle", "was to come", "is no hash over positions", "do not lead to the root"];
+        assert!(is_named.iter().any(|words| found.contains(words)) && found.contains("line 4"), "{number}: {found}");
+    }
+    // Nothing at all, and half a line.
+    for (name, text) in [("empty", ""), ("half", "{\"bundle\":")] {
+        fs::write(scene.aside(name), text).unwrap();
+        assert_eq!(verify(&scene.aside(name), &["--vkey", &vkey]).0, 1);
+    }
 }

@@ -143,14 +143,14 @@ fn an_export_is_a_new_file_for_its_owner_or_none() {
     assert_eq!(written, scene.run(&["export"]).expect(0).stdout + "\n");
     export(&["--until", "5"]).expect(1).says("is there already");
     assert_eq!(fs::read_to_string(&path).unwrap(), written);
+    let absent = scene.aside("absent").join("events.ndjson");
+    scene.run(&["export", "--until", "5", "--out", absent.to_str().unwrap()]).expect(74).says("absent");
     // Cut short on the way: no file, whole or not.
     fs::remove_file(&path).unwrap();
     crate::live_views::change_record(&scene, 10, |record| record[0] = 9);
     export(&[]).expect(1).says("position 10");
     let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["ledger"]);
-    let absent = scene.aside("absent").join("events.ndjson");
-    scene.run(&["export", "--until", "5", "--out", absent.to_str().unwrap()]).expect(74).says("absent");
 }
 
 #[test]
@@ -163,4 +163,181 @@ fn an_erased_text_is_null() {
     assert_eq!((&created["data"]["name"], &created["data"]["email"]), (&Value::Null, &json!("person1@example.com")));
     assert!(!scene.run(&["history", "--user", "1"]).expect(0).stdout.contains("Person 1"));
     scene.run(&["state", "--user", "1"]).expect(0).says(" 1   -     person1@example.com");
+}
+
+// ---- formats ----
+
+/// Rows of a query, by the `sqlite3` of Python: another program's SQLite.
+fn query(path: &std::path::Path, sql: &str) -> Vec<Vec<Value>> {
+    const SCRIPT: &str = "import json, sqlite3, sys
+json.dump(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True).execute(sys.argv[2]).fetchall(), sys.stdout)";
+    let output = std::process::Command::new("python3").args(["-c", SCRIPT]).arg(path).arg(sql).output().unwrap();
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn csv_is_one_event_a_line_and_no_formula() {
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    let mut client = Client::connect(server.address).unwrap();
+    let hostile = ["=cmd|' /C calc'!A0", "+1", "@SUM(1)", "－2", "a \"quoted\", name"];
+    for name in hostile {
+        let token = json!({ "name": name, "access": "full" });
+        client.ask(Ask::send("POST", "/v1/accounts/1/tokens", &scene.tokens.operator, &token)).unwrap().expect(201);
+    }
+    server.terminate().expect(0);
+    let exported = scene.run(&["export", "--format", "csv", "--account", "1"]).expect(0).stdout;
+    let mut reader = csv::Reader::from_reader(exported.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let at = |name: &str| columns.iter().position(|column| column == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.unwrap()).collect();
+    let named: Vec<&str> =
+        rows.iter().filter(|row| &row[at("type")] == "TokenCreated").map(|row| &row[at("name")]).collect();
+    for name in hostile {
+        let shown = if name.starts_with('a') { name.to_owned() } else { format!("'{name}") };
+        assert!(named.contains(&shown.as_str()), "{shown:?} is not among {named:?}");
+    }
+    assert!(rows.iter().all(|row| &row[at("account_id")] == "1"));
+    let formula = |cell: &str| cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    assert!(!rows.iter().flatten().any(formula), "{exported}");
+    let lines = json_lines(&scene, &["--account", "1"]);
+    assert_eq!(lines.len(), rows.len());
+    for (line, row) in lines.iter().zip(&rows) {
+        assert_eq!(&serde_json::from_str::<Value>(&row[at("data")]).unwrap(), &line["data"]);
+        assert_eq!(row[at("position")], line["position"].to_string());
+    }
+}
+
+fn json_lines(scene: &Scene, more: &[&str]) -> Vec<Value> {
+    let exported = scene.run(&[&["export"], more].concat()).expect(0).stdout;
+    exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_selection_is_the_events_of_its_account_token_and_time() {
+    let scene = used();
+    let all = json_lines(&scene, &[]);
+    let of =
+        |is_it: &dyn Fn(&Value) -> bool| -> Vec<Value> { all.iter().filter(|line| is_it(line)).cloned().collect() };
+    assert_eq!(json_lines(&scene, &["--account", "1"]), of(&|line| line["account_id"] == 1));
+    assert_eq!(json_lines(&scene, &["--token", "3"]), of(&|line| line["token_id"] == 3));
+    let at = |index: usize| all[index]["recorded_at"].as_str().unwrap();
+    let (from, to) = (at(all.len() / 3), at(all.len() - 2));
+    let in_time = |line: &Value| (from..to).contains(&line["recorded_at"].as_str().unwrap());
+    assert_eq!(json_lines(&scene, &["--from", from, "--to", to]), of(&in_time));
+    scene.run(&["export", "--to", to, "--until", "5"]).expect(2);
+    scene.run(&["export", "--incremental"]).expect(2).says("--out");
+    scene.run(&["export", "--format", "sqlite"]).expect(1).says("--out FILE");
+}
+
+/// Members in one order, whatever order a program keeps them in.
+#[test]
+fn lines_are_canonical_json() {
+    let scene = Scene::new();
+    let exported = scene.run(&["export"]).expect(0).stdout;
+    for line in exported.lines() {
+        let canonical = {
+            let mut value: Value = serde_json::from_str(line).unwrap();
+            value.sort_all_objects();
+            value.to_string()
+        };
+        assert_eq!(line, canonical);
+    }
+}
+
+#[test]
+fn a_relational_file_opens_in_an_ordinary_tool_and_forgets_what_was_erased() {
+    let scene = used();
+    let path = scene.aside("ledger.sqlite");
+    let file = path.to_str().unwrap();
+    let export = |more: &[&str]| scene.run(&[&["export", "--format", "sqlite", "--out", file], more].concat());
+    export(&["--until", "20"]).expect(0);
+    export(&[]).expect(1).says("is there already");
+    export(&["--incremental"]).expect(0);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let lines = json_lines(&scene, &[]);
+    assert_eq!(
+        query(&path, "SELECT count(*), max(position) FROM events"),
+        [vec![json!(lines.len()), lines.last().unwrap()["position"].clone()]]
+    );
+    let could = "SELECT DISTINCT token_id FROM who_could WHERE account_id = 1 AND scope_group = 'zones' AND resource = 'example.com' ORDER BY 1";
+    let answer = json_of(scene.run(&[
+        "audit",
+        "who-could",
+        "--account",
+        "1",
+        "--scope",
+        "zones:example.com",
+        "--format",
+        "json",
+    ]));
+    let mut told: Vec<u64> =
+        answer["could"].as_array().unwrap().iter().map(|row| row["token_id"].as_u64().unwrap()).collect();
+    told.dedup();
+    assert_eq!(query(&path, could).concat(), told);
+    let names = "SELECT text FROM users JOIN texts ON text_number = name_text WHERE user_id = 1";
+    assert_eq!(query(&path, names), [[json!("Person 1")]]);
+    // A tool that does not know this program.
+    let asked = "PRAGMA integrity_check; SELECT count(*) FROM who_did;";
+    let shown = std::process::Command::new("sqlite3").arg(&path).arg(asked).output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).starts_with("ok\n"), "{shown:?}");
+    scene.run(&["erase", "--user", "1", "--yes"]).expect(0);
+    export(&["--incremental"]).expect(0);
+    assert_eq!(query(&path, names), [[Value::Null]]);
+    let bytes = fs::read(&path).unwrap();
+    assert!(!bytes.windows(8).any(|window| window == b"Person 1"), "an erased name is in the file");
+    let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the ledger and the file: {left:?}");
+}
+
+// ---- reports ----
+
+#[test]
+fn a_report_is_one_file_of_a_ledger_or_a_backup() {
+    let scene = used();
+    let server = scene.serve(&[]);
+    let mut client = Client::connect(server.address).unwrap();
+    let review =
+        client.ask(Ask::send("POST", "/v1/audit/reviews", &scene.tokens.operator, &json!({ "account_id": 1 })));
+    let review = review.unwrap().expect(201).json()["data"]["id"].to_string();
+    server.terminate().expect(0);
+    let backup = scene.aside("backup");
+    scene.run(&["backup", "--to", backup.to_str().unwrap()]).expect(0);
+    let kinds: [(&[&str], &str); 6] = [
+        (
+            &["access", "--account", "1", "--scope", "zones:example.com"],
+            "Which tokens could touch zones:example.com:read",
+        ),
+        (&["usage", "--account", "1"], "Who used how much of the hourly limit of account 1"),
+        (&["review", "--review", &review], "What became of it since"),
+        (&["leak", "--token", "2", "--since", "10"], "What was done with token 2"),
+        (&["unused", "--account", "1"], "Unused and stale tokens"),
+        (&["least-privilege", "--token", "3"], "Least privilege"),
+    ];
+    for (arguments, words) in kinds {
+        let shown = scene.run(&[&["report"], arguments].concat()).expect(0).stdout;
+        let of_backup = crate::program::run_on(&[&["report"], arguments].concat(), &backup).expect(0).stdout;
+        for html in [&shown, &of_backup] {
+            assert!(html.contains(words), "{words}: {html}");
+            assert!(
+                html.contains("How to check it") && html.contains("\u{2014} ") && !html.contains("<script"),
+                "{html}"
+            );
+        }
+    }
+    let path = scene.aside("access.html");
+    let file = path.to_str().unwrap();
+    let report = ["report", "access", "--account", "1", "--scope", "zones:example.com", "--out", file];
+    scene.run(&report).expect(0);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    scene.run(&report).expect(1).says("is there already");
+    // The checkpoint in it is the one that `verify` takes.
+    let html = fs::read_to_string(&path).unwrap();
+    let note = html.split_once("<pre>").unwrap().1.split_once("</pre>").unwrap().0.replace("&#43;", "+");
+    let kept = scene.aside("checkpoint.txt");
+    fs::write(&kept, note).unwrap();
+    scene.run(&["verify", "--checkpoint", kept.to_str().unwrap()]).expect(0);
+    scene.run(&["report", "access", "--account", "1"]).expect(2).says("--scope");
+    scene.run(&["report", "access", "--account", "9", "--scope", "zones:example.com"]).expect(1).says("no account 9");
 }

@@ -377,7 +377,7 @@ impl<R: BufRead> Check<R> {
         Opened { tile, row: Row::from(start), is_whole }
     }
 
-    /// One record or hash within a tile. Behind the first fault nothing of the tile is looked at: what it is, is unknown.
+    /// One record or hash within a tile. Behind the first fault nothing of the tile is looked at.
     fn item(
         &mut self,
         mut open: Opened,

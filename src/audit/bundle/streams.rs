@@ -355,7 +355,10 @@ impl Judging<'_> {
                 && (record.number == last) == (record.position == position);
             if !fits {
                 let (shown, number) = (record.position, record.number);
-                self.find(format!("position {shown} is its record {number}, but the seal of position {at} says that {last} at position {position} was its last"));
+                self.find(format!(
+                    "position {shown} is its record {number}, but the seal of position {at} says that {last} at position \
+                     {position} was its last"
+                ));
                 return;
             }
         }

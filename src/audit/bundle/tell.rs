@@ -48,7 +48,8 @@ impl Told {
             let name = signer.parse::<Vkey>().map(|vkey| named(&vkey)).unwrap_or_default();
             let position = reading.named_at(signer).unwrap_or_default();
             self.proved(format!(
-                "The checkpoint of {origin} at size {size} is signed by {name}, a key that was given; position {position} of the log names it."
+                "The checkpoint of {origin} at size {size} is signed by {name}, a key that was given; \
+                 position {position} of the log names it."
             ));
         }
         match head.given {
@@ -69,7 +70,8 @@ impl Told {
         let (size, records) = (head.checkpoint.size, reading.records());
         let root = STANDARD.encode(head.checkpoint.root);
         self.proved(format!(
-            "{records} records are in the tree of size {size} (root {root}), each at its position; of the {} others only hashes are here.",
+            "{records} records are in the tree of size {size} (root {root}), each at its position; of the {} \
+             others only hashes are here.",
             size - records
         ));
         let selected: u64 = reading.types().values().sum();
@@ -206,7 +208,8 @@ impl Told {
     fn of_the_rest(&mut self, head: &Head, selection: &Selection, streams: &Streams) {
         let size = head.checkpoint.size;
         self.not_proved(
-            "That the log numbers its records and seals its state by the rules: whoever has the whole log can check it (token-ledger verify)."
+            "That the log numbers its records and seals its state by the rules: whoever has the whole log can check it \
+             (token-ledger verify)."
                 .to_owned(),
         );
         if streams.seal.is_none() && streams.judged.is_empty() {
@@ -221,7 +224,8 @@ impl Told {
         self.not_proved(format!("Anything after position {size}."));
         if head.given.is_none() {
             self.not_proved(format!(
-                "That everybody was shown this log: hold its checkpoint of size {size} against one that somebody else kept."
+                "That everybody was shown this log: hold its checkpoint of size {size} against one that \
+                 somebody else kept."
             ));
         }
         self.not_proved("That what was recorded is what happened: only that it was not changed since.".to_owned());

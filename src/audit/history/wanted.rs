@@ -1,6 +1,6 @@
 //! What of a filter the index knows: records that it finds are held against the whole filter.
 
-use super::Filter;
+use super::{Filter, KEEPING, REFUSALS, Sort};
 use crate::audit::archive::Archive;
 use crate::domain::event::{EVENT_TYPES, OUTCOMES};
 use crate::log::LogError;
@@ -13,14 +13,31 @@ pub fn key_of_type(name: &str) -> Option<Key> {
     Some(Key::Type(*number))
 }
 
+/// Of the keys of changes and of what comes with requests those that a sort needs.
+fn of_sort(sort: Sort, [changes, traffic]: &[Key; 2]) -> Vec<Key> {
+    match sort {
+        Sort::Changes => vec![*changes],
+        Sort::Uses | Sort::Refusals => vec![*traffic],
+        Sort::Everything | Sort::Plain => vec![*changes, *traffic],
+    }
+}
+
 pub(super) fn of(filter: &Filter, archive: &Archive) -> Result<Wanted, LogError> {
     let mut wanted = Wanted::all();
     if let Some(account) = filter.account.filter(|account| !account.is_none()) {
-        wanted = wanted.and_any(&[Key::AccountChanges(account), Key::AccountTraffic(account)]);
+        wanted = wanted.and_any(&of_sort(filter.sort, &[Key::AccountChanges(account), Key::AccountTraffic(account)]));
     }
     if let Some(token) = filter.token.filter(|token| !token.is_none()) {
-        wanted = wanted.and_any(&[Key::TokenChanges(token), Key::TokenTraffic(token)]);
+        wanted = wanted.and_any(&of_sort(filter.sort, &[Key::TokenChanges(token), Key::TokenTraffic(token)]));
     }
+    wanted = match filter.sort {
+        Sort::Everything | Sort::Changes => wanted,
+        Sort::Uses => {
+            wanted.and_none(&[&REFUSALS[..], &KEEPING].concat().into_iter().map(Key::of_type).collect::<Vec<_>>())
+        }
+        Sort::Refusals => wanted.and_any(&REFUSALS.map(Key::of_type)),
+        Sort::Plain => wanted.and_none(&KEEPING.map(Key::of_type)),
+    };
     if let Some(key) = filter.type_name.as_deref().and_then(key_of_type) {
         wanted = wanted.and_any(&[key]);
     }

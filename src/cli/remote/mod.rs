@@ -211,11 +211,11 @@ fn secret(
     }
 }
 
-/// Members of answers that hold a secret: a token's text, an OAuth application's.
-const SECRET_MEMBERS: [&str; 2] = ["token", "client_secret"];
+/// Members of answers that hold a secret: a sign-in link is one whole; a token's text, an OAuth application's.
+const SECRET_MEMBERS: [&str; 3] = ["url", "token", "client_secret"];
 
 fn secret_member(body: &Map<String, Value>) -> &'static str {
-    SECRET_MEMBERS.into_iter().find(|member| body.contains_key(*member)).unwrap_or(SECRET_MEMBERS[0])
+    SECRET_MEMBERS.into_iter().find(|member| body.contains_key(*member)).unwrap_or("token")
 }
 
 /// Whether what was made never has a secret: a public application.

@@ -8,6 +8,7 @@ use crate::audit::what_if::proposed;
 use crate::domain::command::{Actor, Change, Command};
 use crate::domain::decide::{Answer, DoneSubject};
 use crate::domain::ids::Version;
+use crate::domain::rejection::Rejection;
 use crate::domain::supposition::Supposition;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::http::entry::Asked;
@@ -92,22 +93,46 @@ pub(super) async fn tried(
     actor: Actor,
     change: Change,
 ) -> Result<(Vec<Supposition>, DoneSubject), Box<Problem>> {
+    match try_tried(app, asked, actor, change).await? {
+        Ok(tried) => Ok((tried.supposed, tried.subject)),
+        Err(rejection) => Err(Box::new(rejected(app, rejection).await)),
+    }
+}
+
+/// A change that was tried.
+pub struct Tried {
+    /// What it would make so.
+    pub supposed: Vec<Supposition>,
+    /// What it is about.
+    pub subject: DoneSubject,
+    /// Whether nothing would be recorded: everything is so already.
+    pub is_nothing: bool,
+}
+
+/// As [`tried`], for whoever has words of their own for a rejection.
+pub async fn try_tried(
+    app: &App,
+    asked: &Asked,
+    actor: Actor,
+    change: Change,
+) -> Result<Result<Tried, Rejection>, Box<Problem>> {
     let command = Command::Manage(actor, Box::new(change));
     let decided = app.ledger.try_out(&command, &asked.origin()).await;
     let decision = decided.map_err(|error| events::unreadable(&error))?;
     match decision.answer {
-        Answer::Rejected(rejection) => Err(Box::new(rejected(app, rejection).await)),
+        Answer::Rejected(rejection) => Ok(Err(rejection)),
         Answer::Done(done) => {
             let events = decision.events.iter();
             let supposed = events.filter_map(|recorded| Supposition::of(&recorded.header, &recorded.event));
-            Ok((supposed.collect(), done.subject))
+            let is_nothing = decision.events.is_empty();
+            Ok(Ok(Tried { supposed: supposed.collect(), subject: done.subject, is_nothing }))
         }
         _ => Err(malformed("the command was not a change".to_owned())),
     }
 }
 
 /// Holds it against the last days.
-pub(super) async fn judge(app: &App, supposed: Vec<Supposition>, days: u64) -> Result<AuditAnswer, Box<Problem>> {
+pub async fn judge(app: &App, supposed: Vec<Supposition>, days: u64) -> Result<AuditAnswer, Box<Problem>> {
     let from = app.ledger.clock().now().0.saturating_sub(days * DAY_SECONDS * MICROS_PER_SECOND);
     audit::at_desk(app, move |archive| -> Result<AuditAnswer, AuditError> {
         let range = archive.range(Some(Timestamp(from)), None)?;

@@ -5,7 +5,7 @@
 mod changes;
 mod clock;
 mod conditions;
-mod dry_run;
+pub mod dry_run;
 mod erasure;
 mod gateway;
 mod history;
@@ -15,7 +15,8 @@ pub mod oauth;
 pub mod past;
 pub mod reads;
 mod reviews;
-mod tokens;
+pub mod sign_in;
+pub mod tokens;
 
 use super::answer::{self, Reply};
 use super::bearer::Shown;
@@ -83,6 +84,12 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::CreateUserSignInLink
+        | Op::CreateStaffSignInLink
+        | Op::ListUserSessions
+        | Op::ListStaffSessions
+        | Op::EndUserSession
+        | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
         Op::CreateApplication
         | Op::UpdateApplication
         | Op::DeleteApplication
@@ -172,9 +179,10 @@ async fn reader(app: &App, actor: Actor) -> Reader {
     Reader { actor, token: token.unwrap_or(TokenId::NONE) }
 }
 
-/// Whose things a path is about: an account's, a user's, or the service's.
+/// Whose things a path is about, of `/v1` or of a page: an account's, a user's, or the service's.
 pub(super) fn whose(asked: &Asked) -> Owner {
-    let mut segments = asked.path().strip_prefix("/v1/").unwrap_or_default().split('/');
+    let path = asked.path().strip_prefix("/v1").unwrap_or(asked.path());
+    let mut segments = path.split('/').skip(1);
     let (kind, number) = (segments.next(), segments.next().and_then(|raw| path::number(raw).ok()));
     match (kind, number) {
         (Some("accounts"), Some(account)) => Owner::Account(AccountId(account)),

@@ -86,7 +86,12 @@ impl Page {
         Rows { skip: (self.number - 1).saturating_mul(self.size), take: self.size }
     }
 
-    fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
+    /// Whether it is of the past.
+    pub fn is_past(&self) -> bool {
+        self.as_of.is_some()
+    }
+
+    pub(super) fn read(asked: &Asked) -> Result<Self, Box<Problem>> {
         let mut page = Self::first();
         for (key, value) in asked.query()? {
             let number = || match path::number(value) {
@@ -107,7 +112,7 @@ impl Page {
         Ok(page)
     }
 
-    fn cut<T>(&self, items: impl ExactSizeIterator<Item = T>, shape: impl FnMut(T) -> Value) -> Value {
+    pub(super) fn cut<T>(&self, items: impl ExactSizeIterator<Item = T>, shape: impl FnMut(T) -> Value) -> Value {
         let total = items.len();
         let rows = self.rows();
         let data: Vec<Value> = items.skip(rows.skip).take(rows.take).map(shape).collect();

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use warp::http::StatusCode;
 
 /// How long the secret before a rotation goes on working, where nothing is said.
-pub(super) const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
+pub const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
@@ -125,11 +125,13 @@ pub(super) fn token_in_path(owner: Owner, variables: &[&str]) -> Result<TokenId,
     path_number(variables, index, "token").map(TokenId)
 }
 
-pub(super) fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
+/// A new secret of a kind of token.
+pub fn make_secret(app: &App, kind: TokenKind) -> TokenSecret {
     TokenSecret::from_random(kind, &app.entropy.lock().bytes_32())
 }
 
-pub(super) fn new_secret(secret: &TokenSecret) -> NewSecret {
+/// What the writer is told of it.
+pub fn new_secret(secret: &TokenSecret) -> NewSecret {
     NewSecret { digest: secret.digest(), hint: secret.hint() }
 }
 

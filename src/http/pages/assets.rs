@@ -22,6 +22,11 @@ impl Asset {
         Self { file: format!("{name}-{hash}.{extension}"), content_type, content }
     }
 
+    /// Bytes of its content.
+    pub fn length(&self) -> usize {
+        self.content.len()
+    }
+
     /// Where it is served.
     pub fn path(&self) -> String {
         format!("/assets/{}", self.file)

@@ -2,11 +2,13 @@
 //! shown again with what was typed.
 
 use super::viewer::Viewer;
+use super::words;
 use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::media_type;
 use crate::http::problem::Problem;
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use warp::http::{StatusCode, header};
@@ -24,6 +26,8 @@ pub struct Form {
     fields: Vec<(String, String)>,
     /// What is wrong, by field.
     pub faults: Faults,
+    /// As it came, for a digest of it.
+    pub bytes: Bytes,
 }
 
 /// Faults of fields, for the page that is shown again.
@@ -88,18 +92,18 @@ impl Form {
             )));
         }
         let bytes = body.read_up_to(FORM_BYTES_MAX, asked.headers()).await?;
-        Self::parse(&bytes)
+        Self::parse(bytes)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Box<Problem>> {
+    fn parse(bytes: Bytes) -> Result<Self, Box<Problem>> {
         let mut fields = Vec::new();
-        for (name, value) in form_urlencoded::parse(bytes) {
+        for (name, value) in form_urlencoded::parse(&bytes) {
             if fields.len() == FIELDS_MAX {
                 return Err(Box::new(Problem::malformed(format!("a form has at most {FIELDS_MAX} fields"))));
             }
             fields.push((decoded(name), decoded(value)));
         }
-        Ok(Self { fields, faults: Faults::default() })
+        Ok(Self { fields, faults: Faults::default(), bytes })
     }
 
     /// Whether a field was sent.
@@ -174,6 +178,16 @@ pub(super) fn check_same_origin(asked: &Asked) -> Result<(), Box<Problem>> {
     if is_own { Ok(()) } else { Err(Box::new(Problem::form_expired())) }
 }
 
+/// What a field is called in the sentence that tells its faults, at the head of the page.
+pub fn label_of(field: &str) -> String {
+    let (kind, group) = field.split_once('.').unwrap_or((field, ""));
+    match (kind, group) {
+        ("names" | "level" | "cover" | "more", group) => words::group_label(group),
+        ("expires_at", _) => "Expires".to_owned(),
+        (kind, _) => words::group_label(kind),
+    }
+}
+
 /// A time as a form has it: `2026-03-01T12:00`, with seconds or without, in UTC; or RFC 3339. None if it is neither.
 pub fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim().replace(' ', "T");
@@ -196,7 +210,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Form {
-        Form::parse(text.as_bytes()).unwrap_or_default()
+        Form::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap_or_default()
     }
 
     #[test]
@@ -243,6 +257,6 @@ mod tests {
 
     #[test]
     fn too_many_fields_are_refused() {
-        assert!(Form::parse("a=&".repeat(FIELDS_MAX + 1).as_bytes()).is_err());
+        assert!(Form::parse("a=&".repeat(FIELDS_MAX + 1).into()).is_err());
     }
 }

@@ -7,14 +7,26 @@
 //! Pages decide and know nothing by themselves: they look at the read models that `/v1` looks at, and send the commands
 //! that `/v1` sends, as the session of whoever is signed in. They work without the script.
 
+pub mod access_tokens;
+mod account_history;
+pub mod as_of;
 pub mod assets;
 pub mod chart;
+pub mod days;
+mod event_page;
 pub mod form;
+mod history_filter;
 mod home;
 mod oauth;
+mod own;
 pub mod page;
 pub mod reply;
+pub mod said;
+mod sign_in;
+pub mod sparks;
 pub mod table;
+mod token_life;
+mod usage_day;
 pub mod viewer;
 pub mod words;
 
@@ -52,7 +64,31 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
         Op::Home => home::answer(app, asked).await,
-        Op::AccessTokens => home::answer(app, asked).await,
+        Op::AccessTokens => access_tokens::answer(app, asked, variables).await,
+        Op::NewToken => access_tokens::new(app, asked, variables).await,
+        Op::GenerateToken => access_tokens::generate(app, asked, variables, body).await,
+        Op::EditToken => access_tokens::edit(app, asked, variables).await,
+        Op::UpdateToken => access_tokens::update(app, asked, variables, body).await,
+        Op::AskRotate => access_tokens::ask_rotate(app, asked, variables).await,
+        Op::RotateToken => access_tokens::rotate(app, asked, variables, body).await,
+        Op::AskDelete => access_tokens::ask_delete(app, asked, variables).await,
+        Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
+        Op::SignIn => sign_in::answer(app, asked).await,
+        Op::Enter => sign_in::enter(app, asked, body).await,
+        Op::SignInLink => sign_in::link(app, variables).await,
+        Op::SignOut => sign_in::leave(app, asked, body).await,
+        Op::Own
+        | Op::NewOwnToken
+        | Op::OwnToken
+        | Op::UpdateOwnToken
+        | Op::RotateOwnToken
+        | Op::DeleteOwnToken
+        | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
+        Op::Token => token_life::answer(app, asked, variables).await,
+        Op::Usage => usage_day::answer(app, asked, variables).await,
+        Op::History => account_history::answer(app, asked, variables).await,
+        Op::Event => event_page::answer(app, asked, variables).await,
+        Op::EventProof => event_page::proof(app, asked, variables).await,
         Op::AskAuthorization => oauth::authorize::ask(app, asked).await,
         Op::AnswerAuthorization => oauth::authorize::answered(app, asked, body).await,
         Op::Applications => applications::list(app, asked, variables).await,

@@ -1,12 +1,16 @@
 //! What every page has: title, head with the way around, banner of the past, message, foot.
 
 use super::assets::{ICON, SCRIPT, STYLE};
-use super::viewer::{Standing, Viewer, Who};
+use super::viewer::{Standing, Viewer};
 use super::words::{self, Time};
+use crate::audit::answer::Basis;
+use crate::audit::past::Point;
 use crate::domain::ids::{AccountId, Position};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::http::entry::Asked;
 use crate::ledger::View;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 
 /// What a template hands to `base.html` as `page`.
@@ -24,6 +28,8 @@ pub struct Page {
     pub as_of: Option<AsOf>,
     /// What was just done.
     pub flash: Option<&'static str>,
+    /// What else was asked for: kept by the control that asks for another point of the past.
+    pub asked: Vec<(String, String)>,
 }
 
 /// An account in the head of a page.
@@ -58,15 +64,30 @@ pub enum Section {
 }
 
 /// The point of the past that a page shows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AsOf {
     /// The last position that counts.
     pub position: Position,
     /// The time that it is judged at.
     pub at: Timestamp,
+    /// Root of the tree over the records up to there.
+    pub root: String,
+    /// The point as links have it.
+    pub asked: String,
 }
 
 impl AsOf {
+    /// Of a point that was found.
+    pub fn new(basis: &Basis, point: Point) -> Self {
+        let asked = match point {
+            Point::Time(at) if at.0 % MICROS_PER_SECOND == 0 => at.to_seconds_text(),
+            Point::Time(at) => at.to_micros_text(),
+            Point::Position(position) => position.to_string(),
+            Point::Head => basis.position.to_string(),
+        };
+        Self { position: basis.position, at: basis.at, root: STANDARD.encode(basis.root), asked }
+    }
+
     /// Its time, in words.
     pub fn time(&self) -> Time {
         Time(self.at)
@@ -92,7 +113,9 @@ impl Page {
         let query = asked.query.iter().flatten();
         let done = query.filter(|(name, _)| name == "done").map(|(_, word)| word.as_str()).next();
         let flash = FLASHES.iter().find(|(word, _)| Some(*word) == done).map(|(_, words)| *words);
-        Self { title: title.into(), viewer: Some(viewer.clone()), flash, ..Self::default() }
+        let of_the_control = |name: &str| name.starts_with("as_of") || matches!(name, "done" | "before");
+        let asked = asked.query.iter().flatten().filter(|(name, _)| !of_the_control(name)).cloned().collect();
+        Self { title: title.into(), viewer: Some(viewer.clone()), flash, asked, ..Self::default() }
     }
 
     /// A page that does not know who looks.
@@ -123,6 +146,29 @@ impl Page {
     #[must_use]
     pub fn as_of(self, as_of: Option<AsOf>) -> Self {
         Self { as_of, ..self }
+    }
+
+    /// What links within the account end with: the point of the past, or nothing.
+    pub fn suffix(&self) -> String {
+        self.as_of.as_ref().map_or_else(String::new, |as_of| format!("?as_of={}", words::in_url(&as_of.asked)))
+    }
+
+    /// A link within the account that keeps the point of the past; `query` may be empty.
+    pub fn link(&self, path: &str, query: &str) -> String {
+        let begin = if query.is_empty() { self.suffix() } else { self.suffix().replacen('?', "&", 1) };
+        if query.is_empty() { format!("{path}{begin}") } else { format!("{path}?{query}{begin}") }
+    }
+
+    /// The same page, now.
+    pub fn now(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.asked.iter());
+        format!("?{}", query.finish())
+    }
+
+    /// Whether anything can be changed by it: the past is past.
+    pub fn is_past(&self) -> bool {
+        self.as_of.is_some()
     }
 
     /// What every form has in its field `csrf`.
@@ -160,6 +206,6 @@ impl Page {
 
     /// Whether staff looks.
     pub fn is_staff(&self) -> bool {
-        self.viewer.as_ref().is_some_and(|viewer| matches!(viewer.who, Who::Operator | Who::Auditor))
+        self.viewer.as_ref().is_some_and(|viewer| viewer.is_staff())
     }
 }

@@ -80,6 +80,37 @@ impl Viewer {
         }
     }
 
+    /// Whether staff looks.
+    pub fn is_staff(&self) -> bool {
+        matches!(self.who, Who::Operator | Who::Auditor)
+    }
+
+    /// Lets them into an account's page, if they may do at least so much there. A refused attempt is recorded before it is
+    /// answered; of an account that is not theirs nobody learns whether it is there.
+    pub async fn enter(
+        &self,
+        app: &App,
+        asked: &Asked,
+        account: AccountId,
+        (operation, least): (ManagementOperation, Standing),
+    ) -> Result<Standing, Instead> {
+        let allowed = app.ledger.view(|view| self.require(&view, account, least)).await;
+        let problem = match allowed {
+            Ok(standing) => return Ok(standing),
+            Err(problem) => problem,
+        };
+        let whose = Owner::Account(account);
+        let attempt = match least {
+            Standing::Manages => Change::Attempt(operation, whose),
+            Standing::Limited | Standing::Looks => Change::Look(operation, whose),
+        };
+        match manage::submit(app, asked, self.actor(), attempt).await {
+            // Nothing can be recorded: nothing is answered either.
+            Err(unrecorded) if unrecorded.status().is_server_error() => Err(unrecorded.into()),
+            _ => Err(problem.into()),
+        }
+    }
+
     /// As [`Self::standing`], of at least some.
     pub fn require(&self, view: &View<'_>, account: AccountId, least: Standing) -> Result<Standing, Box<Problem>> {
         let standing = self.standing(view, account)?;

@@ -10,6 +10,7 @@ use crate::domain::token::{Principal, TokenKind};
 use crate::http::shapes;
 use crate::ledger::View;
 use askama::filters::HtmlSafe;
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,13 +76,14 @@ pub fn distance(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// "1 day", "3 days".
-pub fn counted(count: u64, unit: &str) -> String {
+pub fn counted(count: impl Borrow<u64>, unit: &str) -> String {
+    let count = *count.borrow();
     format!("{} {unit}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
 /// A number with its thousands apart: `12,345`.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
+pub fn number(number: impl Borrow<u64>) -> String {
+    let digits = number.borrow().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn numbers_have_their_thousands_apart() {
-        for (given, told) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (given, told) in [(0u64, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(number(given), told);
         }
     }

@@ -1,6 +1,7 @@
 //! `staff-tokens`: operators and auditors.
 
 use super::tokens::{ALLOW, EXPIRES_AT, NOT_BEFORE};
+use super::users::SESSIONS;
 use crate::cli::remote::table::{AS_OF, Columns, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
@@ -45,6 +46,30 @@ pub(super) const STAFF_TOKENS: Noun = Noun {
                 ALLOW,
             ],
             shows: Shows::Secret,
+        },
+        Verb {
+            name: "sign-in-link",
+            operations: &[Operation::CreateStaffSignInLink],
+            about: "Make a link that signs staff in by their token, once, within 15 minutes",
+            example: "staff-tokens sign-in-link 5",
+            fields: &[],
+            shows: Shows::Secret,
+        },
+        Verb {
+            name: "sessions",
+            operations: &[Operation::ListStaffSessions],
+            about: "List the sessions of staff that stand for a token",
+            example: "staff-tokens sessions 5",
+            fields: &[],
+            shows: Shows::Pages(&SESSIONS),
+        },
+        Verb {
+            name: "end-session",
+            operations: &[Operation::EndStaffSession],
+            about: "End a session of staff",
+            example: "staff-tokens end-session 5 --session 31",
+            fields: &[],
+            shows: Shows::Done("Ended"),
         },
         Verb {
             name: "delete",

@@ -15,6 +15,18 @@ const LIST: Columns = Columns {
     ],
 };
 
+/// Of users, and of staff.
+pub(super) const SESSIONS: Columns = Columns {
+    title: "Sessions",
+    columns: &[
+        ("id", "id"),
+        ("name", "name"),
+        ("last used", "last_used_at"),
+        ("expires at", "expires_at"),
+        ("created at", "created_at"),
+    ],
+};
+
 pub(super) const USERS: Noun = Noun {
     name: "users",
     about: "List, show and create users, erase their personal texts",
@@ -46,6 +58,30 @@ pub(super) const USERS: Noun = Noun {
                 body("email", Kind::Text, "Their e-mail address").required(),
             ],
             shows: Shows::Thing,
+        },
+        Verb {
+            name: "sign-in-link",
+            operations: &[Operation::CreateUserSignInLink],
+            about: "Make a link that signs a user in, once, within 15 minutes",
+            example: "users sign-in-link 7",
+            fields: &[],
+            shows: Shows::Secret,
+        },
+        Verb {
+            name: "sessions",
+            operations: &[Operation::ListUserSessions],
+            about: "List a user's sessions",
+            example: "users sessions 7",
+            fields: &[],
+            shows: Shows::Pages(&SESSIONS),
+        },
+        Verb {
+            name: "end-session",
+            operations: &[Operation::EndUserSession],
+            about: "End a session of a user",
+            example: "users end-session 7 --session 31",
+            fields: &[],
+            shows: Shows::Done("Ended"),
         },
         Verb {
             name: "erase-texts",

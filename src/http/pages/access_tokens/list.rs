@@ -80,7 +80,8 @@ impl Wanted {
                 "q" => wanted.search = value.trim().chars().take(200).collect(),
                 "show" => wanted.show = SHOWS.iter().find(|(word, ..)| word == value).map_or(Show::All, |row| row.1),
                 "sort" => {
-                    let (word, is_reversed) = value.strip_prefix('-').map_or((value.as_str(), false), |word| (word, true));
+                    let (word, is_reversed) =
+                        value.strip_prefix('-').map_or((value.as_str(), false), |word| (word, true));
                     wanted.is_reversed = is_reversed;
                     wanted.sort = SORTS.iter().find(|(known, _)| *known == word).map_or(Sort::Name, |row| row.1);
                 }
@@ -101,7 +102,9 @@ impl Wanted {
         let show = SHOWS.iter().find(|row| row.1 == self.show).map_or("", |row| row.0);
         let mut query = form_urlencoded::Serializer::new(String::new());
         let pairs = [("q", self.search.as_str()), ("show", show), ("sort", sort)];
-        for (name, value) in pairs.into_iter().filter(|(name, value)| !value.is_empty() && (*name, *value) != ("sort", "name")) {
+        for (name, value) in
+            pairs.into_iter().filter(|(name, value)| !value.is_empty() && (*name, *value) != ("sort", "name"))
+        {
             query.append_pair(name, value);
         }
         if page > 1 {

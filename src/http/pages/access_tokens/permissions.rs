@@ -42,7 +42,7 @@ pub struct GroupChoice {
     /// Further names, as they were typed.
     pub more: String,
     /// How many names of the account are not listed.
-    pub unlisted: usize,
+    pub unlisted: u64,
 }
 
 /// A resource in a picker.
@@ -187,7 +187,7 @@ fn choice(view: &View<'_>, account: &Account, group: &ScopeGroup, chosen: Chosen
             names.push(NameChoice { name, is_ticked, is_there: true });
         }
     }
-    let unlisted = total - names.len();
+    let unlisted = (total - names.len()) as u64;
     names.extend(ticked.into_iter().map(|name| NameChoice { name, is_ticked: true, is_there: false }));
     GroupChoice {
         name: group.name.clone(),

@@ -140,6 +140,11 @@ impl Settings {
         self.faults.of(&format!("names.{group}"))
     }
 
+    /// Whether anything is said of when and where it works.
+    pub fn has_conditions(&self) -> bool {
+        [&self.expires_at, &self.not_before, &self.addresses].iter().any(|text| !text.is_empty())
+    }
+
     /// Every field of the form as it stands, to be sent once more from a page without it.
     pub fn fields(&self) -> Vec<(String, String)> {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -92,3 +92,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
 addEventListener("pageshow", (event) => {
   if (event.persisted) for (const button of document.querySelectorAll("form[data-once] button")) button.disabled = false;
 });
+// A page with a secret that is left is kept by no browser with the secret in it.
+addEventListener("pagehide", () => {
+  for (const secret of document.querySelectorAll("[data-secret]")) secret.textContent = "shown once, and not kept";
+});

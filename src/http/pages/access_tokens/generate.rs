@@ -1,0 +1,131 @@
+//! Generate a token: the form, and what it makes. The secret is in the answer to the form, and nowhere else.
+
+use super::secrets::{SecretPage, curl};
+use super::settings::{Settings, Wish};
+use super::{form_key, gone};
+use crate::domain::command::Change;
+use crate::domain::decide::DoneSubject;
+use crate::domain::event::ManagementOperation;
+use crate::domain::ids::AccountId;
+use crate::domain::rejection::Rejection;
+use crate::domain::text::PersonalText;
+use crate::domain::token::{Owner, TokenKind};
+use crate::http::App;
+use crate::http::entry::{Asked, Body};
+use crate::http::manage::tokens::{make_secret, new_secret};
+use crate::http::manage::{self, rejected};
+use crate::http::pages::form::Form;
+use crate::http::pages::page::{Page, Section};
+use crate::http::pages::reply::{html, shown};
+use crate::http::pages::viewer::{self, Standing, Viewer};
+use crate::http::pages::words::Time;
+use crate::http::pages::{Answered, form as forms, number, words};
+use askama::Template;
+use warp::http::StatusCode;
+
+#[derive(Template)]
+#[template(path = "token_new.html")]
+struct NewTokenPage {
+    page: Page,
+    account: AccountId,
+    settings: Settings,
+    key: String,
+    was_sent_before: bool,
+}
+
+/// The form.
+pub async fn new(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
+    let (viewer, account) = enter(app, asked, variables).await?;
+    let built = app.ledger.view(|view| {
+        let found = view.projections.state.account(account)?;
+        Some((page(&view, asked, &viewer, account), Settings::new(&view, found)))
+    });
+    let (page, settings) = built.await.ok_or_else(gone)?;
+    Ok(shown(&NewTokenPage { page, account, settings, key: form_key(app), was_sent_before: false }))
+}
+
+async fn enter(
+    app: &App,
+    asked: &Asked,
+    variables: &[&str],
+) -> Result<(Viewer, AccountId), crate::http::pages::Instead> {
+    let viewer = viewer::required(app, asked).await?;
+    let account = AccountId(number(variables, 0)?);
+    viewer.enter(app, asked, account, (ManagementOperation::CreateToken, Standing::Manages)).await?;
+    Ok((viewer, account))
+}
+
+fn page(view: &crate::ledger::View<'_>, asked: &Asked, viewer: &Viewer, account: AccountId) -> Page {
+    Page::new("Generate token", viewer, asked).in_account(view, account, Standing::Manages, Section::Access)
+}
+
+/// What the form asks for is made, once.
+pub async fn generate(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
+    let (viewer, account) = enter(app, asked, variables).await?;
+    let mut form = Form::read(asked, &viewer, body).await?;
+    let key = form.text("key")?;
+    let request = app.ledger.digest_request(asked.method(), asked.target(), &form.bytes);
+    let read = app.ledger.view(|view| {
+        let found = view.projections.state.account(account);
+        found.map(|found| Settings::read(&view, found, form))
+    });
+    let (mut settings, wish) = read.await.ok_or_else(gone)??;
+    let mut was_sent_before = false;
+    if let Some(Wish { name, access, expires_at, conditions }) = wish {
+        let secret = make_secret(app, TokenKind::Account);
+        let conditions = conditions.applied_to(&crate::domain::conditions::Conditions::default());
+        let (owner, kind) = (Owner::Account(account), TokenKind::Account);
+        let access = Some(access);
+        let change =
+            Change::CreateToken { owner, kind, name, access, expires_at, conditions, secret: new_secret(&secret) };
+        let change = Change::Once { key: PersonalText::new(key), request, change: Box::new(change) };
+        match manage::try_submit(app, asked, viewer.actor(), change).await? {
+            Ok(carried) => {
+                let secret = (!carried.repeated).then(|| secret.reveal_once());
+                return made(app, asked, &viewer, account, carried, secret).await;
+            }
+            Err(Rejection::Invalid(faults)) => settings.note(&faults),
+            // Sent before with other fields: from a page that was gone back to.
+            Err(Rejection::KeyReused) => was_sent_before = true,
+            Err(Rejection::PlanRequired) => {
+                settings.faults.note("access", "cannot be limited any more: the account's plan was changed to Solo");
+            }
+            Err(other) => return Err(Box::new(rejected(app, other).await).into()),
+        }
+    }
+    let page = app.ledger.view(|view| page(&view, asked, &viewer, account)).await;
+    let again = NewTokenPage { page, account, settings, key: form_key(app), was_sent_before };
+    Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &again))
+}
+
+async fn made(
+    app: &App,
+    asked: &Asked,
+    viewer: &Viewer,
+    account: AccountId,
+    carried: manage::Carried,
+    secret: Option<String>,
+) -> Answered {
+    let DoneSubject::Token(token) = carried.done.subject else { return Err(gone()) };
+    let status = if secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    let curl = secret.as_deref().map(|secret| curl(app, asked, secret)).unwrap_or_default();
+    let built = app.ledger.view(|view| {
+        let found = view.projections.state.token(token)?;
+        let title = "Token generated";
+        let page = Page::new(title, viewer, asked).in_account(&view, account, Standing::Manages, Section::Access);
+        Some(SecretPage {
+            page,
+            account,
+            token,
+            heading: title,
+            secret,
+            curl,
+            name: words::text(&view, found.name),
+            access: words::access_line(&view, &found.access),
+            expires_at: found.expires_at.map(Time),
+            overlaps_until: None,
+            position: carried.position,
+        })
+    });
+    Ok(html(status, &built.await.ok_or_else(gone)?))
+}

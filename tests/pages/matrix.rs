@@ -1,0 +1,128 @@
+//! Every page, asked by everybody. A form is sent as the page of its asker would send it, with nothing to carry out where
+//! that can be: what matters is who is let in.
+
+use crate::browser::{Browser, send};
+use crate::house::{House, grants};
+use crate::wire::Ask;
+use serde_json::json;
+use std::collections::BTreeSet;
+use token_ledger::http::operations::Operation;
+use token_ledger::http::pages::table::{PAGES, PageOperation};
+
+/// Who asks, in the order of the columns.
+const ASKERS: [&str; 7] = ["none", "full", "reads", "limited", "stranger", "operator", "auditor"];
+
+/// A page with the status for each asker: of a thing of the account, and of another account's.
+type Row = (PageOperation, &'static str, &'static str);
+
+/// Numbers by hand. 303: to sign in, or to an account; 422, 400: let in, and the form says nothing that could be done.
+const MATRIX: &[Row] = {
+    use PageOperation::*;
+    &[
+        //                none full read lim  stra oper audi
+        (Home, "          303  200  303  303  200  200  200", ""),
+        (Asset, "         404  404  404  404  404  404  404", ""),
+        (AccessTokens, "  303  200  200  200  404  200  200", "303  404  404  404  404  200  200"),
+        (NewToken, "      303  200  403  403  404  200  403", "303  404  404  404  404  200  403"),
+        (GenerateToken, " 303  422  403  403  404  422  403", "303  404  404  404  404  422  403"),
+        (EditToken, "     303  200  403  403  404  200  403", "303  404  404  404  404  200  403"),
+        (UpdateToken, "   303  422  403  403  404  422  403", "303  404  404  404  404  422  403"),
+        (AskRotate, "     303  200  403  403  404  200  403", "303  404  404  404  404  200  403"),
+        (RotateToken, "   303  422  403  403  404  422  403", "303  404  404  404  404  422  403"),
+        (AskDelete, "     303  200  403  403  404  200  403", "303  404  404  404  404  200  403"),
+        (DeleteToken, "   303  409  403  403  404  409  403", "303  404  404  404  404  409  403"),
+    ]
+};
+
+/// What a form says where nothing of it can be carried out.
+fn fields(page: PageOperation) -> Vec<(&'static str, &'static str)> {
+    match page {
+        PageOperation::GenerateToken => vec![("key", "k"), ("name", "")],
+        PageOperation::UpdateToken => vec![("step", "look"), ("version", "1"), ("name", "")],
+        PageOperation::RotateToken => vec![("key", "k"), ("version", ""), ("overlap", "99999999")],
+        PageOperation::DeleteToken => vec![("version", "77")],
+        _ => Vec::new(),
+    }
+}
+
+fn path(template: &str, account: u64, token: u64) -> String {
+    template
+        .replace("{account}", &account.to_string())
+        .replace("{token}", &token.to_string())
+        .replace("{file}", "no.css")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_sees_the_pages_that_the_matrix_says_and_no_others() {
+    let house = House::new().await;
+    let reader = house.user("Rita Example", "rita@example.com").await;
+    let access = grants(&[("account", "read_only", json!("all"))]);
+    house.put(format!("/v1/accounts/{}/members/{reader}", house.teams), json!({ "access": access })).await.expect(201);
+    let browsers = [
+        None,
+        Some(Browser::of_user(&house, house.ada).await),
+        Some(Browser::of_user(&house, reader).await),
+        Some(Browser::of_user(&house, house.grace).await),
+        Some(Browser::of_user(&house, house.linus).await),
+        Some(Browser::of_staff(&house, 1).await),
+        Some(Browser::of_staff(&house, house.auditor.id).await),
+    ];
+    let mut faults = Vec::new();
+    for (page, own, foreign) in MATRIX {
+        let (template, method, _) = PAGES.iter().find(|(_, _, row)| *row == Operation::Page(*page)).unwrap();
+        let of = [(own, house.teams, house.full.id), (foreign, house.enterprise, house.corporate.id)];
+        for (statuses, account, token) in of {
+            house.advance(60);
+            for (index, status) in statuses.split_whitespace().enumerate() {
+                let path = path(template, account, token);
+                let status: u16 = status.parse().unwrap();
+                let told = match &browsers[index] {
+                    None => send(&house, Ask::new(method, &path)).await,
+                    Some(browser) => {
+                        let csrf = csrf(browser).await;
+                        let mut pairs = vec![("csrf", csrf.as_str())];
+                        pairs.extend(fields(*page));
+                        let ask = Ask::new(method, &path);
+                        browser.send(if *method == "POST" { ask.form(&pairs) } else { ask }).await
+                    }
+                };
+                if told.status != status {
+                    faults.push(format!("{method} {path} by {}: {} instead of {status}", ASKERS[index], told.status));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What every form of a session has, from its sign-out button.
+async fn csrf(browser: &Browser<'_>) -> String {
+    let html = browser.open("/accounts/999999/access_tokens").await;
+    let home = browser.open("/").await;
+    let page = match home.header("location") {
+        Some(to) => browser.page(to).await,
+        None => home.text().to_owned(),
+    };
+    assert_eq!(html.status, 404);
+    let at = page.find("name=\"csrf\" value=\"").expect("a form") + "name=\"csrf\" value=\"".len();
+    page[at..].split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn every_page_of_accounts_has_its_row() {
+    let rows: BTreeSet<PageOperation> = MATRIX.iter().map(|(page, _, _)| *page).collect();
+    let served: BTreeSet<PageOperation> = PAGES
+        .iter()
+        .map(|(_, _, operation)| match operation {
+            Operation::Page(page) => *page,
+            other => panic!("{other:?} is no page"),
+        })
+        .collect();
+    assert_eq!(rows, served);
+    for (page, own, foreign) in MATRIX {
+        for statuses in [own, foreign] {
+            let count = statuses.split_whitespace().count();
+            assert!(count == ASKERS.len() || count == 0, "{page:?}: {statuses}");
+        }
+    }
+}
