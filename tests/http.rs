@@ -55,6 +55,8 @@ mod manage;
 mod matrix;
 #[path = "http/matrix_table.rs"]
 mod matrix_table;
+#[path = "http/narrowing.rs"]
+mod narrowing;
 #[path = "http/oauth.rs"]
 mod oauth;
 #[path = "http/oauth_flow.rs"]
@@ -65,6 +67,10 @@ mod ops;
 mod reports;
 #[path = "http/secrets.rs"]
 mod secrets;
+#[path = "http/session_matrix.rs"]
+mod session_matrix;
+#[path = "http/sessions.rs"]
+mod sessions;
 #[path = "http/shapes.rs"]
 mod shapes;
 #[path = "http/shipped_gateways.rs"]

@@ -52,6 +52,8 @@ mod past;
 mod program;
 #[path = "process/python.rs"]
 mod python;
+#[path = "process/questions.rs"]
+mod questions;
 #[path = "process/refused_starts.rs"]
 mod refused_starts;
 #[path = "process/reports.rs"]

@@ -24,6 +24,11 @@ pub struct Story {
 impl Story {
     /// Tells one: the same for the same seed, but for keys, salts and secrets.
     pub fn told(seed: u64, batches: usize) -> Self {
+        Self::told_with(seed, batches, |_, _| {})
+    }
+
+    /// Tells one in which something more happens behind each batch, which is counted from 0.
+    pub fn told_with(seed: u64, batches: usize, mut more: impl FnMut(&mut Core, usize)) -> Self {
         let home = tempfile::tempdir().expect("a directory can be made");
         let dir = DataDir::new(home.path().join("ledger"));
         let clock = Clock::manual(BEGIN);
@@ -31,10 +36,11 @@ impl Story {
         let mut generator = Generator::new(seed);
         let beginning = generator.beginning();
         core.commit(&beginning).expect("the beginning is appended");
-        for _ in 0..batches {
+        for batch in 0..batches {
             generator.move_clock(&clock);
             let jobs = generator.batch(core.state());
             core.commit(&jobs).expect("the batch is appended");
+            more(&mut core, batch);
         }
         Self { _home: home, dir, clock }
     }

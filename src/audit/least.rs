@@ -209,6 +209,8 @@ pub fn unused(current: &Access, least: &Least, groups: &Table<ScopeGroup>) -> Ve
     let mut unused = Vec::new();
     for grant in granted {
         match needed.iter().find(|needed| needed.group == grant.group) {
+            // Where only numbers were asked for that were no resource's, it was used, for nothing that is there.
+            None if least.scopes.keys().any(|scope| scope.group == grant.group) => {}
             None => unused.push(Unused::Group(grant.group, grant.level)),
             Some(needed) => unused.extend(unused_of(&grant, needed, &least.scopes)),
         }

@@ -55,6 +55,11 @@ impl Timestamp {
 
     /// `2026-03-01T12:00:00Z`, the fraction cut: the form of DNSimple's bodies.
     pub fn to_seconds_text(self) -> String {
+        std::str::from_utf8(&self.to_seconds_ascii()).unwrap_or_default().to_owned()
+    }
+
+    /// The same without memory of its own, for what is written at each request.
+    pub fn to_seconds_ascii(self) -> [u8; 20] {
         let t = self.to_date_time();
         let (year, month, day) = t.to_calendar_date();
         let (hour, minute, second) = t.to_hms();
@@ -69,7 +74,7 @@ impl Timestamp {
         for (at, number) in [(5, u8::from(month)), (8, day), (11, hour), (14, minute), (17, second)] {
             put(at, u32::from(number));
         }
-        std::str::from_utf8(&text).unwrap_or_default().to_owned()
+        text
     }
 
     /// RFC 3339 with microseconds: the form of audit answers.

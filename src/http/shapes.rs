@@ -39,6 +39,16 @@ pub struct Data<T> {
     pub data: T,
 }
 
+/// A time in a shape of the hot path.
+#[derive(Debug)]
+struct Seconds([u8; 20]);
+
+impl Serialize for Seconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
 /// DNSimple's account object.
 #[derive(Debug, Serialize)]
 pub struct AccountShape {
@@ -46,8 +56,8 @@ pub struct AccountShape {
     email: Arc<str>,
     name: Option<Arc<str>>,
     plan_identifier: &'static str,
-    created_at: String,
-    updated_at: String,
+    created_at: Seconds,
+    updated_at: Seconds,
 }
 
 /// DNSimple's user object.
@@ -55,8 +65,8 @@ pub struct AccountShape {
 pub struct UserShape {
     id: u64,
     email: Arc<str>,
-    created_at: String,
-    updated_at: String,
+    created_at: Seconds,
+    updated_at: Seconds,
 }
 
 /// DNSimple's account object.
@@ -66,8 +76,8 @@ pub fn account_card(texts: &TextReader, account: &AccountCard) -> AccountShape {
         email: text(texts, account.email).unwrap_or_default(),
         name: text(texts, account.name),
         plan_identifier: account.plan.name(),
-        created_at: seconds(account.created_at),
-        updated_at: seconds(account.updated_at),
+        created_at: Seconds(account.created_at.to_seconds_ascii()),
+        updated_at: Seconds(account.updated_at.to_seconds_ascii()),
     }
 }
 
@@ -76,8 +86,8 @@ pub fn user_card(texts: &TextReader, user: &UserCard) -> UserShape {
     UserShape {
         id: user.id.0,
         email: text(texts, user.email).unwrap_or_default(),
-        created_at: seconds(user.created_at),
-        updated_at: seconds(user.updated_at),
+        created_at: Seconds(user.created_at.to_seconds_ascii()),
+        updated_at: Seconds(user.updated_at.to_seconds_ascii()),
     }
 }
 

@@ -38,6 +38,30 @@ pub struct Token {
     pub path: String,
 }
 
+/// A browser with a session.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    /// The session's number.
+    pub id: u64,
+    /// Name and value of its cookie.
+    pub cookie: String,
+    /// What its pages' forms carry.
+    pub csrf: String,
+}
+
+impl Browser {
+    /// A request of one of its pages' scripts.
+    pub fn calls(&self, ask: Ask) -> Ask {
+        let ask = ask.header("Cookie", &self.cookie).header("X-CSRF-Token", &self.csrf);
+        if ask.method == "GET" { ask } else { ask.header("Origin", "http://ledger.test") }
+    }
+
+    /// A page, or a form of one.
+    pub fn shows(&self, ask: Ask) -> Ask {
+        ask.header("Cookie", &self.cookie).header("Accept", "text/html")
+    }
+}
+
 /// The served ledger with its furniture.
 pub struct House {
     pub address: SocketAddr,
@@ -343,6 +367,32 @@ impl House {
 
     pub async fn user_token(&self, user: u64, name: &str) -> Token {
         self.token(&format!("/v1/users/{user}/tokens"), json!({ "name": name })).await
+    }
+
+    /// The secret of a new sign-in link, of `/v1/users/7` or `/v1/staff-tokens/2`.
+    pub async fn sign_in_link(&self, whose: &str) -> String {
+        let told =
+            self.ask(Ask::new("POST", format!("{whose}/sign-in-links")).bearer(&self.operator)).await.expect(201);
+        let url = told.json()["url"].as_str().unwrap().to_owned();
+        url.strip_prefix("http://ledger.test/sign-in/").unwrap().to_owned()
+    }
+
+    /// Presses the button of a sign-in link's page.
+    pub async fn press(&self, link: &str) -> Told {
+        let ask = Ask::new("POST", "/sign-in").form(&[("link", link)]).header("Accept", "text/html");
+        wire::ask(self.address, &ask.header("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0")).await
+    }
+
+    /// Signs somebody in, by a link of `/v1/users/7` or `/v1/staff-tokens/2`.
+    pub async fn session(&self, whose: &str) -> Browser {
+        let told = self.press(&self.sign_in_link(whose).await).await.expect(303);
+        let cookie = told.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        let listed = self.look(format!("{whose}/sessions?per_page=100")).await.expect(200).data();
+        let id = listed.as_array().unwrap().last().unwrap()["id"].as_u64().unwrap();
+        let browser = Browser { id, cookie, csrf: String::new() };
+        let page = wire::ask(self.address, &browser.shows(Ask::get("/user"))).await.expect(200);
+        let (_, rest) = page.text().split_once("name=\"csrf\" value=\"").unwrap();
+        Browser { csrf: rest.split('"').next().unwrap().to_owned(), ..browser }
     }
 
     // ---- What became of it ----

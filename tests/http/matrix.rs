@@ -19,7 +19,7 @@ use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// What the variables of a path stand for: of the asker's, and of somebody else's. Made anew for each operation,
 /// because one may use them up.
-struct Spares {
+pub struct Spares {
     number: usize,
     /// When they were made.
     made_at: String,
@@ -44,6 +44,9 @@ struct Values {
     certificate: u64,
     position: u64,
     review: u64,
+    /// Of the user, and of the staff token; only where they are ended.
+    user_session: u64,
+    staff_session: u64,
     application: u64,
     authorization: u64,
 }
@@ -76,7 +79,7 @@ async fn review(house: &House, account: u64) -> u64 {
 }
 
 impl Spares {
-    async fn make(house: &House, number: usize) -> Self {
+    pub async fn make(house: &House, number: usize, operation: Operation) -> Self {
         for account in [house.teams, house.enterprise] {
             house.put(format!("/v1/accounts/{account}/features/domain_research"), json!({})).await.expect(200);
         }
@@ -87,6 +90,18 @@ impl Spares {
         let gateway = json!({ "name": "spare", "rights": ["report"], "accounts": [house.teams] });
         let staff = json!({ "role": "auditor", "name": "spare" });
         let token = house.account_token(house.teams, full).await;
+        let staff_token = house.token("/v1/staff-tokens", staff).await.id;
+        let sessions = match operation {
+            Operation::EndUserSession => [
+                house.session(&format!("/v1/users/{}", house.ada)).await.id,
+                house.session(&format!("/v1/users/{}", house.grace)).await.id,
+            ],
+            Operation::EndStaffSession => {
+                let of = async |staff: u64| house.session(&format!("/v1/staff-tokens/{staff}")).await.id;
+                [of(staff_token).await, of(house.auditor.id).await]
+            }
+            _ => [0, 0],
+        };
         let own = Values {
             account: house.teams,
             user: house.ada,
@@ -94,7 +109,7 @@ impl Spares {
             account_token: token.id,
             account_token_text: token.text,
             user_token: house.user_token(house.ada, &format!("spare {number}")).await.id,
-            staff_token: house.token("/v1/staff-tokens", staff).await.id,
+            staff_token,
             gateway_token: house.token("/v1/gateway-tokens", gateway).await.id,
             resource: house.resource(house.teams, zone.clone()).await,
             domain: "example.com",
@@ -102,6 +117,8 @@ impl Spares {
             certificate: house.resource(house.teams, certificate("example.com")).await,
             position: position(house, house.teams).await,
             review: review(house, house.teams).await,
+            user_session: sessions[0],
+            staff_session: sessions[0],
             application: register(house, house.teams, "confidential").await.id,
             authorization: authorization(house, house.ada, house.teams).await,
         };
@@ -121,6 +138,8 @@ impl Spares {
             certificate: house.resource(house.solo, certificate("solo.example")).await,
             position: position(house, house.enterprise).await,
             review: review(house, house.enterprise).await,
+            user_session: sessions[1],
+            staff_session: sessions[1],
             application: register(house, house.enterprise, "confidential").await.id,
             authorization: authorization(house, house.ada, house.solo).await,
         };
@@ -128,7 +147,7 @@ impl Spares {
     }
 
     /// Only so many are open at once.
-    async fn close_reviews(&self, house: &House) {
+    pub async fn close_reviews(&self, house: &House) {
         for review in [self.own.review, self.foreign.review] {
             let told = house.post(format!("/v1/audit/reviews/{review}/close"), json!({})).await;
             assert!([200, 409].contains(&told.status), "{told:?}");
@@ -136,7 +155,7 @@ impl Spares {
     }
 
     /// The operation's path: its last variable stands for the object.
-    fn path(&self, template: &str, object: Object) -> String {
+    pub fn path(&self, template: &str, object: Object) -> String {
         let last = template.rfind('{');
         let mut path = template.to_owned();
         for (at, part) in template.match_indices('{').map(|(at, _)| (at, &template[at..])) {
@@ -178,7 +197,7 @@ impl Spares {
     }
 
     /// A body that is accepted, another one for each object.
-    fn body(&self, operation: Operation, object: Object) -> Option<Value> {
+    pub fn body(&self, operation: Operation, object: Object) -> Option<Value> {
         use Operation as Op;
         let number = self.number * 3 + object as usize;
         Some(match operation {
@@ -274,6 +293,8 @@ impl Values {
             ("{certificate}", _) => self.certificate,
             ("{position}", _) => self.position,
             ("{review}", _) => self.review,
+            ("{session}", template) if template.starts_with("/v1/users") => self.user_session,
+            ("{session}", _) => self.staff_session,
             ("{application}", _) => self.application,
             ("{authorization}", _) => self.authorization,
             (other, _) => panic!("{other} needs a value"),
@@ -390,7 +411,7 @@ async fn fault(house: &House, ask: Ask, asker: &str, status: u16) -> Option<Stri
     record_fault(house, &ask, asker, status, &events).map(|fault| format!("{at}: {status}, {fault}: {events:?}"))
 }
 
-fn line_of(operation: Operation) -> (&'static str, &'static str) {
+pub fn line_of(operation: Operation) -> (&'static str, &'static str) {
     let (template, method, _) = OPERATIONS.iter().find(|(_, _, other)| *other == operation).unwrap();
     (template, method)
 }
@@ -428,7 +449,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
     for (number, rows) in MATRIX.chunk_by(|one, next| one.0 == next.0).enumerate() {
         // Another minute, so that no token comes to the sixty refusals that are recorded one by one.
         house.advance(60);
-        let spares = Spares::make(&house, number).await;
+        let spares = Spares::make(&house, number, rows[0].0).await;
         // What is not accepted first: the own thing may be used up.
         for row in rows.iter().rev() {
             row_faults(&house, row, &spares, &mut faults).await;

@@ -1,7 +1,7 @@
 //! A secret is shown in the answer that creates it, and is in nothing else that the service writes or says.
 
 use crate::house::House;
-use crate::wire::Ask;
+use crate::wire::{self, Ask};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -78,6 +78,12 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
     let rotation = rotation.header("Idempotency-Key", key).json(&json!({}));
     let rotated = house.ask(rotation.clone()).await.expect(201).json();
     let rotated = rotated["token"].as_str().unwrap().to_owned();
+    let ada = format!("/v1/users/{}", house.ada);
+    // A link that is used, one that is only looked at, and the session with what its forms carry.
+    let (used, kept) = (house.sign_in_link(&ada).await, house.sign_in_link(&ada).await);
+    house.press(&used).await.expect(303);
+    let browser = house.session(&ada).await;
+    let session = browser.cookie.split_once('=').unwrap().1.to_owned();
     let secrets = [
         &house.operator,
         &house.auditor.text,
@@ -91,6 +97,9 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
         &rotated,
         &house.gateway.text,
         &house.unknown,
+        &used,
+        &kept,
+        &session,
     ];
     let mut said = Vec::new();
     for secret in secrets {
@@ -105,6 +114,24 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
         );
         said.extend(house.ask(ask("/oauth/introspect").form(&[("token", secret)])).await.body);
     }
+    for link in [&used, &kept] {
+        // Its own page has it in its form, and nothing else says it back.
+        let looked = wire::ask(house.address, &Ask::get(format!("/sign-in/{link}"))).await;
+        assert_eq!(looked.status, if *link == kept { 200 } else { 404 });
+        assert_eq!(contains(&looked.body, link), *link == kept);
+        for path in [format!("/sign-in/{link}/"), format!("/sign-in/{link}/x?{link}"), format!("/sign-in/{link}x")] {
+            said.extend(wire::ask(house.address, &Ask::get(&path)).await.body);
+            said.extend(wire::ask(house.address, &Ask::new("POST", &path)).await.body);
+            said.extend(wire::ask(house.address, &browser.shows(Ask::get(&path))).await.body);
+        }
+    }
+    said.extend(house.press(&used).await.expect(404).body);
+    for path in ["/user", "/sign-in", "/", "/nothing"] {
+        let told = wire::ask(house.address, &browser.shows(Ask::get(path))).await;
+        said.extend(told.body.iter().chain(format!("{:?}", told.headers).as_bytes()));
+    }
+    let refused = house.ask(browser.calls(Ask::get(format!("/v1/users/{}", house.grace)))).await;
+    said.extend(refused.body);
     said.extend(house.ask(rotation).await.expect(201).body);
     for path in readable_paths(&house) {
         for token in [&house.operator, &house.auditor.text, &house.full.text, &house.unknown] {
@@ -132,5 +159,8 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
         assert!(!contains(&said, &part), "an answer holds {part}");
         assert!(!contains(&stored, &part), "the data directory holds {part}");
         assert!(!contains(&logged, &part), "the log holds {part}");
+    }
+    for part in [browser.csrf.as_str(), &browser.csrf[10..]] {
+        assert!(!contains(&stored, part) && !contains(&logged, part), "a form's secret is kept");
     }
 }

@@ -253,6 +253,24 @@ async fn an_edit_over_somebody_elses_is_caught_and_nothing_typed_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_has_expired_can_still_be_renamed_or_brought_back() {
+    let house = House::new().await;
+    let (ada, list) = (Browser::of_user(&house, house.ada).await, list_path(house.teams));
+    let edit = format!("{list}/{}/edit", house.expired.id);
+    let form = ada.form(&edit, &edit).await;
+    assert_eq!(form.value("expires_at"), "2026-03-01T12:01:00");
+    let html = ada.submit_and_follow(&form.clone().with("name", &["too late"])).await;
+    let shown = row(&html, house.expired.id);
+    assert!(shown.contains("too late") && shown.contains("2026-03-01 12:01:00 UTC expired"), "{shown}");
+    house.get(&house.expired.text, "/v2/whoami").await.expect(401);
+    let form = ada.form(&edit, &edit).await.with("expires_at", &[""]);
+    let html = ada.submit(&form).await.expect(200).text().to_owned();
+    assert_eq!(text_of(&html, "wider"), "Never expires");
+    ada.submit_and_follow(&Form::in_page(&html, &edit).with("step", &["save"])).await;
+    house.get(&house.expired.text, "/v2/whoami").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn narrowing_to_what_is_used_fills_the_form_and_saves_nothing() {
     let house = House::new().await;
     let (ada, list) = (Browser::of_user(&house, house.ada).await, list_path(house.teams));

@@ -108,6 +108,11 @@ impl<'a> Browser<'a> {
         send(self.house, ask.header("Cookie", &self.cookie)).await
     }
 
+    /// Asks for what is no page.
+    pub async fn fetch(&self, path: &str) -> Told {
+        wire::ask(self.house.address, &Ask::get(path).header("Cookie", &self.cookie)).await
+    }
+
     /// Opens a page.
     pub async fn open(&self, path: &str) -> Told {
         self.send(Ask::get(path)).await

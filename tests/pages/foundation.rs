@@ -8,7 +8,8 @@ use token_ledger::http::pages::assets::{ICON, SCRIPT, STYLE};
 use token_ledger::http::pages::table::{PAGES, PageOperation};
 
 /// Pages that anybody may see.
-const OPEN: [PageOperation; 1] = [PageOperation::Asset];
+const OPEN: [PageOperation; 4] =
+    [PageOperation::Asset, PageOperation::SignIn, PageOperation::Enter, PageOperation::SignInLink];
 
 /// A path of a row, with numbers that nothing has.
 fn path_of(template: &str) -> String {

@@ -55,7 +55,7 @@ async function generatingOnTeams(stage) {
   const { page, watch, service, modules } = stage;
   await page.goto(tokens(TEAMS, "/new"));
   await watch.page(page, "Generate token");
-  await page.getByLabel("Name").fill("browser on teams");
+  await page.getByLabel("Name", { exact: true }).fill("browser on teams");
   const zones = page.locator("#grant-zones");
   await zones.getByLabel("Read only").check();
   await zones.locator("summary").click();
@@ -102,11 +102,11 @@ async function editingAtOnce(stage) {
   const { page, service } = stage;
   await page.goto(tokens(TEAMS, `/${stage.teams.id}/edit`));
   await service.manage("PATCH", `/v1/accounts/${TEAMS}/tokens/${stage.teams.id}`, { name: "renamed meanwhile" });
-  await page.getByLabel("Name").fill("browser at once");
+  await page.getByLabel("Name", { exact: true }).fill("browser at once");
   await page.getByRole("button", { name: "Update token" }).click();
   const told = await page.locator("main").innerText();
   expect(/meanwhile|changed/i.test(told), true, `it says that somebody changed it: ${told.slice(0, 300)}`);
-  expect(await page.getByLabel("Name").inputValue(), "browser at once", "what was typed is kept");
+  expect(await page.getByLabel("Name", { exact: true }).inputValue(), "browser at once", "what was typed is kept");
   await service.manage("PATCH", `/v1/accounts/${TEAMS}/tokens/${stage.teams.id}`, { name: "browser on teams" });
 }
 

@@ -16,12 +16,12 @@ export async function signIn(page, link) {
 
 // The row of a token in the list of the page.
 export function listRow(page, name) {
-  return page.locator("tr", { has: page.locator("th bdi", { hasText: new RegExp(`^${RegExp.escape?.(name) ?? name}$`) }) });
+  return page.locator("tr", { has: page.locator("th bdi").getByText(name, { exact: true }) });
 }
 
 // Sends the form that is open, with a name if one is given; gives number and secret, and copies it as a person would.
 export async function makeToken({ page, watch }, account, name) {
-  if (name !== null) await page.getByLabel("Name").fill(name);
+  if (name !== null) await page.getByLabel("Name", { exact: true }).fill(name);
   await page.getByRole("button", { name: "Generate token" }).click();
   const secret = await page.locator("#secret").innerText();
   watch.secrets.push(secret);

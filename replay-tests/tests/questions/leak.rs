@@ -200,5 +200,5 @@ fn a_leak_report_says_what_the_records_since_and_before_say() {
         }
     }
     eprintln!("{uses} uses, {new} new, {untouched} untouched, {changes} changes");
-    assert!(uses > 100 && new > 50 && untouched > 60 && changes > 20, "{uses} {new} {untouched} {changes}");
+    assert!(uses > 100 && new > 50 && untouched > 15 && changes > 20, "{uses} {new} {untouched} {changes}");
 }

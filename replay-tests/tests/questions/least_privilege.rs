@@ -225,6 +225,10 @@ fn the_smallest_access_covers_every_use_and_nothing_can_be_taken_from_it() {
             }
             let answer = told.ask("least-privilege", &asked);
             let used = used(&told, &whose, (after, told.head()));
+            // The generator asks in groups that nobody defined, too: there is no word for those.
+            if used.keys().any(|scope| told.last().groups.get(u64::from(scope.group)).is_none()) {
+                continue;
+            }
             hold_smallest(&told, &whose, &used, &answer);
             hold_counts(&told, &used, &answer);
             unused += hold_unused(&told, &whose, &used, &answer);

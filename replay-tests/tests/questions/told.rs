@@ -23,7 +23,10 @@ pub struct Told {
 
 impl Told {
     pub fn new(seed: u64, batches: usize) -> Self {
-        let story = Story::told(seed, batches);
+        Self::of(Story::told(seed, batches))
+    }
+
+    pub fn of(story: Story) -> Self {
         let (archive, records) = (story.archive(), story.records());
         let mut states = vec![State::default()];
         let mut state = State::default();
@@ -69,6 +72,15 @@ impl Told {
 
     pub fn accounts(&self) -> impl Iterator<Item = AccountId> {
         (1..=self.last().accounts.len() as u64).map(AccountId)
+    }
+
+    /// The accounts with the most records of their own, busiest first.
+    pub fn busiest(&self, count: usize) -> Vec<AccountId> {
+        let records =
+            |account: AccountId| self.records.iter().filter(|(_, header, _)| header.account == account).count();
+        let mut all: Vec<(usize, AccountId)> = self.accounts().map(|account| (records(account), account)).collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.into_iter().take(count).map(|(_, account)| account).collect()
     }
 
     /// Names that an account's resources, or grants, had, with their texts.

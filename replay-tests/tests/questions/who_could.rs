@@ -12,9 +12,9 @@ use token_ledger::domain::state::State;
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::Owner;
 
-const SEEDS: u64 = 6;
-const BATCHES: usize = 160;
-const QUESTIONS: usize = 24;
+const SEEDS: u64 = 8;
+const BATCHES: usize = 200;
+const QUESTIONS: usize = 16;
 
 /// A question with what it means.
 struct Meant {
@@ -37,7 +37,7 @@ fn kind_of(number: u16) -> Option<ResourceKind> {
 
 impl Meant {
     fn drawn(told: &Told, random: &mut Random) -> Option<Self> {
-        let account = *random.pick(&told.accounts().collect::<Vec<_>>());
+        let account = *random.pick(&told.busiest(4));
         let verb = *random.pick(&[Verb::Read, Verb::Read, Verb::Write]);
         let mut time = |percent| {
             let (first, last) = (told.header(Position(1)).recorded_at.0, told.now().0);
@@ -341,12 +341,11 @@ fn who_could_and_did_is_what_every_state_and_use_of_the_period_says() {
                     continue;
                 }
             };
-            eprintln!("seed {seed}: {:?}", meant.pairs());
             counts.questions += 1;
             hold_could(&told, &meant, &answer, &mut counts);
             hold_did(&told, &meant, &answer, &mut counts);
         }
     }
     eprintln!("{counts:?}");
-    assert!(counts.questions > 60 && counts.could > 1_000 && counts.did > 40 && counts.idle > 40, "{counts:?}");
+    assert!(counts.questions > 60 && counts.could > 1_000 && counts.did > 20 && counts.idle > 40, "{counts:?}");
 }

@@ -330,7 +330,11 @@ fn since(archive: &Archive, asked: &Asked) -> Result<Answer, AuditError> {
             None => None,
             Some("keep") => Some(became == "same"),
             Some("delete") => Some(became == "ended"),
-            Some(_) => Some(became != "same"),
+            // More in one place and less in another is no less.
+            Some(_) => Some(match (before, after) {
+                (Some(before), Some(after)) => after.access != before.access && after.access.is_within(&before.access),
+                (_, after) => after.is_none(),
+            }),
         };
         changes += u64::from(became != "same");
         open += u64::from(carried_out == Some(false));

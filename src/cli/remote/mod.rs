@@ -93,6 +93,7 @@ pub(super) fn run(command: &RemoteCommand) -> Result<(), Failure> {
             paging::chain(&connection, call, said, next, List::new(&mut out, columns, is_json))
         }
         Shows::Thing | Shows::Found => thing(&mut out, &connection.ask(&call)?, call.only_looks, is_json),
+        Shows::Answer => answered(&mut out, &connection.ask(&call)?, is_json),
         Shows::Secret => secret(&mut out, &connection, &call, said, is_json),
         Shows::Done(word) => done(&mut out, &connection.ask(&call)?, word, is_json),
     };
@@ -149,6 +150,16 @@ fn dry_run(out: &mut dyn Write, answer: &Answer, is_json: bool) -> Result<(), Fa
     }
     super::audit::write_readable(out, &body)?;
     Ok(writeln!(out, "\nNothing was changed.")?)
+}
+
+/// A question's answer, with the receipt of what was changed by it.
+fn answered(out: &mut dyn Write, answer: &Answer, is_json: bool) -> Result<(), Failure> {
+    let body = Value::Object(good_json(answer)?);
+    if is_json {
+        return Ok(writeln!(out, "{body}")?);
+    }
+    super::audit::write_readable(out, &body)?;
+    write_receipt(out, answer, false)
 }
 
 fn done(out: &mut dyn Write, answer: &Answer, word: &str, is_json: bool) -> Result<(), Failure> {

@@ -98,6 +98,8 @@ pub enum Shows {
     Thing,
     /// A thing that was looked for: its call asks by its body, and changes nothing.
     Found,
+    /// What a question answers.
+    Answer,
     /// A thing and its secret, which no other answer shows.
     Secret,
     /// Nothing but that it was done: in this word.

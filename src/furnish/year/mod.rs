@@ -38,7 +38,7 @@
 //! | 5 unused, stale | tokens 16 (never), 22 (unknown), 15 (expired), 12 and 18 (owners removed), 26 (expiring); windows of account 3 on days 255 and 262 |
 //! | 6 leak report | token 8, suspected since day 357 |
 //! | 7 authority | token 6's change of token 14 on day 130; privilege growth of account 1 |
-//! | 8 access review | account 1 as of day 240, what changed since |
+//! | 8 access review | review 1, of account 1 on day 240: of six decisions one was carried out, on day 260 |
 //! | 9 change feed | account 3 |
 //! | 10 report | access of account 1; leak of token 8 |
 //!

@@ -6,7 +6,8 @@ use super::cast::*;
 use super::troubles;
 use crate::domain::access::Level::{FullAccess, ReadOnly};
 use crate::domain::command::{
-    AccessRequest, CertificateTexts, Change, GatewayChange, ImportLine, NewImport, ResourceRequest,
+    AccessRequest, CertificateTexts, Change, Decided, GatewayChange, ImportLine, NewImport, ResourceRequest,
+    ReviewChange,
 };
 use crate::domain::conditions::{AddressRange, Conditions};
 use crate::domain::decide::DoneSubject;
@@ -14,6 +15,7 @@ use crate::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan,
 use crate::domain::event::OutageCause;
 use crate::domain::gateway::{GatewayReach, GatewayRight};
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
+use crate::domain::review::{ReviewRow, ReviewVerdict};
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, TokenKind};
@@ -88,6 +90,7 @@ pub(super) const STORY: &[(u64, u64, Step)] = &[
     (220, MORNING, |year| year.access(CI, granted([named("zones", ReadOnly, &["example.com"])]))),
     (220, NOON, |year| year.rotate(SHOP_BACKEND, 3_600)),
     (240, MORNING, |year| year.access(PARTNER_LIKE, granted([all("zones", ReadOnly), all("domains", ReadOnly)]))),
+    (240, NOON, review_teams),
     (250, MORNING, |year| year.limit(ENTERPRISE, 120)),
     (255, NOON, troubles::monitoring_runs_wild),
     (260, MORNING, |year| year.member(TEAMS, GRACE, granted([named("zones", ReadOnly, &["example.com"])]))),
@@ -204,6 +207,45 @@ fn take_over_old_tokens(year: &mut Year<'_>) -> Made {
     }
     let done = year.change(Change::ImportTokens { account: ENTERPRISE, lines })?;
     year.expect(done, DoneSubject::Tokens(number_of(LEGACY_CRM), 2))
+}
+
+/// A row, by the names of the year.
+enum Row {
+    Token(TokenName),
+    Member(UserId),
+}
+
+/// What is decided of some rows, the others being left for another day.
+static DECISIONS: [(Row, ReviewVerdict, &str); 6] = [
+    (Row::Token(DEPLOY), ReviewVerdict::Narrow, "reads zones, and writes one"),
+    (Row::Token(ROBOT), ReviewVerdict::Keep, "needs both zones"),
+    (Row::Token(STATUS_PAGE), ReviewVerdict::Delete, "expired, and calls on"),
+    (Row::Token(OLD_BACKUP), ReviewVerdict::Delete, "was never used"),
+    (Row::Member(ADA), ReviewVerdict::Keep, "owns the account"),
+    (Row::Member(GRACE), ReviewVerdict::Narrow, "works on example.com"),
+];
+
+/// The access of account 1 is gone through; of what is decided only one thing is carried out, on day 260.
+fn review_teams(year: &mut Year<'_>) -> Made {
+    let core = year.maker.core()?;
+    let (state, position, root) = (core.state(), core.head(), core.log().root());
+    let at = state.last_recorded_at;
+    let account = state.account(TEAMS);
+    let members: Vec<UserId> = account.iter().flat_map(|account| account.members.keys().copied()).collect();
+    let own = account.map_or(0, |account| account.tokens.len());
+    let theirs: usize = members.iter().filter_map(|user| state.user(*user)).map(|user| user.tokens.len()).sum();
+    let rows = (own + theirs + members.len()) as u64;
+    let done = year.change(Change::Review(ReviewChange::Open { account: TEAMS, position, root, at, rows }))?;
+    year.expect(done, DoneSubject::Review(1))?;
+    for (row, verdict, note) in &DECISIONS {
+        let row = match row {
+            Row::Token(name) => ReviewRow::Token(number_of(name)),
+            Row::Member(user) => ReviewRow::Member(*user),
+        };
+        let (verdict, note) = (*verdict, Some(PersonalText::new(*note)));
+        year.change(Change::Review(ReviewChange::Decide(Decided { review: 1, row, verdict, note })))?;
+    }
+    year.change(Change::Review(ReviewChange::Close { review: 1 })).map(drop)
 }
 
 /// A new version is put in its place.

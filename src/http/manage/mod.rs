@@ -11,6 +11,7 @@ mod gateway;
 mod history;
 mod idempotency;
 mod imports;
+mod narrowing;
 pub mod oauth;
 pub mod past;
 pub mod reads;
@@ -90,6 +91,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListStaffSessions
         | Op::EndUserSession
         | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
+        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::CreateApplication
         | Op::UpdateApplication
         | Op::DeleteApplication

@@ -1,7 +1,7 @@
 //! The table of pages: path, method, page.
 //!
 //! A form is sent to the path of its page, or to one below it, and is answered with a redirect, or with the page again
-//! where something is to be mended. Who may see what is held by `tests/http/pages/matrix.rs`, row by row.
+//! where something is to be mended. Who may see what is held by `tests/pages/matrix.rs`, row by row.
 
 use crate::http::operations::{Operation, Row};
 

@@ -134,6 +134,19 @@ pub(super) const TOKENS: Noun = Noun {
             shows: Shows::Thing,
         },
         Verb {
+            name: "narrow",
+            operations: &[Operation::NarrowAccountToken],
+            about: "Give a token the smallest access that covers its uses; --dry-run shows it and what it would refuse",
+            example: "tokens narrow 2 --account 1 --days 90 --dry-run",
+            fields: &[
+                body("days", Kind::Number, "How many days back uses count, 90 unless said"),
+                body("lists", Kind::Word(&["narrow", "keep"]), "keep: every list goes on showing the same"),
+                IF_MATCH,
+                DRY_RUN,
+            ],
+            shows: Shows::Answer,
+        },
+        Verb {
             name: "usage",
             operations: &[Operation::GetAccountTokenUsage, Operation::GetUserTokenUsage],
             about: "Uses and refusals of a token by clock hour, a deleted token's too",

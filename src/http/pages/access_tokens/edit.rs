@@ -14,12 +14,13 @@ use crate::domain::event::ManagementOperation;
 use crate::domain::ids::{AccountId, TokenId, Version};
 use crate::domain::rejection::Rejection;
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
+use crate::domain::token::Token;
 use crate::http::App;
 use crate::http::audit;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::dry_run::{self, DAYS_DEFAULT};
 use crate::http::manage::{self, rejected};
-use crate::http::pages::form::Form;
+use crate::http::pages::form::{Form, time_value};
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
 use crate::http::pages::{Answered, Instead, form as forms, words};
@@ -126,16 +127,17 @@ pub async fn update(app: &App, asked: &Asked, variables: &[&str], body: Body) ->
     let (step, version) = (form.text("step")?, form.number("version")?.map(Version));
     let read = with_token(app, (at.account, at.token), |view, account, token| {
         let (settings, wish) = Settings::read(view, account, form)?;
-        let difference = wish.as_ref().map(|wish| Difference::of(view, token, wish));
+        let wish = wish.map(|wish| Kept::of(token, &settings, wish));
+        let difference = wish.as_ref().map(|kept| Difference::of(view, token, &kept.wish));
         Ok::<_, Box<crate::http::problem::Problem>>((settings, wish.zip(difference)))
     });
     let (settings, wished) = read.await??;
-    let Some((wish, difference)) = wished else { return again(app, asked, &at, settings, None).await };
+    let Some((kept, difference)) = wished else { return again(app, asked, &at, settings, None).await };
     if step == "edit" {
         return Ok(shown(&edit_again(app, asked, &at, settings).await?));
     }
     let is_looked_at = step == "save" || !difference.is_about_access();
-    let change = change(&at, wish, version);
+    let change = change(&at, kept, version);
     if is_looked_at {
         return match manage::try_submit(app, asked, at.viewer.actor(), change).await? {
             Ok(carried) => Ok(back_to(at.account, if carried.position.is_some() { "updated" } else { "unchanged" })),
@@ -164,17 +166,29 @@ pub async fn update(app: &App, asked: &Asked, variables: &[&str], body: Body) ->
     }
 }
 
-fn change(at: &AtToken, wish: Wish, if_match: Option<Version>) -> Change {
-    let Wish { name, access, expires_at, conditions } = wish;
-    Change::UpdateToken {
-        owner: at.owner(),
-        token: at.token,
-        name: Some(name),
-        access: Some(access),
-        expires_at: Some(expires_at),
-        conditions,
-        if_match,
+/// What is wished of a token that is there. A time that stays as the form showed it stays to the microsecond, and need not
+/// lie ahead.
+struct Kept {
+    wish: Wish,
+    keeps_expiry: bool,
+}
+
+impl Kept {
+    fn of(token: &Token, settings: &Settings, mut wish: Wish) -> Self {
+        let is_same = |at, text: &str| time_value(at) == text.trim();
+        let keeps_expiry = is_same(token.expires_at, &settings.expires_at);
+        if is_same(token.conditions().not_before, &settings.not_before) {
+            wish.conditions.not_before = None;
+        }
+        Self { wish, keeps_expiry }
     }
+}
+
+fn change(at: &AtToken, kept: Kept, if_match: Option<Version>) -> Change {
+    let Kept { wish: Wish { name, access, expires_at, conditions }, keeps_expiry } = kept;
+    let (name, access) = (Some(name), Some(access));
+    let expires_at = (!keeps_expiry).then_some(expires_at);
+    Change::UpdateToken { owner: at.owner(), token: at.token, name, access, expires_at, conditions, if_match }
 }
 
 /// The form once more, with what was typed and what is wrong with it.
