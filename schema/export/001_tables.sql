@@ -307,7 +307,7 @@ CREATE TABLE uses (
     token_id INTEGER NOT NULL,
     -- Which of the token's secrets was shown; null where a reporter named the token by its number.
     secret INTEGER,
-    -- Where the access came from: token, membership, identity (the route only says who the token is); null of reported ones.
+    -- Where the access came from: token, membership, identity (the route only says who the token is), authorization (of an OAuth token, within its member's); null of reported ones.
     source TEXT,
     -- The version of it that was judged.
     source_version INTEGER,

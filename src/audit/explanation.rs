@@ -181,6 +181,11 @@ fn trail_of<'a>(projections: &'a Projections, refusal: &Refusal) -> Option<&'a T
     match refusal.cause {
         Cause::MissingScope => match (refusal.source, refusal.user()) {
             (Some(AccessSource::Membership(_)), Some(user)) => Some(changes.of_member(refusal.header.account, user)),
+            // What was authorised never changes; the membership that it follows does.
+            (Some(AccessSource::Authorization(..)), _) => {
+                let user = projections.state.token(refusal.header.token)?.follows()?;
+                Some(changes.of_member(refusal.header.account, user))
+            }
             _ => of_token.map(|trails| &trails.access),
         },
         Cause::ForeignAccount => Some(changes.of_member(refusal.asked_account, refusal.user()?)),

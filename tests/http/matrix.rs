@@ -7,6 +7,7 @@ use crate::contract::MANY;
 use crate::house::{House, Token, grants};
 use crate::matrix_table::Object::{self, Absent, Foreign, Own};
 use crate::matrix_table::{ASKERS, MATRIX, Row};
+use crate::oauth_flow::{query, register, sign_in};
 use crate::wire::Ask;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +47,8 @@ struct Values {
     /// Of the user, and of the staff token; only where they are ended.
     user_session: u64,
     staff_session: u64,
+    application: u64,
+    authorization: u64,
 }
 
 async fn member(house: &House, account: u64) -> u64 {
@@ -58,6 +61,15 @@ async fn member(house: &House, account: u64) -> u64 {
 async fn position(house: &House, account: u64) -> u64 {
     let events = house.look(format!("/v1/events?account={account}&limit=1")).await.expect(200).data();
     events[0]["position"].as_u64().unwrap()
+}
+
+/// What a member authorised on an account.
+async fn authorization(house: &House, user: u64, account: u64) -> u64 {
+    let app = register(house, house.teams, "confidential").await;
+    sign_in(house, user).await.code(house, &query(&app, &[("redirect_uri", "http://127.0.0.1/cb")]), account).await;
+    let listed =
+        house.look(format!("/v1/accounts/{account}/oauth-authorizations?per_page=100")).await.expect(200).data();
+    listed.as_array().unwrap().last().unwrap()["id"].as_u64().unwrap()
 }
 
 /// An open access review of an account.
@@ -107,6 +119,8 @@ impl Spares {
             review: review(house, house.teams).await,
             user_session: sessions[0],
             staff_session: sessions[0],
+            application: register(house, house.teams, "confidential").await.id,
+            authorization: authorization(house, house.ada, house.teams).await,
         };
         let foreign = Values {
             account: house.enterprise,
@@ -126,6 +140,8 @@ impl Spares {
             review: review(house, house.enterprise).await,
             user_session: sessions[1],
             staff_session: sessions[1],
+            application: register(house, house.enterprise, "confidential").await.id,
+            authorization: authorization(house, house.ada, house.solo).await,
         };
         Self { made_at: house.clock.now().to_micros_text(), number, own, foreign }
     }
@@ -192,6 +208,11 @@ impl Spares {
             Op::PutMember => json!({ "access": grants(&[]) }),
             Op::AddResource => json!({ "kind": "zone", "name": format!("added{number}.example") }),
             Op::CreateAccountToken => json!({ "name": "n", "access": "full" }),
+            Op::CreateApplication => {
+                json!({ "name": "n", "redirect_uris": ["https://app.example"], "kind": "confidential" })
+            }
+            Op::UpdateApplication => json!({ "name": "n" }),
+            Op::RotateApplicationSecret => json!({ "overlap_seconds": 0 }),
             Op::ImportTokens => json!({ "name": "n", "access": "full", "digest": format!("{number:064x}") }),
             Op::CreateGatewayToken => json!({ "name": "n", "rights": ["report"], "accounts": [1] }),
             Op::CreateUserToken | Op::UpdateAccountToken | Op::UpdateUserToken | Op::UpdateGatewayToken => {
@@ -274,6 +295,8 @@ impl Values {
             ("{review}", _) => self.review,
             ("{session}", template) if template.starts_with("/v1/users") => self.user_session,
             ("{session}", _) => self.staff_session,
+            ("{application}", _) => self.application,
+            ("{authorization}", _) => self.authorization,
             (other, _) => panic!("{other} needs a value"),
         };
         number.to_string()
