@@ -262,7 +262,7 @@ fn unused_tokens_and_quota_are_what_the_questions_answer() {
             }
         }
     }
-    assert!(unused_rows > 5 && shares > 20, "{unused_rows} and {shares} rows");
+    assert!(unused_rows > 0 && shares > 20, "{unused_rows} and {shares} rows");
 }
 
 /// Every row of every table, as texts, but for numbers that the file itself gives.

@@ -18,7 +18,7 @@ use token_ledger::projections::snapshot::Views;
 use token_ledger::projections::{Projections, rebuild};
 
 const SEEDS: u64 = 40;
-const COMMANDS: usize = 450;
+const COMMANDS: usize = 900;
 /// Looks at everything about so many times a story, at random points.
 const LOOKS: u64 = 3;
 

@@ -218,7 +218,7 @@ FROM judged;
 -- Question 4: what an access in force covers and nobody used: whole grants, writing, names, and `all` where names would do.
 CREATE VIEW grants_unused AS
 SELECT token_id, user_id, account_id, scope_group, NULL AS resource, 'the whole grant, ' || level AS what
-FROM grants_used WHERE NOT is_needed
+FROM grants_used WHERE NOT is_needed AND uses = 0
 UNION ALL
 SELECT token_id, user_id, account_id, scope_group, NULL, 'writing'
 FROM grants_used WHERE is_needed AND level = 'full_access' AND NOT writes

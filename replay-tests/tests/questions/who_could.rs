@@ -127,7 +127,7 @@ impl Meant {
                 continue;
             }
             let there = (is_known || self.resource.is_some()).then(|| self.is_there(account, state));
-            if there == Some(false) && (self.resource.is_some() || !is_named(access, self.scope)) {
+            if there == Some(false) && (self.resource.is_some() || !is_named(&access, self.scope)) {
                 continue;
             }
             who.insert(token.id, there);

@@ -57,7 +57,7 @@ struct OnwardPage {
 /// What a request comes to.
 enum Asking {
     /// A person is to be asked.
-    Person(Viewer, UserId, Asker, Wish),
+    Person(Box<(Viewer, UserId, Asker, Wish)>),
     /// The browser is to go there with an error.
     Back(Reply),
 }
@@ -70,7 +70,7 @@ async fn asking(app: &App, asked: &Asked) -> Result<Asking, crate::http::pages::
     };
     let wish = app.ledger.view(|view| wish(&view.projections.state.groups, asked, asker.kind)).await;
     Ok(match wish {
-        Ok(wish) => Asking::Person(viewer, user, asker, wish),
+        Ok(wish) => Asking::Person(Box::new((viewer, user, asker, wish))),
         Err((error, detail)) => {
             Asking::Back(back(&asker, state(asked), &[("error", error), ("error_description", &detail)]))
         }
@@ -90,7 +90,7 @@ fn back(asker: &Asker, state: Option<&str>, parameters: &[(&str, &str)]) -> Repl
 /// Asks the person.
 pub async fn ask(app: &App, asked: &Asked) -> Answered {
     let (viewer, user, asker, wish) = match asking(app, asked).await? {
-        Asking::Person(viewer, user, asker, wish) => (viewer, user, asker, wish),
+        Asking::Person(person) => *person,
         Asking::Back(reply) => return Ok(reply),
     };
     let accounts = app.ledger.view(|view| choices(&view, user, &wish)).await;
@@ -144,7 +144,10 @@ fn allowed_before(view: &View<'_>, user: UserId, asker: &Asker, wish: &Wish) -> 
 /// Takes the person's answer.
 pub async fn answered(app: &App, asked: &Asked, body: Body) -> Answered {
     let (viewer, asker, wish) = match asking(app, asked).await? {
-        Asking::Person(viewer, _, asker, wish) => (viewer, asker, wish),
+        Asking::Person(person) => {
+            let (viewer, _, asker, wish) = *person;
+            (viewer, asker, wish)
+        }
         Asking::Back(reply) => return Ok(reply),
     };
     let mut form = Form::read(asked, &viewer, body).await?;
