@@ -42,7 +42,7 @@ pub async fn register(house: &House, account: u64, kind: &str) -> App {
 /// Signs a user in, by a link made on the machine.
 pub async fn sign_in(house: &House, user: u64) -> Browser {
     let entropy = Entropy::system();
-    let mut random = || entropy.split().bytes_32();
+    let random = || entropy.split().bytes_32();
     let link = TokenSecret::of_code(&random()).digest();
     let who = Principal::User(UserId(user));
     let make = Change::SignIn(SignInChange::CreateLink { who, digest: link });
