@@ -20,11 +20,13 @@ mod access_tokens;
 mod browser;
 #[path = "pages/foundation.rs"]
 mod foundation;
-#[path = "pages/own.rs"]
-mod own;
-#[path = "pages/sign_in.rs"]
-mod sign_in;
 #[path = "pages/matrix.rs"]
 mod matrix;
+#[path = "pages/own.rs"]
+mod own;
 #[path = "pages/past.rs"]
 mod past;
+#[path = "pages/sign_in.rs"]
+mod sign_in;
+#[path = "pages/staff.rs"]
+mod staff;

@@ -588,8 +588,8 @@ impl Generator {
             6 => self.continuation(state),
             7 if self.random.percent(50) => self.key_rotation(state),
             7..8 => Change::Attempt(ManagementOperation::CreateToken, self.whose(state)),
-            8..12 => self.sign_in(state),
-            12..16 => Change::CreateUser { email: self.email(), name: self.name() },
+            8..13 => self.sign_in(state),
+            13..16 => Change::CreateUser { email: self.email(), name: self.name() },
             16..21 => self.new_account(),
             21..31 => self.account_edit(state),
             31..36 => {

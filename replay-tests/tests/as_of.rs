@@ -115,8 +115,10 @@ fn compare_questions(archive: &Archive, whole: &Projections, moment: Moment, tal
     let tokens = (1..=state.tokens.len() as u64 + 1).map(TokenId);
     let pairs = accounts.clone().flat_map(|account| users.clone().map(move |user| Of::Membership(account, user)));
     // One pair in three: most are nobody's, and all are looked at in the course of a story.
-    let pairs =
-        pairs.enumerate().filter(|(index, _)| (*index as u64 + moment.position.0) % 3 == 0).map(|(_, pair)| pair);
+    let pairs = pairs
+        .enumerate()
+        .filter(|(index, _)| (*index as u64 + moment.position.0).is_multiple_of(3))
+        .map(|(_, pair)| pair);
     let all = accounts.clone().map(Of::Account).chain(users.clone().map(Of::User)).chain(tokens.map(Of::Token));
     for of in all.chain(pairs) {
         let part = state_asked(archive, moment, of).expect("it can be read");

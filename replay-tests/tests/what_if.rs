@@ -12,9 +12,9 @@ use token_ledger::clock::Clock;
 use token_ledger::domain::access::{Access, Coverage, Grant, Level, group};
 use token_ledger::domain::conditions::{AddressRange, Conditions};
 use token_ledger::domain::decide::Recorded;
-use token_ledger::domain::directory::{Plan, Research};
+use token_ledger::domain::directory::Research;
 use token_ledger::domain::event::{Cause, Event, Header};
-use token_ledger::domain::ids::{AccountId, Position, RequestId, TextNumber, TokenId};
+use token_ledger::domain::ids::{AccountId, Position, TextNumber};
 use token_ledger::domain::state::State;
 use token_ledger::domain::supposition::Supposition;
 use token_ledger::domain::text::{Subject, TextKind};
@@ -27,9 +27,6 @@ const BATCHES: usize = 220;
 const QUESTIONS: usize = 40;
 
 type Record = (Position, Header, Event);
-
-/// A request: its id, and which of its questions, as a gateway may ask many in one.
-type Request = (RequestId, usize);
 
 /// Whether each request was allowed, of those that left a record of their own.
 fn verdicts<'a>(records: impl Iterator<Item = (&'a Header, &'a Event)>) -> BTreeMap<(u64, Vec<u8>), bool> {

@@ -316,9 +316,9 @@ CREATE TABLE uses (
     scope_group TEXT,
     verb TEXT,
     target TEXT,
-    -- The name (texts), 0 for one never seen before; or the number.
+    -- The name (texts), 0 for one never seen before; or the number, as digits: a client can ask for one that is too large for SQLite.
     name_text INTEGER,
-    target_number INTEGER,
+    target_number TEXT,
     -- The route: a template, or `mapped` or `asked` of a gateway's question; null of reported ones that name none.
     route TEXT,
     -- Of a gateway's question the scope map and the line in it.
@@ -361,7 +361,7 @@ CREATE TABLE refusals (
     verb TEXT,
     target TEXT,
     name_text INTEGER,
-    target_number INTEGER,
+    target_number TEXT,
     route TEXT,
     map INTEGER,
     map_line INTEGER,

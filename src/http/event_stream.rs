@@ -21,7 +21,7 @@ use pump::Pump;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use warp::Reply as _;
 use warp::http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -79,6 +79,16 @@ impl Streams {
         Self { limits, open, reads: Arc::new(reads), closing: watch::Sender::new(false) }
     }
 
+    /// Room for one more; none where as many are open as may be. Exports take theirs here, too.
+    pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.open).try_acquire_owned().ok()
+    }
+
+    /// A turn to read the log.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.reads).acquire_owned().await.ok()
+    }
+
     /// Ends them all: the service stops.
     pub fn close(&self) {
         self.closing.send_replace(true);
@@ -97,7 +107,7 @@ impl Streams {
 pub async fn answer(app: &App, asked: &Asked) -> Answered {
     let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
     let wish = Wish::read(asked, app.ledger.head())?;
-    let Ok(slot) = Arc::clone(&app.streams.open).try_acquire_owned() else { return Err(Box::new(too_many(app))) };
+    let Some(slot) = app.streams.slot() else { return Err(Box::new(too_many(app))) };
     let opened = open(app, asked, &reader, &wish).await?;
     let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
     let pump = Pump::new(app, asked, reader, wish, opened, sender);
@@ -133,7 +143,7 @@ async fn open(app: &App, asked: &Asked, reader: &Reader, wish: &Wish) -> Result<
     }
 }
 
-fn too_many(app: &App) -> Problem {
+pub(super) fn too_many(app: &App) -> Problem {
     let detail = format!("{} streams of events are open; come again", app.streams.limits.streams_max);
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "Too many streams", detail)
         .with_retry_after(RETRY_SECONDS)

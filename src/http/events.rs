@@ -2,6 +2,7 @@
 
 use super::answer;
 use super::entry::{Asked, Query};
+use super::event_export::{self, Selected};
 use super::history_reads::Reader;
 use super::manage::{Answered, authorize_actor, credential};
 use super::operations::Operation;
@@ -10,6 +11,7 @@ use super::{App, path, refusal};
 use crate::audit::archive::Archive;
 use crate::audit::describe::Words;
 use crate::audit::explanation::Audience;
+use crate::audit::export::lines::Form;
 use crate::audit::history::{self, Events, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
 use crate::audit::own_looks::holds_only_looks_of;
 use crate::domain::command::Actor;
@@ -117,22 +119,57 @@ fn part_of(page: &Page, events: &Events) -> (Position, Position) {
 }
 
 async fn list(app: &App, asked: &Asked, actor: Actor) -> Answered {
-    let (filter, page) = read_query(asked.query()?)?;
+    let (form, query) = take_form(asked.query()?)?;
+    let (filter, page) = read_query(&query)?;
     let whose = whose_is(app, filter.account, filter.token).await;
     let reader = reader_of(app, asked, actor, whose).await?;
-    let query = HistoryQuery::of("events", Position::NONE)
+    let shape = HistoryQuery::of("events", Position::NONE)
         .about_account(filter.account.unwrap_or_default())
         .about_token(filter.token.unwrap_or_default())
         .between(filter.from, filter.to);
+    if let Some(form) = form {
+        return export(app, asked, (&reader, whose), shape, (filter, page, form)).await;
+    }
     let events = read(app, move |archive| history::page(archive, &filter, &page)).await?;
     let (after, through) = part_of(&page, &events);
-    note(app, asked, &reader, about_for(&reader, HistoryQuery { after, through, ..query }, whose)).await?;
+    note(app, asked, &reader, about_for(&reader, HistoryQuery { after, through, ..shape }, whose)).await?;
     let body = json!({
         "data": events.events,
         "next": events.next.map(|position| position.0),
         "head": { "position": events.head.0, "root_hash": STANDARD.encode(events.root) },
     });
     Ok(answer::json(StatusCode::OK, &body))
+}
+
+/// The whole selection as lines, oldest first, recorded as one look.
+async fn export(
+    app: &App,
+    asked: &Asked,
+    (reader, whose): (&Reader, Owner),
+    query: HistoryQuery,
+    (filter, page, form): (Filter, Page, Form),
+) -> Answered {
+    let head = app.ledger.head();
+    let through = page.before.map_or(head, |before| Position(before.0.saturating_sub(1)).min(head));
+    let query = HistoryQuery { after: page.after, through, ..query };
+    app.read_history(asked, reader, about_for(reader, query, whose)).await?;
+    let mend = |_: &mut Value| {};
+    event_export::answer(app, Selected { filter, after: page.after, through, form, mend })
+}
+
+/// The form is apart from what is asked for; none is a page of JSON.
+fn take_form(query: &Query) -> Result<(Option<Form>, Query), Box<Problem>> {
+    reject_twice(query)?;
+    let malformed = |what: &str| Box::new(Problem::malformed(what));
+    let (of_form, rest): (Query, Query) = query.iter().cloned().partition(|(name, _)| name == "format");
+    let form = match of_form.first().map(|(_, text)| text.as_str()) {
+        None | Some("json") => None,
+        Some(text) => Some(event_export::form(text).ok_or_else(|| malformed("format must be json, ndjson or csv"))?),
+    };
+    if form.is_some() && rest.iter().any(|(name, _)| matches!(name.as_str(), "limit" | "order")) {
+        return Err(malformed("limit and order are for pages: an export has all of the selection, oldest first"));
+    }
+    Ok((form, rest))
 }
 
 async fn read<T: Send + 'static>(

@@ -14,6 +14,7 @@ pub mod bearer;
 mod bundle;
 pub mod consumer;
 pub mod entry;
+pub mod event_export;
 pub mod event_stream;
 pub mod events;
 pub mod fields;

@@ -20,5 +20,6 @@ mod recording;
 mod reports;
 mod research;
 mod scopes;
+mod sign_ins;
 mod tokens;
 mod windows;

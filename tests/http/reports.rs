@@ -51,7 +51,7 @@ async fn a_question_is_told_as_a_page_that_stands_alone() {
     assert_eq!(told.header("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(told.header("content-security-policy"), Some(content_security_policy().as_str()));
     let html = told.text();
-    assert_stands_alone(&html);
+    assert_stands_alone(html);
     for name in HOSTILE {
         let escaped = name
             .replace('&', "&#38;")

@@ -23,7 +23,8 @@ async fn a_call_takes_the_sessions_own_token_and_an_origin_of_ours() {
     let house = House::new().await;
     let (browser, other) = (adas(&house).await, house.session(&format!("/v1/users/{}", house.grace)).await);
     let ours = "http://ledger.test";
-    let rows: [(&str, Option<&str>, Option<&str>, Option<&str>, u16); 9] = [
+    type Row<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, u16);
+    let rows: [Row<'_>; 9] = [
         ("as a page does it", Some(&browser.csrf), Some(ours), Some("same-origin"), 201),
         ("without the token", None, Some(ours), None, 403),
         ("with a wrong token", Some("wrong"), Some(ours), None, 403),

@@ -175,7 +175,7 @@ async fn what_is_sent_again_is_made_once_and_its_secret_is_not_shown_again() {
     let rotate = format!("{list}/{token}/rotate");
     let form = ada.form(&rotate, &rotate).await;
     let position = house.head();
-    let shown = secret_in(&ada.submit(&form).await.expect(201).text().to_owned());
+    let shown = secret_in(ada.submit(&form).await.expect(201).text());
     let rotated = house.head();
     assert!(rotated > position);
     let html = ada.submit(&form).await.expect(200).text().to_owned();

@@ -45,7 +45,8 @@ fn check(ask: &Ask, told: &Told) {
         assert_eq!(told.header("cache-control"), Some("no-store"), "{at}");
         return;
     }
-    if ask.path.starts_with("/assets/") && told.status == 200 {
+    let is_file = ask.path.starts_with("/assets/") || ask.path.ends_with("/proof");
+    if is_file && told.status == 200 {
         return;
     }
     for (name, value) in HEADERS {

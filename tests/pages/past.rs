@@ -434,3 +434,47 @@ async fn an_erased_name_is_said_to_be_erased() {
     let html = auditor.page(&format!("/accounts/{}/access_tokens/{}", house.teams, house.full.id)).await;
     assert!(html.contains("<em>(erased)</em>"), "{html}");
 }
+
+/// Exports of the page and of `/v1` have the events that `/v1` pages through, as lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_is_exported_as_it_is_shown() {
+    let house = House::new().await;
+    let ada = Browser::ada(&house).await;
+    let teams = house.teams;
+    // More than are read at a time, so that it goes on.
+    use_it(&house, &house.full.text, &format!("/v2/{teams}/zones/example.com"), 510, 200).await;
+    use_it(&house, &house.scoped.text, &format!("/v2/{teams}/zones/example.org"), 1, 403).await;
+    let told = house.look(&format!("/v1/events?account={teams}&limit=1000")).await.json();
+    let expected = told["data"].as_array().unwrap();
+    assert!(expected.len() > 500);
+    let export = |query: String| {
+        let ask = Ask::get(format!("/accounts/{teams}/history/export?{query}")).header("Cookie", &ada.cookie);
+        async move { wire::ask(house.address, &ask).await }
+    };
+    let told = export("format=ndjson&show=everything".to_owned()).await.expect(200);
+    assert_eq!(told.header("content-type"), Some("application/x-ndjson"));
+    let name = told.header("content-disposition").unwrap();
+    assert!(name.starts_with("attachment; filename=\"events-to-") && name.ends_with(".ndjson\""), "{name}");
+    let lines = told.lines();
+    let positions =
+        |events: &[Value]| -> Vec<u64> { events.iter().map(|event| event["position"].as_u64().unwrap()).collect() };
+    assert_eq!(positions(&lines), positions(expected));
+    assert!(!told.text().contains("hashed_token"), "digests are for staff");
+    let told = export(format!("format=csv&token={}&outcome=missing_scope", house.scoped.id)).await.expect(200);
+    let rows: Vec<&str> = told.text().lines().collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows[0].starts_with("position,recorded_at,type,") && rows[1].contains("TokenUseRefused"), "{rows:?}");
+    // As of the past it ends there.
+    let then = expected[9]["position"].as_u64().unwrap();
+    let told = export(format!("format=ndjson&show=everything&as_of={then}")).await.expect(200);
+    assert_eq!(positions(&told.lines()), positions(&expected[..10]));
+    export("format=xml".to_owned()).await.expect(400);
+
+    let told = house.look(&format!("/v1/events?account={teams}&format=ndjson")).await.expect(200);
+    assert_eq!(told.lines(), *expected, "the same members as in a page");
+    let told = house.look("/v1/events?type=AccountCreated&format=csv").await.expect(200);
+    assert_eq!(told.text().lines().count(), 4, "a head and three accounts");
+    for wrong in ["format=xml", "format=csv&limit=3", "format=ndjson&order=desc", "format=csv&format=csv"] {
+        house.look(&format!("/v1/events?{wrong}")).await.expect(400);
+    }
+}

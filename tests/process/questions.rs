@@ -77,7 +77,7 @@ impl Demo {
 struct Asking {
     name: &'static str,
     said: Vec<(&'static str, String)>,
-    /// Whether it is of a point or period that is over, so that the whole basis is the same.
+    /// Whether it is of a point or period that is over, so that position and root are the same.
     is_pinned: bool,
     is_worth_it: fn(&Value) -> bool,
 }
@@ -161,6 +161,8 @@ impl Asking {
         let members = answer.as_object_mut().unwrap();
         if self.is_pinned {
             members["as_of"]["head"] = Value::Null;
+            // Some judge what they say at the moment that they are asked.
+            members["as_of"]["time"] = Value::Null;
         } else {
             members.remove("as_of");
         }

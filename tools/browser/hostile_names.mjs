@@ -26,7 +26,7 @@ export async function hostileNames({ service, page, watch }) {
   for (const name of HOSTILE) {
     const answer = await generate(page, name);
     const body = await answer.text();
-    if (answer.status() !== 200) {
+    if (answer.status() !== 201) {
       watch.fault(`the name ${JSON.stringify(name)} is answered with ${answer.status()}`);
       continue;
     }

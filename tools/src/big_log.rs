@@ -176,8 +176,8 @@ fn use_by(holders: &[Holder], random: &mut Random) -> Job {
         valid: true,
     });
     let mut request = [0; 16];
-    request[..8].copy_from_slice(&random.next().to_le_bytes());
-    request[8..].copy_from_slice(&random.next().to_le_bytes());
+    request[..8].copy_from_slice(&random.draw().to_le_bytes());
+    request[8..].copy_from_slice(&random.draw().to_le_bytes());
     let address = PersonalText::new(format!("192.0.{}.{}", holder.account % 250, drawn % 40 + random.below(2)));
     let agent = Some(PersonalText::new("bench-client/1.0"));
     (command, Origin { request: RequestId(request), address: Some(address), agent, from: None })
@@ -206,7 +206,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -215,6 +215,6 @@ impl Random {
 
     /// The next number below a bound.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.draw() % bound.max(1)
     }
 }

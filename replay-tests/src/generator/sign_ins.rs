@@ -11,8 +11,8 @@ use token_ledger::domain::token_text::TokenDigest;
 impl Generator {
     pub(super) fn sign_in(&mut self, state: &State) -> Change {
         let change = match self.random.below(10) {
-            0..4 => SignInChange::CreateLink { who: self.who(state), digest: self.link_digest(state) },
-            4..8 => SignInChange::UseLink { name: self.name(), secret: self.secret(Some(state)) },
+            0..3 => SignInChange::CreateLink { who: self.who(state), digest: self.link_digest(state) },
+            3..7 => SignInChange::UseLink { name: self.name(), secret: self.secret(Some(state)) },
             _ => {
                 let session = self.session(state);
                 let who = session.filter(|_| self.random.percent(90)).map(Token::principal);

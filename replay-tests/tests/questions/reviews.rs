@@ -132,8 +132,11 @@ fn hold_rows(told: &Told, account: AccountId, position: Position) -> usize {
     said.len()
 }
 
+/// Of a review: its account, the position it is of, and the last verdict of each row.
+type Reviewed = (AccountId, Position, BTreeMap<(&'static str, u64), ReviewVerdict>);
+
 /// Each review with its last decision of each row, as the log says.
-fn reviews(told: &Told) -> BTreeMap<u64, (AccountId, Position, BTreeMap<(&'static str, u64), ReviewVerdict>)> {
+fn reviews(told: &Told) -> BTreeMap<u64, Reviewed> {
     let mut reviews = BTreeMap::new();
     for (_, header, event) in &told.records {
         match event {

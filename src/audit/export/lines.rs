@@ -87,6 +87,14 @@ pub fn write(
     Ok(Exported { events, after: range.0, through: range.1, root: archive.root_at(range.1)? })
 }
 
+/// One event, as `/v1/events` shows it, as a line.
+pub fn line(form: Form, event: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing into memory cannot fail.
+    let _ = write_line(form, event, &mut bytes);
+    bytes
+}
+
 fn write_line(form: Form, event: &Value, out: &mut dyn Write) -> io::Result<()> {
     match form {
         Form::Ndjson => {

@@ -134,7 +134,7 @@ impl<'a> Judging<'a> {
     }
 
     fn judge(&mut self, began: &State, (position, header, event): (Position, &Header, &Event)) -> Result<(), LogError> {
-        let from = self.from_where(event)?;
+        let from = self.came_from(event)?;
         let mut faults = faults_of(&self.state, header, event, from);
         if !faults.is_empty() && faults_of(began, header, event, from).is_empty() {
             faults.clear();
@@ -166,7 +166,7 @@ impl<'a> Judging<'a> {
         credential.is_some_and(|token| !token.conditions().allowed_addresses.is_empty())
     }
 
-    fn from_where(&self, event: &Event) -> Result<ChangeFrom, LogError> {
+    fn came_from(&self, event: &Event) -> Result<ChangeFrom, LogError> {
         let Some(by) = by_of(event).filter(|by| !by.address.is_none()) else { return Ok(ChangeFrom::Address(None)) };
         Ok(match self.archive.texts().text(by.address)? {
             Some(text) => ChangeFrom::Address(text.parse().ok()),

@@ -9,6 +9,9 @@ use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
 use std::ops::ControlFlow;
 
+/// Whether a record is of what the change was of.
+type IsOf = Box<dyn Fn(&Header, &Event) -> bool>;
+
 /// The access that a change replaced; none where it was none, or is of no access.
 pub fn access_before(
     archive: &Archive,
@@ -17,7 +20,7 @@ pub fn access_before(
     event: &Event,
 ) -> Result<Option<Access>, LogError> {
     let range = (Position::NONE, Position(position.0.saturating_sub(1)));
-    let (key, is_of): (Key, Box<dyn Fn(&Header, &Event) -> bool>) = match event {
+    let (key, is_of): (Key, IsOf) = match event {
         Event::TokenAccessChanged(_) => (Key::TokenChanges(header.token), Box::new(|_, _| true)),
         Event::MemberAccessChanged(changed) => {
             let (account, user) = (header.account, changed.user);

@@ -41,11 +41,8 @@ pub(super) fn check(
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
-    let seals = match readable(SealCheck::of(&log, scope.head))? {
-        Ok(seals) => seals,
-        // That the file cannot be read to its end is said below.
-        Err(_) => SealCheck::default(),
-    };
+    // That the file cannot be read to its end is said below.
+    let seals = readable(SealCheck::of(&log, scope.head))?.unwrap_or_default();
     let mut check = RecordsCheck::new(dir, &log, scope, due, seals);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {

@@ -15,7 +15,7 @@ mod narrowing;
 pub mod oauth;
 pub mod past;
 pub mod reads;
-mod reviews;
+pub mod reviews;
 pub mod sign_in;
 pub mod tokens;
 
@@ -85,13 +85,13 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         Op::OpenReview | Op::DecideReview | Op::CloseReview => {
             reviews::answer(app, asked, operation, variables, body).await
         }
+        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::CreateUserSignInLink
         | Op::CreateStaffSignInLink
         | Op::ListUserSessions
         | Op::ListStaffSessions
         | Op::EndUserSession
         | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
-        Op::NarrowAccountToken => narrowing::answer(app, asked, variables, body).await,
         Op::CreateApplication
         | Op::UpdateApplication
         | Op::DeleteApplication

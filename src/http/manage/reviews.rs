@@ -13,6 +13,7 @@ use crate::domain::decide::DoneSubject;
 use crate::domain::event::ManagementOperation as Managed;
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::review::{Review, ReviewRow, ReviewVerdict};
+use crate::domain::text::PersonalText;
 use crate::http::App;
 use crate::http::audit::at_desk;
 use crate::http::entry::{Asked, Body};
@@ -75,7 +76,11 @@ async fn open(app: &App, mut fields: Fields) -> Result<ReviewChange, Box<Problem
         }
     };
     fields.finish()?;
-    let account = AccountId(account.unwrap_or_default());
+    opening(app, AccountId(account.unwrap_or_default()), point).await
+}
+
+/// A review of an account as it is, or was, at a point.
+pub async fn opening(app: &App, account: AccountId, point: Point) -> Result<ReviewChange, Box<Problem>> {
     at_desk(app, move |archive| {
         let moment = archive.moment(point)?;
         let rows = rows(archive, account, moment.position)?;
@@ -100,6 +105,16 @@ async fn decide(app: &App, review: u64, mut fields: Fields) -> Result<ReviewChan
         }
     };
     fields.finish()?;
+    deciding(app, (review, row), verdict.unwrap_or(ReviewVerdict::Keep), note).await
+}
+
+/// A decision of a row that the review has.
+pub async fn deciding(
+    app: &App,
+    (review, row): (u64, ReviewRow),
+    verdict: ReviewVerdict,
+    note: Option<PersonalText>,
+) -> Result<ReviewChange, Box<Problem>> {
     let found = app.ledger.view(|view| {
         let review = view.projections.state.reviews.get(review)?;
         Some((review.account, review.position))
@@ -109,7 +124,6 @@ async fn decide(app: &App, review: u64, mut fields: Fields) -> Result<ReviewChan
     if !is_there {
         return Err(Box::new(Problem::not_found("the review has no such row")));
     }
-    let verdict = verdict.unwrap_or(ReviewVerdict::Keep);
     Ok(ReviewChange::Decide(Decided { review, row, verdict, note }))
 }
 

@@ -1,7 +1,8 @@
 //! History: an account's events in words, newest first, by what is asked for.
 
 use super::Answered;
-use super::as_of::Scene;
+use super::as_of::{self, Scene};
+use super::event_page::without_digests;
 use super::history_filter::{SORTS, Wish, outcomes};
 use super::page::{Page, Section};
 use super::reply::shown;
@@ -11,12 +12,13 @@ use crate::audit::as_of::LastUses;
 use crate::audit::history::{Found, Page as Pages, page_of};
 use crate::audit::in_words::in_words;
 use crate::audit::told;
-use crate::domain::event::{EVENT_TYPES, Event, Header};
+use crate::domain::event::{EVENT_TYPES, Event, Header, ManagementOperation};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position};
 use crate::http::App;
 use crate::http::audit;
 use crate::http::entry::Asked;
+use crate::http::event_export::{self, Selected};
 use crate::http::path;
 use crate::http::problem::Problem;
 use askama::Template;
@@ -73,7 +75,7 @@ pub(super) type Placed = (Position, Header, Event, String);
 pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let account = AccountId(super::number(variables, 0)?);
-    let standing = app.ledger.view(|view| viewer.require(&view, account, Standing::Looks)).await?;
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
     let scene = Scene::of(app, asked, account, LastUses::None).await?;
     let is_there = scene.view(app, |view| view.projections.state.account(account).is_some()).await;
     if !is_there {
@@ -97,6 +99,28 @@ pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answ
         })
         .await;
     Ok(shown(&page))
+}
+
+/// The selection as a file, oldest first: recorded as one look, as the export of `/v1/events` is.
+pub(super) async fn export(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
+    let viewer = viewer::required(app, asked).await?;
+    let account = AccountId(super::number(variables, 0)?);
+    viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
+    let said = asked.query()?.iter().rfind(|(name, _)| name == "format");
+    let form = said.and_then(|(_, text)| event_export::form(text));
+    let form = form.ok_or_else(|| Box::new(Problem::malformed("format must be ndjson or csv")))?;
+    let wish = Wish::read(asked.query()?, account)?;
+    let through = match as_of::point(asked)? {
+        Some(point) => audit::beside_the_desk(app, move |archive| Ok(archive.moment(point)?.position)).await?,
+        None => app.ledger.head(),
+    };
+    let query = HistoryQuery::of("events", through)
+        .about_account(account)
+        .about_token(wish.filter.token.unwrap_or_default())
+        .between(wish.filter.from, wish.filter.to);
+    app.read_history(asked, &viewer.reader(), query).await?;
+    let selected = Selected { filter: wish.filter, after: Position::NONE, through, form, mend: without_digests };
+    Ok(event_export::answer(app, selected)?)
 }
 
 /// Events before this position; up to the newest if it is not said.

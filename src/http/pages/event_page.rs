@@ -15,7 +15,7 @@ use crate::audit::in_words::in_words;
 use crate::audit::receipts::{self, ReceiptError};
 use crate::audit::told::{self, Part, Phrase};
 use crate::domain::access::Access;
-use crate::domain::event::{Event, Header};
+use crate::domain::event::{Event, Header, ManagementOperation};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position};
 use crate::domain::state::by_of;
@@ -124,7 +124,7 @@ async fn entered(
 ) -> Result<(Viewer, AccountId, Position, Standing), Instead> {
     let viewer = viewer::required(app, asked).await?;
     let account = AccountId(super::number(variables, 0)?);
-    let standing = app.ledger.view(|view| viewer.require(&view, account, Standing::Looks)).await?;
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
     Ok((viewer, account, Position(super::number(variables, 1)?), standing))
 }
 

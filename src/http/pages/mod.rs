@@ -24,6 +24,7 @@ pub mod reply;
 pub mod said;
 mod sign_in;
 pub mod sparks;
+mod staff;
 pub mod table;
 mod token_life;
 mod usage_day;
@@ -61,6 +62,9 @@ pub type Answered = Result<Reply, Instead>;
 /// Answers a page, or what a form of one sent.
 pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[&str], body: Body) -> Reply {
     use PageOperation as Op;
+    if let Some(page) = in_the_past(asked, page, variables) {
+        return page;
+    }
     let answered = match page {
         Op::Asset => assets::answer(variables.first().copied().unwrap_or_default()).map_err(Instead::from),
         Op::Home => home::answer(app, asked).await,
@@ -87,8 +91,18 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::Token => token_life::answer(app, asked, variables).await,
         Op::Usage => usage_day::answer(app, asked, variables).await,
         Op::History => account_history::answer(app, asked, variables).await,
+        Op::ExportHistory => account_history::export(app, asked, variables).await,
         Op::Event => event_page::answer(app, asked, variables).await,
         Op::EventProof => event_page::proof(app, asked, variables).await,
+        Op::StaffSearch
+        | Op::StaffHealth
+        | Op::StaffReports
+        | Op::StaffReport
+        | Op::StaffReviews
+        | Op::OpenStaffReview
+        | Op::StaffReview
+        | Op::DecideStaffReview
+        | Op::CloseStaffReview => staff::answer(app, asked, page, variables, body).await,
         Op::AskAuthorization => oauth::authorize::ask(app, asked).await,
         Op::AnswerAuthorization => oauth::authorize::answered(app, asked, body).await,
         Op::Applications => applications::list(app, asked, variables).await,
@@ -104,6 +118,20 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Ok(reply) | Err(Instead::Reply(reply)) => reply,
         Err(Instead::Problem(problem)) => error(&problem),
     }
+}
+
+/// A form is for now: as of a point of the past the way leads to the page that it would have changed.
+fn in_the_past(asked: &Asked, page: PageOperation, variables: &[&str]) -> Option<Reply> {
+    use PageOperation as Op;
+    let is_form = matches!(page, Op::NewToken | Op::EditToken | Op::AskRotate | Op::AskDelete);
+    if !is_form || !matches!(as_of::point(asked), Ok(Some(_))) {
+        return None;
+    }
+    let account = number(variables, 0).ok()?;
+    let token = number(variables, 1).map(|token| format!("/{token}")).unwrap_or_default();
+    let kept = asked.query.iter().flatten().filter(|(name, _)| name.starts_with(as_of::AS_OF));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+    Some(reply::see_other(&format!("/accounts/{account}/access_tokens{token}?{query}")))
 }
 
 /// Whether whoever asks is a browser that is not on its way to the API.

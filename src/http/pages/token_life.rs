@@ -19,7 +19,7 @@ use crate::audit::questions::AuditError;
 use crate::audit::told::{self, Chapter, Part, Phrase};
 use crate::domain::access::{Access, ScopeGroup};
 use crate::domain::directory::Plan;
-use crate::domain::event::Cause;
+use crate::domain::event::{Cause, ManagementOperation};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::review::ReviewRow;
@@ -153,7 +153,7 @@ struct Records {
 pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let (account, token) = (AccountId(super::number(variables, 0)?), TokenId(super::number(variables, 1)?));
-    let standing = app.ledger.view(|view| viewer.require(&view, account, Standing::Looks)).await?;
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
     let wanted_day = Day::asked(asked)?;
     let scene = Scene::of(app, asked, account, LastUses::Of(token)).await?;
     let known = scene.view(app, |view| known(&view, account, token, standing)).await?;

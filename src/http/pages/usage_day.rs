@@ -14,6 +14,7 @@ use super::words::{self, number};
 use super::{Answered, Instead};
 use crate::audit::as_of::LastUses;
 use crate::audit::quota::{Share, WindowShares, windows_between};
+use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, TokenId, UserId};
 use crate::domain::time::Timestamp;
@@ -144,7 +145,7 @@ fn stacked(windows: &[DayWindow]) -> (Vec<TokenId>, Vec<Vec<u64>>) {
 pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let account = AccountId(super::number(variables, 0)?);
-    let standing = app.ledger.view(|view| viewer.require(&view, account, Standing::Looks)).await?;
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadEvents, Standing::Looks)).await?;
     let scene = Scene::of(app, asked, account, LastUses::None).await?;
     let absent = || Box::new(Problem::not_found("there was no such account then"));
     let opened =

@@ -99,6 +99,11 @@ pub fn text(view: &View<'_>, number: TextNumber) -> Arc<str> {
     shapes::text(view.texts, number).unwrap_or_else(|| "(erased)".into())
 }
 
+/// A member of an answer as people read it: `opened_at` is "Opened at".
+pub fn label_of_member(name: &str) -> String {
+    group_label(name)
+}
+
 /// A scope group as people read it: `domain_research` is "Domain research".
 pub fn group_label(name: &str) -> String {
     let mut label = name.replace('_', " ");

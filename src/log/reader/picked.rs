@@ -26,7 +26,8 @@ impl LogReader {
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             (rest, size) = (after, (size * 4).min(BATCH_MAX));
-            (bytes.clear(), ends.clear());
+            bytes.clear();
+            ends.clear();
             self.read_batch(batch, &mut bytes, &mut ends)?;
             let mut start = 0;
             for (&position, &end) in batch.iter().zip(&ends) {

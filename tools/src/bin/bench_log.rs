@@ -179,7 +179,7 @@ fn set_up(core: &mut Core) {
 
 /// A use of a token drawn by a small generator, so that streams interleave as they do in life.
 fn use_by(random: &mut Random) -> Job {
-    let number = random.next();
+    let number = random.draw();
     let token = number % TOKENS;
     let account = account_of(token);
     let (route, target) = match number >> 32 & 3 {
@@ -198,8 +198,8 @@ fn use_by(random: &mut Random) -> Job {
         valid: true,
     });
     let mut request = [0; 16];
-    request[..8].copy_from_slice(&random.next().to_le_bytes());
-    request[8..].copy_from_slice(&random.next().to_le_bytes());
+    request[..8].copy_from_slice(&random.draw().to_le_bytes());
+    request[8..].copy_from_slice(&random.draw().to_le_bytes());
     let address = Some(text(&format!("192.0.2.{}", token % 250)));
     (command, Origin { request: RequestId(request), address, agent: Some(text("bench-client/1.0")), from: None })
 }
@@ -208,7 +208,7 @@ fn use_by(random: &mut Random) -> Job {
 struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

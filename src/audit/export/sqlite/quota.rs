@@ -10,6 +10,7 @@ use crate::domain::window::WINDOW_SECONDS;
 use crate::log::LogError;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Windows gathered in memory at most; then they are written.
 const GATHERED_MAX: usize = 4_096;
@@ -124,13 +125,14 @@ impl Quota {
         key: WindowKey,
         limit: Option<u64>,
     ) -> Result<Option<&mut Gathered>, LogError> {
-        if !self.windows.contains_key(&key) {
-            let written = read(connection, key)?;
-            let begun = || limit.map(|limit| Gathered { limit, ..Gathered::default() });
-            let Some(gathered) = written.or_else(begun) else { return Ok(None) };
-            self.windows.insert(key, gathered);
+        match self.windows.entry(key) {
+            Entry::Occupied(held) => Ok(Some(held.into_mut())),
+            Entry::Vacant(place) => {
+                let written = read(connection, key)?;
+                let begun = || limit.map(|limit| Gathered { limit, ..Gathered::default() });
+                Ok(written.or_else(begun).map(|gathered| place.insert(gathered)))
+            }
         }
-        Ok(self.windows.get_mut(&key))
     }
 
     /// The refusal that was recorded by itself is in the first total of its run, and in none if that run crashed before it.

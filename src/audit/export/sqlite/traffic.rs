@@ -22,7 +22,7 @@ pub(super) struct Row<'a, 'b> {
 }
 
 /// The cells of a scope: group, verb, target, name, number.
-type ScopeCells = (Option<String>, Option<&'static str>, Option<&'static str>, Option<i64>, Option<i64>);
+type ScopeCells = (Option<String>, Option<&'static str>, Option<&'static str>, Option<i64>, Option<String>);
 /// The cells of a route: itself, map, line, gateway.
 type RouteCells = (&'static str, Option<i64>, Option<i64>, Option<i64>);
 
@@ -34,7 +34,7 @@ impl Row<'_, '_> {
         let (target, name, number) = match target {
             Target::List => ("list", None, None),
             Target::All => ("all", None, None),
-            Target::Number(number) => ("number", None, Some(int(number))),
+            Target::Number(number) => ("number", None, Some(number.to_string())),
             Target::Name(name) => {
                 self.texts.cell(name)?;
                 if let Some(group) = found {

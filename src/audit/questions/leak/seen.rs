@@ -65,6 +65,9 @@ impl Origins {
     }
 }
 
+/// What was used: account, resource found, scope.
+pub type Reached = (AccountId, ResourceId, Option<RequiredScope>);
+
 /// What was seen of the token.
 pub(super) struct Seen {
     pub uses: u64,
@@ -77,7 +80,7 @@ pub(super) struct Seen {
     pub agents: Origins,
     pub by_secret: BTreeMap<u32, (u64, u64)>,
     /// What was used: account, resource found, scope.
-    pub reached: BTreeMap<(AccountId, ResourceId, Option<RequiredScope>), (u64, Timestamp, Timestamp)>,
+    pub reached: BTreeMap<Reached, (u64, Timestamp, Timestamp)>,
     /// Each use and refusal.
     pub list: Table,
 }

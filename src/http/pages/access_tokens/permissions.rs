@@ -70,9 +70,10 @@ impl GroupChoice {
         match (self.is_named, &ticked[..]) {
             (false, _) => "all, including ones added later".to_owned(),
             (true, []) => "nothing yet".to_owned(),
-            (true, [first @ ..]) if first.len() <= 3 => first.join(", "),
-            (true, [first, second, third, rest @ ..]) => format!("{first}, {second}, {third} and {} more", rest.len()),
-            (true, _) => String::new(),
+            (true, [first, second, third, rest @ ..]) if !rest.is_empty() => {
+                format!("{first}, {second}, {third} and {} more", rest.len())
+            }
+            (true, few) => few.join(", "),
         }
     }
 }
