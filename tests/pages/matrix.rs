@@ -105,6 +105,8 @@ fn path(template: &str, (account, token, position): (u64, u64, u64)) -> String {
         .replace("{file}", "no.css")
         .replace("{kind}", "nothing")
         .replace("{review}", "999999")
+        .replace("{application}", "999999")
+        .replace("{authorization}", "999999")
 }
 
 #[tokio::test(flavor = "multi_thread")]
