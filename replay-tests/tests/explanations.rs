@@ -22,7 +22,7 @@ use token_ledger::log::reader::LogReader;
 use token_ledger::projections::Projections;
 
 const SEEDS: u64 = 24;
-const COMMANDS: usize = 400;
+const COMMANDS: usize = 900;
 
 /// What is followed through the states: each thing with its value after every position that changed it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

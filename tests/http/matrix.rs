@@ -7,7 +7,7 @@ use crate::contract::MANY;
 use crate::house::{House, Token, grants};
 use crate::matrix_table::Object::{self, Absent, Foreign, Own};
 use crate::matrix_table::{ASKERS, MATRIX, Row};
-use crate::oauth_flow::{query, register, sign_in};
+use crate::oauth_flow::{App, query, register, sign_in};
 use crate::wire::Ask;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -63,13 +63,29 @@ async fn position(house: &House, account: u64) -> u64 {
     events[0]["position"].as_u64().unwrap()
 }
 
+/// An application of an account. Old ones go: an account has so many at most.
+async fn application(house: &House, account: u64) -> u64 {
+    let list = format!("/v1/accounts/{account}/oauth-applications");
+    let kept = house.look(format!("{list}?per_page=1")).await.expect(200).json();
+    if kept["pagination"]["total_entries"].as_u64().unwrap() > 50 {
+        house.delete(format!("{list}/{}", kept["data"][0]["id"])).await.expect(204);
+    }
+    register(house, account, "confidential").await.id
+}
+
 /// What a member authorised on an account.
-async fn authorization(house: &House, user: u64, account: u64) -> u64 {
-    let app = register(house, house.teams, "confidential").await;
-    sign_in(house, user).await.code(house, &query(&app, &[("redirect_uri", "http://127.0.0.1/cb")]), account).await;
-    let listed =
-        house.look(format!("/v1/accounts/{account}/oauth-authorizations?per_page=100")).await.expect(200).data();
-    listed.as_array().unwrap().last().unwrap()["id"].as_u64().unwrap()
+async fn authorization(house: &House, account: u64) -> u64 {
+    let user = member(house, account).await;
+    let registered = house.look(format!("/v1/accounts/{}/oauth-applications", house.solo)).await.expect(200).data();
+    let app = match registered[0]["client_id"].as_str() {
+        Some(client) => App { id: 0, client: client.to_owned(), secret: None },
+        None => register(house, house.solo, "confidential").await,
+    };
+    let query = query(&app, &[("redirect_uri", "http://127.0.0.1/cb")]);
+    sign_in(house, user).await.code(house, &query, account).await;
+    let path = format!("/v1/accounts/{account}/oauth-authorizations?per_page=1");
+    let last = house.look(&*path).await.expect(200).json()["pagination"]["total_pages"].clone();
+    house.look(format!("{path}&page={last}")).await.expect(200).data()[0]["id"].as_u64().unwrap()
 }
 
 /// An open access review of an account.
@@ -119,8 +135,8 @@ impl Spares {
             review: review(house, house.teams).await,
             user_session: sessions[0],
             staff_session: sessions[0],
-            application: register(house, house.teams, "confidential").await.id,
-            authorization: authorization(house, house.ada, house.teams).await,
+            application: application(house, house.teams).await,
+            authorization: authorization(house, house.teams).await,
         };
         let foreign = Values {
             account: house.enterprise,
@@ -140,8 +156,8 @@ impl Spares {
             review: review(house, house.enterprise).await,
             user_session: sessions[1],
             staff_session: sessions[1],
-            application: register(house, house.enterprise, "confidential").await.id,
-            authorization: authorization(house, house.ada, house.solo).await,
+            application: application(house, house.enterprise).await,
+            authorization: authorization(house, house.solo).await,
         };
         Self { made_at: house.clock.now().to_micros_text(), number, own, foreign }
     }
