@@ -212,6 +212,7 @@ impl Oracle<'_> {
         let refusal = self.refusal;
         if !explanation.not_searched.contains(&"taken_away_by") {
             let by = explanation.taken_away_by.as_ref().map(|by| by.position);
+            if by != self.taken_away_by() { for r in self.records.iter().filter(|(p,h,_)| *p<refusal.position && h.token==refusal.header.token) { eprintln!("DBG {r:?}"); } eprintln!("DBGPAST {:?}", self.past.get(&Thing::Deleted(refusal.header.token))); }
             assert_eq!(by, self.taken_away_by(), "{refusal:?}");
             assert_eq!(explanation.ended_at, self.ended_at(), "{refusal:?}");
         }
