@@ -327,9 +327,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_nothing() {
-        for path in
-            ["", "/v2", "/v2/", "/v2/whoami/", "//v2/whoami", "/v2//domains", "/v2/7/domains/", "/V2/whoami"]
-        {
+        for path in ["", "/v2", "/v2/", "/v2/whoami/", "//v2/whoami", "/v2//domains", "/v2/7/domains/", "/V2/whoami"] {
             assert_eq!(find(path, "GET"), Found::Nothing, "{path}");
         }
     }

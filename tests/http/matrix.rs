@@ -386,6 +386,10 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
             (!(is_use || is_refusal) || !is_by(house, event, asker)).then_some("the record says something else")
         }
         404 | 409 => (!events.is_empty()).then_some("nothing was changed"),
+        // Asked by an application with its own credentials, and not as it is asked for.
+        400 if ask.path == "/v2/oauth/access_token" => (!events.is_empty()).then_some("nothing was changed"),
+        // All authorizations of an application that has none.
+        204 if ask.path.ends_with("/authorizations") && events.is_empty() => None,
         // A look at history leaves that it was one, and nothing else does.
         _ if reads_only => (!events.iter().all(|event| is_look_by(house, event, asker))).then_some("only looked at"),
         _ => events.is_empty().then_some("it is not recorded"),

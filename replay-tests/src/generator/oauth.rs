@@ -6,7 +6,7 @@ use token_ledger::domain::ids::{AccountId, ApplicationId, AuthorizationId, UserI
 use token_ledger::domain::oauth::{Bindings, BoundText, ClientId, ClientKind, Code};
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
-use token_ledger::domain::token::TokenKind;
+use token_ledger::domain::token::{Owner, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 /// Redirect URIs that are registered, and one that cannot be.
@@ -48,9 +48,14 @@ impl Generator {
     /// Whoever makes a change that is a member's own: mostly the member.
     fn member_for(&mut self, state: &State, change: &OAuthChange) -> Actor {
         let of_user = |user: UserId| {
-            let tokens = state.user(user).into_iter().flat_map(|user| user.tokens.iter());
-            let mut sessions = tokens.filter_map(|&id| state.token(id)).filter(|it| it.kind == TokenKind::Session);
-            sessions.next_back().and_then(|session| session.secrets.last()).map(|secret| secret.digest)
+            let is_open = |it: &&Token| {
+                it.kind == TokenKind::Session
+                    && it.owner == Owner::User(user)
+                    && it.deleted_at.is_none()
+                    && it.expires_at.is_none_or(|at| at > state.last_recorded_at)
+            };
+            let session = state.tokens.iter().filter(is_open).last();
+            session.and_then(|session| session.secrets.last()).map(|secret| secret.digest)
         };
         let digest = match change {
             OAuthChange::Authorize(new) => {
