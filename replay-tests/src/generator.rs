@@ -267,8 +267,10 @@ impl Generator {
     pub fn beginning(&mut self) -> Vec<Job> {
         let named = Change::Initialize { origin: "ledger.example".to_owned(), log_vkey: "key".to_owned() };
         let operator = self.new_token(Owner::Service, TokenKind::Operator, None);
-        let jobs = [(Actor::Init, named), (Actor::Init, operator), (Actor::Local(1_000), Change::StartRecording)];
-        jobs.into_iter().map(|(actor, change)| self.job(Command::Manage(actor, Box::new(change)))).collect()
+        let begun = [(Actor::Init, named), (Actor::Init, operator), (Actor::Local(1_000), Change::StartRecording)];
+        let begun = begun.into_iter().map(|(actor, change)| Command::Manage(actor, Box::new(change)));
+        let authorized = self.authorized();
+        begun.chain(authorized).map(|command| self.job(command)).collect()
     }
 
     /// Moves a clock, mostly on and a little, now and then far, rarely back.

@@ -1,12 +1,15 @@
 //! OAuth: applications, what members authorise, and codes that come back.
 
 use super::Generator;
-use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, Exchange, NewAuthorization, OAuthChange};
+use token_ledger::domain::command::{
+    AccessRequest, Actor, Change, Command, Exchange, NewAuthorization, OAuthChange, SignInChange,
+};
+use token_ledger::domain::directory::Plan;
 use token_ledger::domain::ids::{AccountId, ApplicationId, AuthorizationId, UserId, Version};
 use token_ledger::domain::oauth::{Bindings, BoundText, ClientId, ClientKind, Code};
 use token_ledger::domain::state::State;
 use token_ledger::domain::text::PersonalText;
-use token_ledger::domain::token::{Owner, Token, TokenKind};
+use token_ledger::domain::token::{Owner, Principal, Token, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 /// Redirect URIs that are registered, and one that cannot be.
@@ -14,6 +17,70 @@ const URIS: [&str; 4] =
     ["https://app.example/cb", "http://127.0.0.1/cb", "https://app.example/other", "ftp://x.example"];
 
 impl Generator {
+    /// The first user, signed in, who authorises the first account's application twice, of which one code is exchanged:
+    /// by chance alone that hardly comes together.
+    pub(super) fn authorized(&mut self) -> Vec<Command> {
+        let (account, user, uri) = (AccountId(1), UserId(1), URIS[0]);
+        let text = |text: &str| PersonalText::new(text.to_owned());
+        let (link, session, client_secret) =
+            (TokenDigest(self.random.bytes_32()), self.secret(None), self.secret(None));
+        let client = ClientId([7; 8]);
+        let local = |change| Command::Manage(Actor::Local(1_000), Box::new(change));
+        let plan = Plan::Teams;
+        let mut commands = vec![
+            local(Change::CreateUser { email: text("first@example.com"), name: text("First") }),
+            local(Change::CreateAccount {
+                name: text("First"),
+                email: text("ops@example.com"),
+                plan,
+                hourly_limit: None,
+            }),
+            local(Change::PutMember { account, user, access: AccessRequest::Full }),
+            local(Change::SignIn(SignInChange::CreateLink { who: Principal::User(user), digest: link })),
+        ];
+        let entered = SignInChange::UseLink { name: text("a browser"), secret: session };
+        commands.push(Command::Manage(Actor::Link(link), Box::new(Change::SignIn(entered))));
+        commands.push(local(Change::OAuth(OAuthChange::Register {
+            account,
+            name: text("first application"),
+            redirect_uris: vec![text(uri)],
+            kind: ClientKind::Confidential,
+            client,
+            secret: client_secret,
+        })));
+        for code in ["first code", "second code"] {
+            let bindings = Bindings {
+                redirect_uri: BoundText::redirect_uri(code, uri),
+                redirect_uri_sent: true,
+                state: BoundText::state(code, "state"),
+                challenge: None,
+            };
+            let new = NewAuthorization {
+                account,
+                client,
+                access: AccessRequest::Full,
+                redirect_uri: text(uri),
+                registered_uri: text(uri),
+                code: TokenDigest::of(code),
+                bindings,
+            };
+            let change = Change::OAuth(OAuthChange::Authorize(Box::new(new)));
+            commands.push(Command::Manage(Actor::Session(session.digest), Box::new(change)));
+            if code == "first code" {
+                commands.push(Command::Exchange(Box::new(Exchange {
+                    client,
+                    client_secret: Some(client_secret.digest),
+                    code: TokenDigest::of(code),
+                    redirect_uri: Some(bindings.redirect_uri),
+                    state: Some(bindings.state),
+                    verifier: None,
+                    secret: self.secret(None),
+                })));
+            }
+        }
+        commands
+    }
+
     pub(super) fn oauth(&mut self, state: &State) -> Command {
         if self.random.percent(30) {
             return Command::Exchange(Box::new(self.exchange(state)));
