@@ -264,12 +264,13 @@ CREATE TABLE grant_resources (
 ) STRICT, WITHOUT ROWID;
 
 -- Which access a token had on an account, from when until when by what was recorded. What ends it by the clock is in
--- `works_until`; the view `access_held` has both.
+-- `works_until`; the view `access_held` has both. Of an OAuth token it is what was authorised: where its member has less by now,
+-- the token can do less, which `token-ledger audit who-could` tells and this file does not.
 CREATE TABLE holdings (
     holding_id INTEGER PRIMARY KEY,
     token_id INTEGER NOT NULL,
     account_id INTEGER NOT NULL,
-    -- The member whose membership gave it; null: its own.
+    -- The member whose membership gave it, or who authorised an OAuth token; null: its own.
     user_id INTEGER,
     access_position INTEGER NOT NULL,
     -- When and by which record it began.
