@@ -268,9 +268,15 @@ impl Generator {
         let named = Change::Initialize { origin: "ledger.example".to_owned(), log_vkey: "key".to_owned() };
         let operator = self.new_token(Owner::Service, TokenKind::Operator, None);
         let begun = [(Actor::Init, named), (Actor::Init, operator), (Actor::Local(1_000), Change::StartRecording)];
-        let begun = begun.into_iter().map(|(actor, change)| Command::Manage(actor, Box::new(change)));
+        begun.into_iter().map(|(actor, change)| self.job(Command::Manage(actor, Box::new(change)))).collect()
+    }
+
+    /// The same, and a member who authorised an application.
+    pub fn beginning_with_an_authorization(&mut self) -> Vec<Job> {
+        let mut jobs = self.beginning();
         let authorized = self.authorized();
-        begun.chain(authorized).map(|command| self.job(command)).collect()
+        jobs.extend(authorized.into_iter().map(|command| self.job(command)));
+        jobs
     }
 
     /// Moves a clock, mostly on and a little, now and then far, rarely back.

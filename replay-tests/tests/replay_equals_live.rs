@@ -54,7 +54,7 @@ impl Story {
             earlier: Projections::default(),
             commands: 0,
         };
-        let jobs = story.generator.beginning();
+        let jobs = story.generator.beginning_with_an_authorization();
         story.commit(&jobs);
         story
     }
