@@ -59,6 +59,8 @@ mod matrix_table;
 mod narrowing;
 #[path = "http/oauth.rs"]
 mod oauth;
+#[path = "http/oauth_flow.rs"]
+mod oauth_flow;
 #[path = "http/ops.rs"]
 mod ops;
 #[path = "http/reports.rs"]

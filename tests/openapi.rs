@@ -14,7 +14,8 @@ use token_ledger::audit::questions::{QUESTIONS, question};
 use token_ledger::http::operations::{OPERATIONS, Operation};
 
 /// Operations that need no credential.
-const OPEN: [Operation; 7] = [
+const OPEN: [Operation; 8] = [
+    Operation::ExchangeCode,
     Operation::Health,
     Operation::Ready,
     Operation::Metrics,

@@ -171,11 +171,11 @@ def text(reader):
 
 
 # Numbers that name things. All are u64, as those of texts; 0 is none.
-timestamp = account = user = token = resource = version = u64
+timestamp = account = user = token = resource = version = application = authorization = u64
 group = u16
 
 principal = enum(
-    "Principal", "Service", ("Account", account), ("User", user), ("Staff", token), ("Local", u32)
+    "Principal", "Service", ("Account", account), ("User", user), ("Staff", token), ("Local", u32), ("Application", application)
 )
 authority = enum(
     "Authority",
@@ -187,6 +187,7 @@ authority = enum(
     ("Auditor", version),
     ("SignInLink", u64),
     "Own",
+    ("Application", version),
 )
 owner = enum("Owner", "Service", ("Account", account), ("User", user))
 subject = enum("Subject", "Service", ("Account", account), ("User", user))
@@ -203,6 +204,7 @@ text_kind = enum(
     "ApplicationName",
     "SigningRequest",
     "Note",
+    "RedirectUri",
 )
 plan = enum("Plan", "Solo", "Teams", "Enterprise")
 level = enum("Level", "ReadOnly", "FullAccess")
@@ -212,7 +214,13 @@ grant = struct(("group", group), ("level", level), ("coverage", coverage))
 access = enum("Access", "Full", ("Granted", sequence(grant)))
 target = enum("Target", "List", ("Name", text), ("Number", u64), "All")
 scope = struct(("group", group), ("verb", verb), ("target", target))
-access_source = enum("AccessSource", ("Token", version), ("Membership", version), ("Identity", version))
+access_source = enum(
+    "AccessSource",
+    ("Token", version),
+    ("Membership", version),
+    ("Identity", version),
+    ("Authorization", pair(version, version)),
+)
 mapped_route = struct(("map", u32), ("line", u32))
 route = enum(
     "Route",
@@ -239,6 +247,7 @@ answer_subject = enum(
     ("Tokens", pair(token, u64)),
     ("Review", u64),
     ("SignInLink", u64),
+    ("Application", application),
 )
 outcome = enum("Outcome", "Ok", "NotFound", "Invalid", "UnknownUpstream")
 cause = enum(
@@ -288,6 +297,11 @@ operation = enum(
     "SignIn",
     "ReadSessions",
     "EndSession",
+    "ChangeApplications",
+    "ReadApplications",
+    "AuthorizeApplication",
+    "RevokeAuthorizations",
+    "ReadAuthorizations",
 )
 report_flag = enum("ReportFlag", "AfterDeletion", "AfterExpiry", "AfterRotation")
 outage_cause = enum("OutageCause", "DiskFull", "WriteFailed", "ClockBehind")
@@ -310,6 +324,42 @@ history_query = struct(
 counted_reads = struct(("reads", u64), ("first", timestamp), ("last", timestamp))
 map_rejection = enum("MapRejection", "Unreadable", "Faulty", "NotTaken")
 secret = struct(("number", u32), ("digest", raw(32)), ("hint", raw(4)), ("not_after", option(timestamp)))
+client_kind = enum("ClientKind", "Confidential", "Public")
+end_reason = enum(
+    "EndReason",
+    "Asked",
+    "MemberRemoved",
+    "ApplicationDeleted",
+    "AllRevoked",
+    "AuthorizationRevoked",
+    "CodeReused",
+    "Replaced",
+    "StaffTokenDeleted",
+)
+exchange_fault = enum(
+    "ExchangeFault",
+    "Reused",
+    "Expired",
+    "OtherClient",
+    "RedirectUri",
+    "State",
+    "Verifier",
+    "AuthorizationEnded",
+    "PlanWithoutGrants",
+)
+authorized = struct(
+    ("authorization", authorization),
+    ("application", application),
+    ("user", user),
+    ("membership", version),
+    ("code", raw(32)),
+)
+bindings = struct(
+    ("redirect_uri", raw(32)),
+    ("redirect_uri_sent", boolean),
+    ("state", raw(32)),
+    ("challenge", option(raw(32))),
+)
 gateway_right = enum("GatewayRight", "Introspect", "Authorize", "Report", "Revoke")
 gateway_reach = struct(("rights", sequence(gateway_right)), ("accounts", sequence(account)))
 address_range = enum(
@@ -439,6 +489,7 @@ TYPES = {
             ("name", text),
             ("access", access),
             ("gateway", option(gateway_reach)),
+            ("authorized", option(authorized)),
             ("secret", secret),
             ("expires_at", option(timestamp)),
             by,
@@ -451,7 +502,7 @@ TYPES = {
         "TokenRotated",
         struct(("secret", secret), ("ends", u32), ("ends_at", timestamp), by),
     ),
-    (35, 1): ("TokenDeleted", struct(by)),
+    (35, 1): ("TokenDeleted", struct(("reason", end_reason), by)),
     (36, 1): (
         "TokenImported",
         struct(
@@ -536,6 +587,63 @@ TYPES = {
     ),
     (61, 1): ("SignInLinkUsed", struct(("link", u64), by)),
     (62, 1): ("SignInRefused", struct(("link", u64), *client, ("cause", sign_in_cause))),
+    (64, 1): (
+        "ApplicationRegistered",
+        struct(
+            ("application", application),
+            ("client", raw(8)),
+            ("name", text),
+            ("redirect_uris", sequence(text)),
+            ("kind", client_kind),
+            ("secret", option(secret)),
+            by,
+        ),
+    ),
+    (65, 1): (
+        "ApplicationChanged",
+        struct(("application", application), ("name", text), ("redirect_uris", sequence(text)), by),
+    ),
+    (66, 1): (
+        "ApplicationSecretRotated",
+        struct(("application", application), ("secret", secret), ("ends", u32), ("ends_at", timestamp), by),
+    ),
+    (67, 1): ("ApplicationDeleted", struct(("application", application), by)),
+    (68, 1): (
+        "AuthorizationGranted",
+        struct(
+            ("authorization", authorization),
+            ("application", application),
+            ("user", user),
+            ("membership", version),
+            ("access", access),
+            by,
+        ),
+    ),
+    (69, 1): (
+        "AuthorizationCodeIssued",
+        struct(
+            ("authorization", authorization),
+            ("code", raw(32)),
+            ("expires_at", timestamp),
+            ("redirect_uri", text),
+            ("bindings", bindings),
+            by,
+        ),
+    ),
+    (70, 1): (
+        "CodeExchangeRefused",
+        struct(("authorization", authorization), ("code", raw(32)), ("cause", exchange_fault), by),
+    ),
+    (71, 1): (
+        "AuthorizationRevoked",
+        struct(
+            ("authorization", authorization),
+            ("application", application),
+            ("user", user),
+            ("reason", end_reason),
+            by,
+        ),
+    ),
 }
 
 

@@ -199,7 +199,15 @@ fn payload_numbers(event: &Event) -> Vec<TextNumber> {
         | Event::AccessReviewOpened(_)
         | Event::SignInLinkCreated(_)
         | Event::SignInLinkUsed(_)
-        | Event::AccessReviewClosed(_) => Vec::new(),
+        | Event::AccessReviewClosed(_)
+        | Event::ApplicationSecretRotated(_)
+        | Event::ApplicationDeleted(_)
+        | Event::CodeExchangeRefused(_)
+        | Event::AuthorizationRevoked(_) => Vec::new(),
+        Event::ApplicationRegistered(e) => std::iter::once(e.name).chain(e.redirect_uris.iter().copied()).collect(),
+        Event::ApplicationChanged(e) => std::iter::once(e.name).chain(e.redirect_uris.iter().copied()).collect(),
+        Event::AuthorizationCodeIssued(e) => vec![e.redirect_uri],
+        Event::AuthorizationGranted(e) => of_access(&e.access),
         Event::SignInRefused(e) => vec![e.address, e.agent],
         Event::AccessReviewDecided(e) => vec![e.note],
     }

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod history_reads;
+mod oauth;
 mod reports;
 mod sign_ins;
 
@@ -15,8 +16,8 @@ use token_ledger::clock::Clock;
 use token_ledger::domain::access::{BUILT_IN_GROUPS, Level, Verb};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, CertificateTexts, Change, Client, Command, CoverageRequest, GatewayCall,
-    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, Origin,
-    Question, ResourceRequest, ReviewChange, SignInChange, Use,
+    GatewayChange, GatewayWish, GrantRequest, ImportLine, MapDefinition, MapFaults, NewImport, NewSecret, OAuthChange,
+    Origin, Question, ResourceRequest, ReviewChange, SignInChange, Use,
 };
 use token_ledger::domain::conditions::Conditions;
 use token_ledger::domain::decide::{Answer, Verdict};
@@ -43,7 +44,7 @@ pub const BEGIN: Timestamp = Timestamp(1_772_366_400 * MICROS_PER_SECOND);
 const BURST: u64 = 70;
 
 /// Every kind of command, by name.
-pub const KINDS: [&str; 59] = [
+pub const KINDS: [&str; 68] = [
     "use whoami",
     "use accounts",
     "use domains",
@@ -103,6 +104,15 @@ pub const KINDS: [&str; 59] = [
     "revoke",
     "gateway look",
     "report",
+    "register application",
+    "update application",
+    "rotate application secret",
+    "delete application",
+    "revoke application",
+    "authorize application",
+    "revoke authorization",
+    "revoke own authorization",
+    "exchange code",
 ];
 
 /// The name of a command's kind.
@@ -164,6 +174,16 @@ pub fn kind_of(command: &Command) -> &'static str {
                 ReviewChange::Decide(_) => "decide review",
                 ReviewChange::Close { .. } => "close review",
             },
+            Change::OAuth(ref change) => match change {
+                OAuthChange::Register { .. } => "register application",
+                OAuthChange::Update { .. } => "update application",
+                OAuthChange::RotateSecret { .. } => "rotate application secret",
+                OAuthChange::Delete { .. } => "delete application",
+                OAuthChange::RevokeAll { .. } => "revoke application",
+                OAuthChange::Authorize(_) => "authorize application",
+                OAuthChange::Revoke { .. } => "revoke authorization",
+                OAuthChange::RevokeOwn { .. } => "revoke own authorization",
+            },
             Change::SignIn(ref change) => match change {
                 SignInChange::CreateLink { .. } => "create sign-in link",
                 SignInChange::UseLink { .. } => "use sign-in link",
@@ -172,6 +192,7 @@ pub fn kind_of(command: &Command) -> &'static str {
             Change::Look(..) => "look",
             Change::Attempt(..) => "attempt",
         },
+        Command::Exchange(_) => "exchange code",
         Command::Gateway(call) => match call.wish {
             GatewayWish::Authorize { dry_run: false, .. } => "authorize",
             GatewayWish::Authorize { dry_run: true, .. } => "authorize dry",
@@ -246,8 +267,16 @@ impl Generator {
     pub fn beginning(&mut self) -> Vec<Job> {
         let named = Change::Initialize { origin: "ledger.example".to_owned(), log_vkey: "key".to_owned() };
         let operator = self.new_token(Owner::Service, TokenKind::Operator, None);
-        let jobs = [(Actor::Init, named), (Actor::Init, operator), (Actor::Local(1_000), Change::StartRecording)];
-        jobs.into_iter().map(|(actor, change)| self.job(Command::Manage(actor, Box::new(change)))).collect()
+        let begun = [(Actor::Init, named), (Actor::Init, operator), (Actor::Local(1_000), Change::StartRecording)];
+        begun.into_iter().map(|(actor, change)| self.job(Command::Manage(actor, Box::new(change)))).collect()
+    }
+
+    /// The same, and a member who authorised an application.
+    pub fn beginning_with_an_authorization(&mut self) -> Vec<Job> {
+        let mut jobs = self.beginning();
+        let authorized = self.authorized();
+        jobs.extend(authorized.into_iter().map(|command| self.job(command)));
+        jobs
     }
 
     /// Moves a clock, mostly on and a little, now and then far, rarely back.
@@ -313,6 +342,9 @@ impl Generator {
         }
         if self.random.percent(8) {
             return Command::Gateway(Box::new(self.gateway_call(state)));
+        }
+        if self.random.percent(10) {
+            return self.oauth(state);
         }
         let change = self.change(state);
         let actor = self.actor(state, &change);

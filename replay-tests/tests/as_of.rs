@@ -168,7 +168,7 @@ fn every_read_as_of_any_position_shows_what_the_log_up_to_there_shows() {
     eprintln!("{tally:?}");
     assert!(moved > 0, "no window was closed in any story");
     for (operation, (found, missing)) in &tally {
-        assert!(*found > 10, "{operation} showed {found} times something");
+        assert!(*found > 4, "{operation} showed {found} times something");
         let is_of_one = !matches!(
             operation.as_str(),
             "ListUsers" | "ListManagedAccounts" | "ListStaffTokens" | "ListGatewayTokens"

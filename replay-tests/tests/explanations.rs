@@ -10,7 +10,7 @@ use token_ledger::audit::explanation::{Clues, Explanation, Refusal, Search, expl
 use token_ledger::clock::Clock;
 use token_ledger::domain::access::{Access, Target};
 use token_ledger::domain::conditions::Conditions;
-use token_ledger::domain::event::{AccessSource, Cause, Event, Header};
+use token_ledger::domain::event::{AccessSource, Cause, Event, Header, Route};
 use token_ledger::domain::ids::{AccountId, Position, TokenId, UserId};
 use token_ledger::domain::state::State;
 use token_ledger::domain::time::Timestamp;
@@ -22,7 +22,7 @@ use token_ledger::log::reader::LogReader;
 use token_ledger::projections::Projections;
 
 const SEEDS: u64 = 24;
-const COMMANDS: usize = 400;
+const COMMANDS: usize = 900;
 
 /// What is followed through the states: each thing with its value after every position that changed it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -119,16 +119,32 @@ impl Oracle<'_> {
         }
     }
 
+    /// The membership that an OAuth token follows, as its creation says.
+    fn authorizer(&self) -> Option<Thing> {
+        let Header { account, token, .. } = self.refusal.header;
+        self.records.iter().find_map(|(_, header, event)| match event {
+            Event::TokenCreated(created) if header.token == token => {
+                created.authorized.as_ref().map(|authorized| Thing::Member(account, authorized.user))
+            }
+            _ => None,
+        })
+    }
+
     fn taken_away_by(&self) -> Option<Position> {
         let Refusal { header, cause, secret, scope, source, asked_account, .. } = *self.refusal;
         let is_there = |value: &Option<Value>| value.is_some();
         match cause {
             Cause::MissingScope => {
+                let covers = |value: &Option<Value>| matches!(value, Some(Value::Access(access)) if access.allows(scope.expect("a scope")));
                 let thing = match source {
                     Some(AccessSource::Membership(_)) => Thing::Member(header.account, self.user()?),
+                    // What was authorised never changes: what it does not cover, nobody took away.
+                    Some(AccessSource::Authorization(..)) => {
+                        let (_, authorized) = self.last(&Thing::Access(header.token))?;
+                        return covers(&authorized).then(|| self.turned(&self.authorizer()?, covers)).flatten();
+                    }
                     _ => Thing::Access(header.token),
                 };
-                let covers = |value: &Option<Value>| matches!(value, Some(Value::Access(access)) if access.allows(scope.expect("a scope")));
                 self.turned(&thing, covers)
             }
             Cause::ForeignAccount => self.turned(&Thing::Member(asked_account, self.user()?), is_there),
@@ -181,7 +197,11 @@ impl Oracle<'_> {
             (Event::TokenUsed(used), Some(scope)) => {
                 other.token == header.token && other.account == header.account && used.scope == Some(scope)
             }
-            (Event::TokenUsed(_), None) => other.token == header.token,
+            // The token that was used, and the gateway's that asked.
+            (Event::TokenUsed(used), None) => {
+                let gateway = matches!(used.route, Route::Asked(asked) if asked.gateway == header.token);
+                other.token == header.token || gateway
+            }
             (_, None) => other.credential == header.token && token_ledger::domain::state::by_of(event).is_some(),
             _ => false,
         };

@@ -18,7 +18,7 @@ use token_ledger::projections::snapshot::Views;
 use token_ledger::projections::{Projections, rebuild};
 
 const SEEDS: u64 = 40;
-const COMMANDS: usize = 450;
+const COMMANDS: usize = 900;
 /// Looks at everything about so many times a story, at random points.
 const LOOKS: u64 = 3;
 
@@ -54,7 +54,7 @@ impl Story {
             earlier: Projections::default(),
             commands: 0,
         };
-        let jobs = story.generator.beginning();
+        let jobs = story.generator.beginning_with_an_authorization();
         story.commit(&jobs);
         story
     }

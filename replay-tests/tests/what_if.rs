@@ -110,7 +110,7 @@ fn names_until(records: &[Record], until: Position) -> BTreeMap<AccountId, Vec<T
     names
 }
 
-/// What was made or moved to another plan, by request and type. A change that is supposed may let another one pass that was
+/// What was made or changed, by request and type. A change that is supposed may let another one pass that was
 /// refused, or the other way round, as a plan is not left while members with grants are there: from then on the two
 /// stories are of different things, and the question speaks of the past with its changes as they were.
 fn made<'a>(records: impl Iterator<Item = (&'a Header, &'a Event)>) -> BTreeSet<(Vec<u8>, u16)> {
@@ -118,6 +118,15 @@ fn made<'a>(records: impl Iterator<Item = (&'a Header, &'a Event)>) -> BTreeSet<
         matches!(
             event,
             Event::PlanChanged(_)
+                | Event::HourlyLimitChanged(_)
+                | Event::ResearchActivated(_)
+                | Event::ResearchDeactivated(_)
+                | Event::MemberAdded(_)
+                | Event::MemberAccessChanged(_)
+                | Event::MemberRemoved(_)
+                | Event::TokenAccessChanged(_)
+                | Event::TokenExpiryChanged(_)
+                | Event::TokenConditionsChanged(_)
                 | Event::AccountCreated(_)
                 | Event::UserCreated(_)
                 | Event::ResourceAdded(_)
@@ -238,7 +247,7 @@ fn what_is_said_to_be_refused_is_refused_when_the_story_is_decided_again() {
     }
     eprintln!("{held:#?}");
     assert!(held.exact * 3 > held.questions, "most questions could not be held against the rules");
-    assert!(held.other_stories * 4 < held.exact, "too many stories went another way");
+    assert!(held.other_stories * 2 < held.exact, "too many stories went another way");
     assert!(held.refused.len() > 5 && !held.newly_allowed.is_empty());
     assert!(held.undeterminable > 0 && held.reported > 0);
 }

@@ -264,12 +264,13 @@ CREATE TABLE grant_resources (
 ) STRICT, WITHOUT ROWID;
 
 -- Which access a token had on an account, from when until when by what was recorded. What ends it by the clock is in
--- `works_until`; the view `access_held` has both.
+-- `works_until`; the view `access_held` has both. Of an OAuth token it is what was authorised: where its member has less by now,
+-- the token can do less, which `token-ledger audit who-could` tells and this file does not.
 CREATE TABLE holdings (
     holding_id INTEGER PRIMARY KEY,
     token_id INTEGER NOT NULL,
     account_id INTEGER NOT NULL,
-    -- The member whose membership gave it; null: its own.
+    -- The member whose membership gave it, or who authorised an OAuth token; null: its own.
     user_id INTEGER,
     access_position INTEGER NOT NULL,
     -- When and by which record it began.
@@ -307,7 +308,7 @@ CREATE TABLE uses (
     token_id INTEGER NOT NULL,
     -- Which of the token's secrets was shown; null where a reporter named the token by its number.
     secret INTEGER,
-    -- Where the access came from: token, membership, identity (the route only says who the token is); null of reported ones.
+    -- Where the access came from: token, membership, identity (the route only says who the token is), authorization (of an OAuth token, within its member's); null of reported ones.
     source TEXT,
     -- The version of it that was judged.
     source_version INTEGER,

@@ -194,7 +194,8 @@ WITH bearers AS (
     FROM scopes_used AS used JOIN tokens USING (token_id) WHERE tokens.account_id = used.account_id
     UNION ALL
     SELECT NULL, user_id, used.account_id, scope_group, verb, target, used.name_text, used.uses, first_position, last_position
-    FROM scopes_used AS used JOIN tokens USING (token_id) WHERE user_id IS NOT NULL
+    FROM scopes_used AS used
+    JOIN (SELECT DISTINCT token_id, user_id FROM holdings WHERE user_id IS NOT NULL) AS whose USING (token_id)
 ), asked AS (
     SELECT token_id, user_id, account_id, scope_group, sum(uses) AS uses, max(verb = 'write') AS wrote,
         max(verb = 'write' AND target IN ('name', 'list')) AS wrote_named, max(target = 'all') AS asked_for_all,
@@ -218,7 +219,7 @@ FROM judged;
 -- Question 4: what an access in force covers and nobody used: whole grants, writing, names, and `all` where names would do.
 CREATE VIEW grants_unused AS
 SELECT token_id, user_id, account_id, scope_group, NULL AS resource, 'the whole grant, ' || level AS what
-FROM grants_used WHERE NOT is_needed
+FROM grants_used WHERE NOT is_needed AND uses = 0
 UNION ALL
 SELECT token_id, user_id, account_id, scope_group, NULL, 'writing'
 FROM grants_used WHERE is_needed AND level = 'full_access' AND NOT writes
@@ -231,9 +232,10 @@ FROM grants_used AS given
 JOIN grant_resources AS named ON named.access_position = given.access_position AND named.scope_group = given.scope_group
 LEFT JOIN texts ON text_number = named.name_text
 WHERE is_needed AND NOT EXISTS (
-    SELECT 1 FROM scopes_used AS used JOIN tokens USING (token_id)
+    SELECT 1 FROM scopes_used AS used
     WHERE used.scope_group = given.scope_group AND used.account_id = given.account_id AND used.name_text = named.name_text
-        AND (tokens.token_id = given.token_id OR tokens.user_id = given.user_id)
+        AND (used.token_id = given.token_id
+            OR used.token_id IN (SELECT token_id FROM holdings WHERE holdings.user_id = given.user_id))
 );
 
 -- Question 5: since when each token that is not deleted was not used. `unknown`: it was taken over from another system, which

@@ -7,7 +7,7 @@ use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::text::Subject as TextSubject;
-use crate::domain::token::{Owner, Principal};
+use crate::domain::token::Principal;
 use crate::log::LogError;
 use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
@@ -54,7 +54,7 @@ impl Subject {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct About {
     subject: Subject,
-    /// Of a person, deleted ones too: a token never changes hands.
+    /// Of a person, deleted ones too, and those that the person authorised: a token never changes hands.
     tokens: BTreeSet<TokenId>,
     /// Of a resource.
     account: AccountId,
@@ -70,7 +70,7 @@ impl About {
             Subject::Token(id) => drop(state.token(id)?),
             Subject::User(id) => {
                 state.user(id)?;
-                let owned = state.tokens.iter().filter(|token| token.owner == Owner::User(id));
+                let owned = state.tokens.iter().filter(|token| token.follows() == Some(id));
                 about.tokens = owned.map(|token| token.id).collect();
             }
             Subject::Resource(id) => {
@@ -105,6 +105,8 @@ impl About {
                 Event::MemberAdded(added) => added.user == id,
                 Event::MemberAccessChanged(changed) => changed.user == id,
                 Event::MemberRemoved(removed) => removed.user == id,
+                Event::AuthorizationGranted(granted) => granted.user == id,
+                Event::AuthorizationRevoked(revoked) => revoked.user == id,
                 Event::QuotaRefusalsTotalled(totalled) => totalled.user == id,
                 Event::TextSeen(seen) => seen.subject == TextSubject::User(id),
                 Event::PersonalDataErased(erased) => erased.subject == TextSubject::User(id),
@@ -128,6 +130,7 @@ impl About {
             Event::TokenCreated(created) => self.is_named_in(&created.access),
             Event::TokenImported(imported) => self.is_named_in(&imported.access),
             Event::TokenAccessChanged(changed) => self.is_named_in(&changed.access),
+            Event::AuthorizationGranted(granted) => self.is_named_in(&granted.access),
             _ => false,
         }
     }

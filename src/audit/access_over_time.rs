@@ -13,7 +13,7 @@ use crate::domain::event::{AccessSource, Event};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
-use crate::domain::token::{End, Owner, Works};
+use crate::domain::token::{End, Works};
 use crate::log::LogError;
 use std::collections::BTreeMap;
 
@@ -136,8 +136,9 @@ impl Fold {
 
     fn turn_member(&mut self, user: UserId, edge: Edge, touched: &mut BTreeMap<TokenId, Edge>) {
         self.member_granted.insert(user, edge.place.position);
-        let tokens = self.state.user(user).map(|user| user.tokens.iter().copied());
-        touched.extend(tokens.into_iter().flatten().map(|token| (token, edge)));
+        let own = self.state.user(user).into_iter().flat_map(|user| user.tokens.iter().copied());
+        let authorized = self.state.authorizations_by(self.account, user).flat_map(|it| it.tokens.iter().copied());
+        touched.extend(own.chain(authorized).map(|token| (token, edge)));
     }
 
     fn turn(&mut self, token: TokenId, edge: Edge) {
@@ -157,13 +158,21 @@ impl Fold {
         let token = self.state.token(token)?;
         let works = token.works()?;
         let (_, access, source) = self.state.access_on(token, self.account)?;
-        let (granted, member) = match (source, token.owner) {
-            (AccessSource::Membership(_), Owner::User(user)) => (self.member_granted.get(&user), Some(user)),
-            _ => (self.own_granted.get(&token.id), None),
+        let own = self.own_granted.get(&token.id);
+        let (granted, member) = match (source, token.follows()) {
+            (AccessSource::Membership(_), Some(user)) => (self.member_granted.get(&user), Some(user)),
+            // What both allow is there from the later of the two on.
+            (AccessSource::Authorization(..), Some(user)) => (own.max(self.member_granted.get(&user)), Some(user)),
+            _ => (own, None),
         };
         let addresses = token.conditions().allowed_addresses.clone();
         Some(Holds {
-            held: Held { access: access.clone(), granted: granted.copied().unwrap_or_default(), member, addresses },
+            held: Held {
+                access: access.into_owned(),
+                granted: granted.copied().unwrap_or_default(),
+                member,
+                addresses,
+            },
             works,
         })
     }

@@ -10,9 +10,10 @@ use crate::projections::keys::Key;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-/// Types of records that the accounts, people, resources and tokens of a state follow from: groups, the directory, tokens.
+/// Types of records that the accounts, people, resources and tokens of a state follow from: groups, the directory, tokens,
+/// sign-in links, OAuth.
 fn is_of_the_directory(type_number: u16) -> bool {
-    matches!(type_number, 2 | 9..=39)
+    matches!(type_number, 2 | 9..=39 | 60..=71)
 }
 
 /// Visits them, oldest first, up to a position.

@@ -13,7 +13,7 @@ use super::questions::AuditError;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
-use crate::domain::token::Owner;
+use crate::domain::token::{Owner, Token};
 use crate::ledger::{TextReader, View};
 use crate::projections::Projections;
 use crate::projections::index::find::Wanted;
@@ -122,11 +122,23 @@ pub fn state_of(archive: &Archive, moment: Moment, subject: Subject) -> Result<P
             part.uses(&tokens)?;
         }
         Subject::Token(token) => {
-            part.fold(&[Key::TokenChanges(token)])?;
+            let account = match part.follows(token)? {
+                // What it may hangs on a membership, too.
+                Some(_) => part.owner_of(token)?.and_then(account_of),
+                None => None,
+            };
+            part.fold(&[account.map_or(Key::TokenChanges(token), Key::AccountChanges)])?;
             part.uses(&[token])?;
         }
     }
     Ok(part.end())
+}
+
+fn account_of(owner: Owner) -> Option<AccountId> {
+    match owner {
+        Owner::Account(account) => Some(account),
+        Owner::User(_) | Owner::Service => None,
+    }
 }
 
 /// Whose last uses are asked for.
@@ -329,9 +341,18 @@ impl<'a> Part<'a> {
 
     /// Whose a token is, by its beginning: that never changes.
     pub fn owner_of(&self, token: TokenId) -> Result<Option<Owner>, AuditError> {
+        Ok(self.alone(token)?.state().token(token).map(|token| token.owner))
+    }
+
+    /// The member whose access a token follows, by its beginning, too.
+    pub fn follows(&self, token: TokenId) -> Result<Option<UserId>, AuditError> {
+        Ok(self.alone(token)?.state().token(token).and_then(Token::follows))
+    }
+
+    fn alone(&self, token: TokenId) -> Result<Self, AuditError> {
         let mut part = Self::new(self.archive, self.moment);
         part.fold(&[Key::TokenChanges(token)])?;
-        Ok(part.state().token(token).map(|token| token.owner))
+        Ok(part)
     }
 
     /// The last use of each token, and what was reported of it.

@@ -8,6 +8,7 @@ use crate::domain::gateway::GatewayReach;
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::idempotency::AnswerSubject;
 use crate::domain::ids::TextNumber;
+use crate::domain::oauth::Authorized;
 use crate::domain::review::ReviewRow;
 use crate::domain::table::Table;
 use crate::domain::text::Subject;
@@ -35,6 +36,7 @@ pub fn principal(principal: Principal) -> Value {
         Principal::User(user) => json!({ "kind": "user", "id": user.0 }),
         Principal::Staff(token) => json!({ "kind": "staff", "id": token.0 }),
         Principal::Local(uid) => json!({ "kind": "local", "id": uid }),
+        Principal::Application(application) => json!({ "kind": "application", "id": application.0 }),
     }
 }
 
@@ -49,6 +51,7 @@ pub fn authority(authority: Authority) -> Value {
         Authority::Auditor(version) => json!({ "kind": "auditor", "version": version.0 }),
         Authority::SignInLink(link) => json!({ "kind": "sign_in_link", "id": link }),
         Authority::Own => json!({ "kind": "own" }),
+        Authority::Application(version) => json!({ "kind": "application", "version": version.0 }),
     }
 }
 
@@ -57,6 +60,9 @@ fn source(source: AccessSource) -> Value {
         AccessSource::Token(version) => json!({ "kind": "token", "version": version.0 }),
         AccessSource::Membership(version) => json!({ "kind": "membership", "version": version.0 }),
         AccessSource::Identity(version) => json!({ "kind": "identity", "version": version.0 }),
+        AccessSource::Authorization(version, membership) => {
+            json!({ "kind": "authorization", "version": version.0, "membership_version": membership.0 })
+        }
     }
 }
 
@@ -89,6 +95,7 @@ fn answer_subject(subject: AnswerSubject) -> Value {
         AnswerSubject::Token(token) => json!({ "kind": "token", "id": token.0 }),
         AnswerSubject::Review(review) => json!({ "kind": "review", "id": review }),
         AnswerSubject::SignInLink(link) => json!({ "kind": "sign_in_link", "id": link }),
+        AnswerSubject::Application(application) => json!({ "kind": "application", "id": application.0 }),
         AnswerSubject::Tokens(first, count) => json!({ "kind": "tokens", "id": first.0, "count": count }),
     }
 }
@@ -131,6 +138,15 @@ fn secret(secret: &Secret) -> Value {
         "hashed_token": STANDARD.encode(secret.digest.0),
         "hint": String::from_utf8_lossy(&secret.hint),
         "not_after": time_or_null(secret.not_after),
+    })
+}
+
+/// By whose word an OAuth token was made.
+fn authorized(authorized: &Authorized) -> Value {
+    json!({
+        "authorization_id": authorized.authorization.0, "application_id": authorized.application.0,
+        "user_id": authorized.user.0, "membership_version": authorized.membership.0,
+        "hashed_code": STANDARD.encode(authorized.code.0),
     })
 }
 
@@ -307,6 +323,14 @@ impl Words<'_> {
             | Event::TokenImported(_)
             | Event::TokenConditionsChanged(_)
             | Event::GatewayRightsChanged(_) => self.token_data(event),
+            Event::ApplicationRegistered(_)
+            | Event::ApplicationChanged(_)
+            | Event::ApplicationSecretRotated(_)
+            | Event::ApplicationDeleted(_)
+            | Event::AuthorizationGranted(_)
+            | Event::AuthorizationCodeIssued(_)
+            | Event::CodeExchangeRefused(_)
+            | Event::AuthorizationRevoked(_) => self.oauth_data(event),
             _ => self.directory_data(event),
         }
     }
@@ -361,7 +385,7 @@ impl Words<'_> {
             Event::TokenCreated(e) => json!({
                 "kind": e.kind.name(), "owner": owner(e.owner), "name": self.text(e.name),
                 "access": self.access(&e.access), "gateway": e.gateway.as_ref().map(gateway),
-                "secret": secret(&e.secret),
+                "authorized": e.authorized.as_ref().map(authorized), "secret": secret(&e.secret),
                 "expires_at": time_or_null(e.expires_at), "by": self.by(&e.by),
             }),
             Event::TokenImported(e) => json!({
@@ -386,7 +410,46 @@ impl Words<'_> {
                 "secret": secret(&e.secret), "ends": e.ends, "ends_at": e.ends_at.to_micros_text(),
                 "by": self.by(&e.by),
             }),
-            Event::TokenDeleted(e) => json!({ "by": self.by(&e.by) }),
+            Event::TokenDeleted(e) => json!({ "reason": e.reason.name(), "by": self.by(&e.by) }),
+            _ => Value::Null,
+        }
+    }
+
+    fn oauth_data(&self, event: &Event) -> Value {
+        let uris = |numbers: &[TextNumber]| numbers.iter().map(|&uri| self.text(uri)).collect::<Vec<_>>();
+        match event {
+            Event::ApplicationRegistered(e) => json!({
+                "application_id": e.application.0, "client_id": e.client.to_string(), "name": self.text(e.name),
+                "redirect_uris": uris(&e.redirect_uris), "client_kind": e.kind.name(),
+                "secret": e.secret.as_ref().map(secret), "by": self.by(&e.by),
+            }),
+            Event::ApplicationChanged(e) => json!({
+                "application_id": e.application.0, "name": self.text(e.name),
+                "redirect_uris": uris(&e.redirect_uris), "by": self.by(&e.by),
+            }),
+            Event::ApplicationSecretRotated(e) => json!({
+                "application_id": e.application.0, "secret": secret(&e.secret), "ends": e.ends,
+                "ends_at": e.ends_at.to_micros_text(), "by": self.by(&e.by),
+            }),
+            Event::ApplicationDeleted(e) => json!({ "application_id": e.application.0, "by": self.by(&e.by) }),
+            Event::AuthorizationGranted(e) => json!({
+                "authorization_id": e.authorization.0, "application_id": e.application.0, "user_id": e.user.0,
+                "membership_version": e.membership.0, "access": self.access(&e.access), "by": self.by(&e.by),
+            }),
+            Event::AuthorizationCodeIssued(e) => json!({
+                "authorization_id": e.authorization.0, "hashed_code": STANDARD.encode(e.code.0),
+                "expires_at": e.expires_at.to_micros_text(), "redirect_uri": self.text(e.redirect_uri),
+                "redirect_uri_sent": e.bindings.redirect_uri_sent, "pkce": e.bindings.challenge.is_some(),
+                "by": self.by(&e.by),
+            }),
+            Event::CodeExchangeRefused(e) => json!({
+                "authorization_id": e.authorization.0, "hashed_code": STANDARD.encode(e.code.0),
+                "cause": e.cause.name(), "by": self.by(&e.by),
+            }),
+            Event::AuthorizationRevoked(e) => json!({
+                "authorization_id": e.authorization.0, "application_id": e.application.0, "user_id": e.user.0,
+                "reason": e.reason.name(), "by": self.by(&e.by),
+            }),
             _ => Value::Null,
         }
     }

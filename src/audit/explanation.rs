@@ -16,7 +16,6 @@ use super::history::SCAN_BUDGET;
 use crate::domain::access::{RequiredScope, Target};
 use crate::domain::event::{AccessSource, Cause, Event, Header};
 use crate::domain::ids::{AccountId, Position, TextNumber, UserId};
-use crate::domain::state::authority_of;
 use crate::domain::time::{Month, Timestamp};
 use crate::domain::token::Principal;
 use crate::domain::window::WINDOW_SECONDS;
@@ -25,6 +24,7 @@ use crate::log::codec;
 use crate::log::reader::LogReader;
 use crate::projections::Projections;
 use crate::projections::changes::Trail;
+use crate::projections::last_used::used_by;
 use std::ops::ControlFlow;
 
 /// A refusal as it is recorded.
@@ -181,6 +181,11 @@ fn trail_of<'a>(projections: &'a Projections, refusal: &Refusal) -> Option<&'a T
     match refusal.cause {
         Cause::MissingScope => match (refusal.source, refusal.user()) {
             (Some(AccessSource::Membership(_)), Some(user)) => Some(changes.of_member(refusal.header.account, user)),
+            // What was authorised never changes; the membership that it follows does.
+            (Some(AccessSource::Authorization(..)), _) => {
+                let user = projections.state.token(refusal.header.token)?.follows()?;
+                Some(changes.of_member(refusal.header.account, user))
+            }
             _ => of_token.map(|trails| &trails.access),
         },
         Cause::ForeignAccount => Some(changes.of_member(refusal.asked_account, refusal.user()?)),
@@ -325,16 +330,16 @@ fn scan_for_success(
     }
 }
 
-/// Without a scope that is wanted, a change that was made with the token is one as well.
+/// Without a scope that is wanted, whatever moves the token's last use is one: a change that was made with it, and a question
+/// that a gateway asked with it, as well.
 fn is_success(refusal: &Refusal, wanted: Option<RequiredScope>, header: &Header, event: &Event) -> bool {
     let token = refusal.header.token;
     match (event, wanted) {
         (Event::TokenUsed(used), Some(scope)) => {
             header.token == token && header.account == refusal.header.account && used.scope == Some(scope)
         }
-        (Event::TokenUsed(_), None) => header.token == token,
         (_, Some(_)) => false,
-        (_, None) => header.credential == token && authority_of(event).is_some(),
+        (_, None) => !token.is_none() && used_by(header, event).contains(&token),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Members that only a program can use.
-const LEFT_OUT: [&str; 3] = ["commitment", "hashed_token", "hashed_link"];
+const LEFT_OUT: [&str; 4] = ["commitment", "hashed_token", "hashed_link", "hashed_code"];
 
 /// One line of words: `secret 1, source token version 1, scope zones:example.com:read, …`.
 pub fn in_words(data: &Value) -> String {
@@ -53,7 +53,8 @@ fn object(members: &Map<String, Value>) -> Option<String> {
     if let Some(kind) = text("kind") {
         let id = text("id").map(|id| format!(" {id}")).unwrap_or_default();
         let version = text("version").map(|version| format!(" version {version}")).unwrap_or_default();
-        return Some(format!("{kind}{id}{version}"));
+        let within = text("membership_version").map(|version| format!(" within membership version {version}"));
+        return Some(format!("{kind}{id}{version}{}", within.unwrap_or_default()));
     }
     match members.get("grants") {
         Some(grants) => said(grants),

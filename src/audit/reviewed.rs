@@ -20,9 +20,9 @@ pub struct Held {
     pub row: ReviewRow,
     /// Name of the token, or of the person.
     pub name: TextNumber,
-    /// Of a token its owner; of a membership the person.
+    /// Of a token its owner, of an OAuth token the member whose access it follows; of a membership the person.
     pub owner: Owner,
-    /// What it may. Of a user's token what the membership may.
+    /// What it may. Of a user's token what the membership may, of an OAuth token what both that and its authorization do.
     pub access: Access,
     /// When it stops working by itself.
     pub expires_at: Option<Timestamp>,
@@ -52,7 +52,10 @@ pub fn held(biography: &Biography, account: AccountId, position: Position) -> Op
     let past: Vec<&Placed> = biography.changes().iter().filter(|(at, _, _)| *at <= position).collect();
     let mut rows = Vec::new();
     for &id in found.tokens.iter() {
-        rows.extend(state.token(id).map(|token| of_token(&past, account, token, token.access.clone())));
+        let Some(token) = state.token(id) else { continue };
+        let access =
+            state.access_on(token, account).map_or_else(|| token.access.clone(), |(_, access, _)| access.into_owned());
+        rows.push(of_token(&past, account, token, access));
     }
     for (&user, membership) in found.members.iter() {
         rows.push(of_member(&past, &state, account, user, membership.access.clone()));
@@ -65,14 +68,17 @@ pub fn held(biography: &Biography, account: AccountId, position: Position) -> Op
 }
 
 fn of_token(past: &[&Placed], account: AccountId, token: &Token, access: Access) -> Held {
-    let granted = match token.owner {
-        Owner::User(user) => granted_to_member(past, account, user),
-        _ => last(past, |header_token, _, event| header_token == token.id && gives_access(event)),
+    let own = || last(past, |header_token, _, event| header_token == token.id && gives_access(event));
+    let granted = match (token.owner, token.follows()) {
+        (Owner::User(user), _) => granted_to_member(past, account, user),
+        // What both allow is there from the later of the two on.
+        (_, Some(user)) => own().into_iter().chain(granted_to_member(past, account, user)).max_by_key(|it| it.position),
+        (_, None) => own(),
     };
     Held {
         row: ReviewRow::Token(token.id),
         name: token.name,
-        owner: token.owner,
+        owner: token.follows().map_or(token.owner, Owner::User),
         access,
         expires_at: token.expires_at,
         granted,

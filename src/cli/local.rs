@@ -197,6 +197,8 @@ fn number_of(done: &Done) -> u64 {
     match done.subject {
         DoneSubject::Service => 0,
         DoneSubject::Review(number) | DoneSubject::SignInLink(number) => number,
+        DoneSubject::Application(application) => application.0,
+        DoneSubject::Authorization(authorization) => authorization.0,
         DoneSubject::Account(account) => account.0,
         DoneSubject::User(user) | DoneSubject::Member(_, user) => user.0,
         DoneSubject::Resource(resource) => resource.0,

@@ -1,6 +1,7 @@
 //! When one access lets do no more than another.
 
 use super::access::{Access, Coverage, Grant, Level};
+use std::borrow::Cow;
 
 impl Access {
     /// Whether whatever this access allows, the other does too.
@@ -11,6 +12,32 @@ impl Access {
             (Self::Granted(own), Self::Granted(others)) => own.iter().all(|grant| is_in_one(grant, others)),
         }
     }
+}
+
+impl Access {
+    /// What both allow, no more and no less. Borrowed where one of them is within the other.
+    pub fn within_both<'a>(&'a self, other: &'a Self) -> Cow<'a, Self> {
+        if other.is_within(self) {
+            return Cow::Borrowed(other);
+        }
+        if self.is_within(other) {
+            return Cow::Borrowed(self);
+        }
+        let (Self::Granted(own), Self::Granted(others)) = (self, other) else { return Cow::Borrowed(self) };
+        Cow::Owned(Self::Granted(own.iter().filter_map(|grant| common(grant, others)).collect()))
+    }
+}
+
+/// What of a grant others give, too.
+fn common(grant: &Grant, others: &[Grant]) -> Option<Grant> {
+    let other = others.iter().find(|other| other.group == grant.group)?;
+    let coverage = match (&grant.coverage, &other.coverage) {
+        (Coverage::All, coverage) | (coverage, Coverage::All) => coverage.clone(),
+        (Coverage::Named(names), Coverage::Named(others)) => {
+            Coverage::Named(names.iter().filter(|name| others.contains(name)).copied().collect())
+        }
+    };
+    Some(Grant { group: grant.group, level: grant.level.min(other.level), coverage })
 }
 
 fn is_in_one(grant: &Grant, others: &[Grant]) -> bool {
@@ -43,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_within_another_when_it_allows_no_scope_that_the_other_does_not() {
+    fn one_is_within_another_when_it_allows_no_scope_that_the_other_does_not_and_both_allow_what_each_does() {
         let targets = [Target::List, Target::All, Target::Number(9)]
             .into_iter()
             .chain((0..4).map(|number| Target::Name(TextNumber(number))));
@@ -57,6 +84,11 @@ mod tests {
             for other in accesses() {
                 let allows_no_more = scopes.iter().all(|&scope| !own.allows(scope) || other.allows(scope));
                 assert_eq!(own.is_within(&other), allows_no_more, "{own:?} {other:?}");
+                let both = own.within_both(&other);
+                for &scope in &scopes {
+                    let is_allowed = own.allows(scope) && other.allows(scope);
+                    assert_eq!(both.allows(scope), is_allowed, "{own:?} {other:?} {scope:?}");
+                }
             }
         }
     }

@@ -7,7 +7,10 @@ use super::event::{ManagementOperation, MapRejection, MappedRoute, OutageCause, 
 use super::gateway::{GatewayReach, GatewayRight};
 use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::RequestDigest;
-use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version,
+};
+use super::oauth::{Bindings, BoundText, ClientId, ClientKind};
 use super::rejection::FieldFault;
 use super::reported_use::ReportedUse;
 use super::review::{ReviewRow, ReviewVerdict};
@@ -360,6 +363,146 @@ impl SignInChange {
     }
 }
 
+/// A change of OAuth applications, or of what members authorised them to do.
+#[derive(Clone, Debug)]
+pub enum OAuthChange {
+    /// Register an application.
+    Register {
+        /// Of which account.
+        account: AccountId,
+        /// What it calls itself.
+        name: PersonalText,
+        /// Where browsers may be sent back to.
+        redirect_uris: Vec<PersonalText>,
+        /// Whether it can keep a secret.
+        kind: ClientKind,
+        /// Its public name.
+        client: ClientId,
+        /// Its secret; a public one takes none.
+        secret: NewSecret,
+    },
+    /// Edit one; what is absent stays.
+    Update {
+        /// Whose it must be.
+        account: AccountId,
+        /// Which.
+        application: ApplicationId,
+        /// Name.
+        name: Option<PersonalText>,
+        /// Redirect URIs, replacing all before.
+        redirect_uris: Option<Vec<PersonalText>>,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Give one a new secret.
+    RotateSecret {
+        /// Whose it must be.
+        account: AccountId,
+        /// Which.
+        application: ApplicationId,
+        /// How long the secret before goes on working.
+        overlap_seconds: u64,
+        /// The new secret.
+        secret: NewSecret,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// Delete one, with all that was authorised for it.
+    Delete {
+        /// Whose it must be.
+        account: AccountId,
+        /// Which.
+        application: ApplicationId,
+        /// Version that the sender saw.
+        if_match: Option<Version>,
+    },
+    /// End all that was authorised for one.
+    RevokeAll {
+        /// Whose it must be.
+        account: AccountId,
+        /// Which.
+        application: ApplicationId,
+    },
+    /// Authorise an application, and give out a code for it. Only a member can, for themself.
+    Authorize(Box<NewAuthorization>),
+    /// End an authorization.
+    Revoke {
+        /// On which account it must be.
+        account: AccountId,
+        /// Which.
+        authorization: AuthorizationId,
+    },
+    /// End one of a person's own, whatever else the person may do on the account.
+    RevokeOwn {
+        /// Whose it must be.
+        user: UserId,
+        /// Which.
+        authorization: AuthorizationId,
+    },
+}
+
+/// What a member authorises.
+#[derive(Clone, Debug)]
+pub struct NewAuthorization {
+    /// On which account.
+    pub account: AccountId,
+    /// Which application.
+    pub client: ClientId,
+    /// What it may, as far as the member may.
+    pub access: AccessRequest,
+    /// The redirect URI that the client asked for, or the registered one that stands for none.
+    pub redirect_uri: PersonalText,
+    /// The registered one that it is, or is below.
+    pub registered_uri: PersonalText,
+    /// Digest of the code that is given out.
+    pub code: TokenDigest,
+    /// What it was asked for with.
+    pub bindings: Bindings,
+}
+
+impl OAuthChange {
+    fn operation(&self) -> ManagementOperation {
+        match self {
+            Self::Authorize(_) => ManagementOperation::AuthorizeApplication,
+            Self::Revoke { .. } | Self::RevokeOwn { .. } => ManagementOperation::RevokeAuthorizations,
+            _ => ManagementOperation::ChangeApplications,
+        }
+    }
+
+    /// Whose things it changes.
+    fn whose(&self) -> Owner {
+        match self {
+            Self::Register { account, .. }
+            | Self::Update { account, .. }
+            | Self::RotateSecret { account, .. }
+            | Self::Delete { account, .. }
+            | Self::RevokeAll { account, .. }
+            | Self::Revoke { account, .. } => Owner::Account(*account),
+            Self::Authorize(new) => Owner::Account(new.account),
+            Self::RevokeOwn { user, .. } => Owner::User(*user),
+        }
+    }
+}
+
+/// A client exchanges a code for a token.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Which application the client says it is.
+    pub client: ClientId,
+    /// Digest of the secret that it shows.
+    pub client_secret: Option<TokenDigest>,
+    /// Digest of the code.
+    pub code: TokenDigest,
+    /// The redirect URI that it sends, bound to the code.
+    pub redirect_uri: Option<BoundText>,
+    /// The `state` that it sends, bound to the code.
+    pub state: Option<BoundText>,
+    /// The challenge that its verifier answers, bound to the code.
+    pub verifier: Option<BoundText>,
+    /// The token's secret.
+    pub secret: NewSecret,
+}
+
 /// What a management command wants.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -586,6 +729,8 @@ pub enum Change {
     Review(ReviewChange),
     /// Change sign-in links and sessions.
     SignIn(SignInChange),
+    /// Change OAuth applications, or what was authorised for them.
+    OAuth(OAuthChange),
     /// Carry out a change once: sent again under its key, it is only answered again.
     Once {
         /// The idempotency key, as sent.
@@ -639,6 +784,7 @@ impl Change {
             Self::ImportTokens { .. } => Op::ImportTokens,
             Self::Gateway(change) => change.operation(),
             Self::Review(_) => Op::ChangeReviews,
+            Self::OAuth(change) => change.operation(),
             Self::SignIn(change) => change.operation(),
             Self::UpdateToken { .. } => Op::UpdateToken,
             Self::RotateToken { .. } => Op::RotateToken,
@@ -671,6 +817,7 @@ impl Change {
             | Self::EraseTokenTexts { owner: Some(owner), .. }
             | Self::Look(_, owner)
             | Self::Attempt(_, owner) => *owner,
+            Self::OAuth(change) => change.whose(),
             Self::EraseUserTexts { user } => Owner::User(*user),
             Self::SignIn(SignInChange::CreateLink { who, .. } | SignInChange::EndSession { who, .. }) => match who {
                 Principal::User(user) => Owner::User(*user),
@@ -692,6 +839,8 @@ pub enum Command {
     Manage(Actor, Box<Change>),
     /// Do something with the token of a gateway.
     Gateway(Box<GatewayCall>),
+    /// Exchange the code of an authorization for a token.
+    Exchange(Box<Exchange>),
 }
 
 impl Command {

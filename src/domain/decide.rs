@@ -18,6 +18,7 @@ mod imports;
 mod log_key;
 mod management;
 mod narrowing;
+mod oauth;
 mod once;
 mod report;
 mod review;
@@ -108,5 +109,6 @@ pub fn decide(
         Command::Use(asked) => consumer::decide_use(state, digests, context, asked, texts),
         Command::Manage(actor, change) => management::decide_change(state, digests, context, *actor, change, texts),
         Command::Gateway(call) => authorize::decide_call(state, digests, context, call, texts),
+        Command::Exchange(exchange) => oauth::decide_exchange(state, digests, context, exchange, texts),
     }
 }

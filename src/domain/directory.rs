@@ -1,7 +1,9 @@
 //! Accounts, users, members and resources.
 
 use super::access::Access;
-use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, ResourceId, TextNumber, TokenId, UserId, Version,
+};
 use super::table::Shared;
 use super::time::Timestamp;
 use super::window::{MonthCount, Window};
@@ -230,6 +232,10 @@ pub struct Account {
     pub resources: Shared<BTreeMap<ResourceId, ResourceKind>>,
     /// Its live tokens.
     pub tokens: Shared<BTreeSet<TokenId>>,
+    /// OAuth applications that it registered and that are not deleted.
+    pub applications: Shared<BTreeSet<ApplicationId>>,
+    /// Live authorizations of OAuth applications to act on it.
+    pub authorizations: Shared<BTreeSet<AuthorizationId>>,
     /// The running general window.
     pub window: Window,
     /// Domain Research checks of the month.

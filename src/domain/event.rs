@@ -11,7 +11,10 @@ use super::directory::{Plan, ResourceFacts};
 use super::gateway::GatewayReach;
 use super::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use super::idempotency::{AnswerSubject, KeyHash, RequestDigest};
-use super::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use super::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version,
+};
+use super::oauth::{Authorized, Bindings, ClientId, ClientKind, EndReason, ExchangeFault};
 use super::report::ReportFlag;
 use super::review::{ReviewCounts, ReviewRow, ReviewVerdict};
 use super::sign_in::SignInCause;
@@ -97,6 +100,14 @@ macro_rules! with_event_types {
             60, 1, SignInLinkCreated;
             61, 1, SignInLinkUsed;
             62, 1, SignInRefused;
+            64, 1, ApplicationRegistered;
+            65, 1, ApplicationChanged;
+            66, 1, ApplicationSecretRotated;
+            67, 1, ApplicationDeleted;
+            68, 1, AuthorizationGranted;
+            69, 1, AuthorizationCodeIssued;
+            70, 1, CodeExchangeRefused;
+            71, 1, AuthorizationRevoked;
         }
     };
 }
@@ -436,6 +447,8 @@ payload! {
         access: Access,
         /// Rights and accounts of a gateway token; none for every other kind.
         gateway: Option<GatewayReach>,
+        /// By whose word an OAuth token was made; none for every other kind.
+        authorized: Option<Authorized>,
         /// Its first secret.
         secret: Secret,
         /// When it stops working by itself.
@@ -482,6 +495,8 @@ payload! {
 
     /// A token was deleted. Final.
     TokenDeleted {
+        /// Why.
+        reason: EndReason,
         /// By what right, and from where.
         by: By,
     }
@@ -758,6 +773,116 @@ payload! {
         /// Why.
         cause: SignInCause,
     }
+
+    /// An account registered an OAuth application.
+    ApplicationRegistered {
+        /// Its number.
+        application: ApplicationId,
+        /// Its public name, chosen by the service.
+        client: ClientId,
+        /// What it calls itself.
+        name: TextNumber,
+        /// Where browsers may be sent back to.
+        redirect_uris: Vec<TextNumber>,
+        /// Whether it can keep a secret.
+        kind: ClientKind,
+        /// Its first secret; none of a public one.
+        secret: Option<Secret>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An OAuth application's name or redirect URIs were replaced.
+    ApplicationChanged {
+        /// Which.
+        application: ApplicationId,
+        /// Name from here on.
+        name: TextNumber,
+        /// Redirect URIs from here on, replacing all before.
+        redirect_uris: Vec<TextNumber>,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An OAuth application got a new secret; the one before ends.
+    ApplicationSecretRotated {
+        /// Which.
+        application: ApplicationId,
+        /// The new secret.
+        secret: Secret,
+        /// Number of the secret before.
+        ends: u32,
+        /// When that one stops working.
+        ends_at: Timestamp,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An OAuth application was deleted. Final. Its authorizations and their tokens end with it, each by an event of its own.
+    ApplicationDeleted {
+        /// Which.
+        application: ApplicationId,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A member authorised an OAuth application to act on the account.
+    AuthorizationGranted {
+        /// Its number.
+        authorization: AuthorizationId,
+        /// Which application.
+        application: ApplicationId,
+        /// Who.
+        user: UserId,
+        /// Version of the membership under which it was granted.
+        membership: Version,
+        /// What was authorised.
+        access: Access,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A code was given out under an authorization, to be exchanged for a token once.
+    AuthorizationCodeIssued {
+        /// Of which authorization.
+        authorization: AuthorizationId,
+        /// SHA-256 of the code.
+        code: TokenDigest,
+        /// When it ends.
+        expires_at: Timestamp,
+        /// The registered redirect URI that the browser was sent to, or below.
+        redirect_uri: TextNumber,
+        /// What it was asked for with, as digests under the code.
+        bindings: Bindings,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// A code was not exchanged, and is worth nothing from here on.
+    CodeExchangeRefused {
+        /// Of which authorization the code was.
+        authorization: AuthorizationId,
+        /// SHA-256 of the code.
+        code: TokenDigest,
+        /// Why.
+        cause: ExchangeFault,
+        /// By what right, and from where.
+        by: By,
+    }
+
+    /// An authorization ended. Final. Its tokens end with it, each by an event of its own.
+    AuthorizationRevoked {
+        /// Which.
+        authorization: AuthorizationId,
+        /// Of which application.
+        application: ApplicationId,
+        /// Who had given it.
+        user: UserId,
+        /// Why.
+        reason: EndReason,
+        /// By what right, and from where.
+        by: By,
+    }
 }
 
 /// By what right a change was made, or history looked at, with which secret, and from where: what a leaked token did is
@@ -806,6 +931,9 @@ pub enum AccessSource {
     Membership(Version),
     /// No account was entered: the route only says who the token is.
     Identity(Version),
+    /// What was authorised for the token, of this version, as far as the membership of whoever authorised it, of this
+    /// one, goes.
+    Authorization(Version, Version),
 }
 
 /// Routes of the guarded API. Numbers are part of the record format: append only.
@@ -1042,6 +1170,16 @@ pub enum ManagementOperation {
     ReadSessions,
     /// End a session.
     EndSession,
+    /// Register, change or delete OAuth applications.
+    ChangeApplications,
+    /// Look at OAuth applications.
+    ReadApplications,
+    /// Authorise an OAuth application.
+    AuthorizeApplication,
+    /// Revoke authorizations of OAuth applications.
+    RevokeAuthorizations,
+    /// Look at authorizations of OAuth applications.
+    ReadAuthorizations,
 }
 
 impl ManagementOperation {
@@ -1077,6 +1215,11 @@ impl ManagementOperation {
             Self::SignIn => "sign_in",
             Self::ReadSessions => "read_sessions",
             Self::EndSession => "end_session",
+            Self::ChangeApplications => "change_applications",
+            Self::ReadApplications => "read_applications",
+            Self::AuthorizeApplication => "authorize_application",
+            Self::RevokeAuthorizations => "revoke_authorizations",
+            Self::ReadAuthorizations => "read_authorizations",
         }
     }
 }

@@ -5,7 +5,7 @@
 //! guessed.
 
 use super::event::IdempotencyKeyKept;
-use super::ids::{AccountId, Position, ResourceId, TokenId, UserId};
+use super::ids::{AccountId, ApplicationId, Position, ResourceId, TokenId, UserId};
 use super::text::PersonalText;
 use super::time::Timestamp;
 use super::token::Principal;
@@ -35,6 +35,7 @@ impl KeyHash {
             Principal::User(user) => (2, user.0),
             Principal::Staff(token) => (3, token.0),
             Principal::Local(uid) => (4, u64::from(uid)),
+            Principal::Application(application) => (5, application.0),
         };
         let hash = Sha256::new()
             .chain_update([variant])
@@ -73,6 +74,8 @@ pub enum AnswerSubject {
     Review(u64),
     /// A sign-in link.
     SignInLink(u64),
+    /// An OAuth application.
+    Application(ApplicationId),
 }
 
 /// What is kept of a request that was carried out under a key.

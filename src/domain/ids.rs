@@ -46,6 +46,10 @@ number! {
     TokenId,
     /// A domain, zone or certificate of an account.
     ResourceId,
+    /// An OAuth application that an account has registered.
+    ApplicationId,
+    /// A member's word that an application may act on an account.
+    AuthorizationId,
     /// An interned personal text (see [`super::text`]); 0 is "no text" or, for an agent, "other".
     TextNumber,
     /// Counts the changes of an entity: its ETag. Uses never change it.

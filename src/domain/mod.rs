@@ -1,10 +1,10 @@
 //! The rules, and nothing else.
 //!
 //! Owns: ids, names, token text, access and scope groups, conditions, plans, the directory (accounts, users, members,
-//! resources), tokens, usage windows, commands, events, `decide` and `evolve`.
+//! resources), tokens, OAuth applications and authorizations, usage windows, commands, events, `decide` and `evolve`.
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
-//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`conditions`], [`token`], [`gateway`], [`directory`], [`window`], [`event`],
+//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`conditions`], [`token`], [`gateway`], [`directory`], [`oauth`], [`redirect_uri`], [`window`], [`event`],
 //! [`idempotency`], [`state`] (evolve), [`command`], [`decide`], [`supposition`] (what if); [`scope_map`] stands by itself.
 
 pub mod access;
@@ -21,6 +21,8 @@ pub mod ids;
 pub mod log_keys;
 pub mod mentioned_texts;
 pub mod names;
+pub mod oauth;
+pub mod redirect_uri;
 pub mod rejection;
 pub mod report;
 pub mod reported_keys;

@@ -2,6 +2,7 @@
 
 use super::event::Cause;
 use super::ids::{ResourceId, TokenId, UserId, Version};
+use super::oauth::ExchangeFault;
 
 /// What was not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,10 @@ pub enum Missing {
     Session,
     /// A sign-in link that works.
     SignInLink,
+    /// The OAuth application.
+    Application,
+    /// The authorization of an OAuth application.
+    Authorization,
 }
 
 impl Missing {
@@ -39,6 +44,8 @@ impl Missing {
             Self::Review => "review",
             Self::Session => "session",
             Self::SignInLink => "sign-in link",
+            Self::Application => "OAuth application",
+            Self::Authorization => "authorization",
         }
     }
 }
@@ -106,6 +113,10 @@ pub enum Conflict {
     LastOperator,
     /// The access review is over.
     ReviewClosed,
+    /// A public application has no secret.
+    PublicClient,
+    /// The token's text is with an application, which nobody could hand another one.
+    HeldByApplication,
     /// The wall clock is not off by more than 60 s: there is nothing to accept.
     ClockAsExpected,
 }
@@ -137,6 +148,10 @@ pub enum Rejection {
     KeyReused,
     /// A limit of the service is reached; the text names it and its number.
     LimitReached(&'static str),
+    /// No application has this client id, or it does not show that it is the one.
+    UnknownClient,
+    /// The code is not exchanged. `None`: there is no such code, or none that can be any more.
+    NotExchanged(Option<ExchangeFault>),
 }
 
 /// For people at a terminal; answers over HTTP have their own forms.
@@ -169,10 +184,18 @@ impl std::fmt::Display for Rejection {
                 f.write_str("the wall clock is not off by more than 60 s: there is nothing to accept")
             }
             Self::Conflict(Conflict::ReviewClosed) => f.write_str("the access review is closed"),
+            Self::Conflict(Conflict::PublicClient) => f.write_str("a public application has no secret"),
+            Self::Conflict(Conflict::HeldByApplication) => {
+                f.write_str("an application holds the token; it gets another by another authorization")
+            }
             Self::Conflict(Conflict::LastOperator) => f.write_str("it is the last operator token that works"),
             Self::VersionMismatch(current) => write!(f, "it has changed in the meantime, to version {current}"),
             Self::KeyReused => f.write_str("the idempotency key was sent with another request"),
             Self::LimitReached(limit) => f.write_str(limit),
+            Self::UnknownClient => f.write_str("no application shows itself so"),
+            Self::NotExchanged(fault) => {
+                write!(f, "the code is not exchanged ({})", fault.map_or("unknown", ExchangeFault::name))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The decision state, and `evolve`: event → state. It reads no clock and no configuration and cannot fail: what
 //! is in the log has happened, and a replay of the log gives this state again.
 
+mod oauth;
 mod part;
 mod reach;
 mod tokens;
@@ -13,6 +14,7 @@ use super::history_read::HistoryReads;
 use super::idempotency::KeptKeys;
 use super::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
 use super::log_keys::LogKeys;
+use super::oauth::{Application, Authorization, Codes};
 use super::reported_keys::Reports;
 use super::review::Reviews;
 use super::sign_in::SignIns;
@@ -46,6 +48,12 @@ pub struct State {
     pub resources: Table<Resource>,
     /// Tokens by number.
     pub tokens: Table<Token>,
+    /// OAuth applications by number.
+    pub applications: Table<Application>,
+    /// Authorizations of OAuth applications by number.
+    pub authorizations: Table<Authorization>,
+    /// Codes that authorizations gave out.
+    pub codes: Shared<Codes>,
     /// Tokens of the service itself that are not deleted.
     pub service_tokens: BTreeSet<TokenId>,
     /// The scope map in force.
@@ -189,6 +197,14 @@ impl State {
             Event::SignInLinkCreated(created) => self.sign_ins.keep_link(header.recorded_at, created),
             Event::SignInLinkUsed(used) => self.begin_session(header, used.link),
             Event::SignInRefused(refused) => self.sign_ins.note_refusal(refused),
+            Event::ApplicationRegistered(_)
+            | Event::ApplicationChanged(_)
+            | Event::ApplicationSecretRotated(_)
+            | Event::ApplicationDeleted(_) => self.evolve_application(header, event),
+            Event::AuthorizationGranted(_)
+            | Event::AuthorizationCodeIssued(_)
+            | Event::CodeExchangeRefused(_)
+            | Event::AuthorizationRevoked(_) => self.evolve_authorization(header, event),
             _ => self.evolve_account(header, event),
         }
     }
@@ -299,6 +315,8 @@ impl State {
                     by_name: Shared::default(),
                     resources: Shared::default(),
                     tokens: Shared::default(),
+                    applications: Shared::default(),
+                    authorizations: Shared::default(),
                     window: Window::default(),
                     research_month: MonthCount::default(),
                     created_at: at,
@@ -455,6 +473,14 @@ pub fn by_of(event: &Event) -> Option<&By> {
         Event::SignInLinkCreated(e) => &e.by,
         Event::SignInLinkUsed(e) => &e.by,
         Event::LogKeyRotated(e) => &e.by,
+        Event::ApplicationRegistered(e) => &e.by,
+        Event::ApplicationChanged(e) => &e.by,
+        Event::ApplicationSecretRotated(e) => &e.by,
+        Event::ApplicationDeleted(e) => &e.by,
+        Event::AuthorizationGranted(e) => &e.by,
+        Event::AuthorizationCodeIssued(e) => &e.by,
+        Event::CodeExchangeRefused(e) => &e.by,
+        Event::AuthorizationRevoked(e) => &e.by,
         Event::ClockStepped(e) => return e.by.as_ref(),
         _ => return None,
     })

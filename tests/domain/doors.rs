@@ -1,7 +1,6 @@
 //! Which secrets open the door, and which kinds of tokens call the guarded API.
 
 use crate::harness::{Key, World, accounts, begun, granted, list, whoami};
-use token_ledger::domain::access::Access;
 use token_ledger::domain::command::{AccessRequest, AskedTarget, Use};
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::event::{Cause, Event, Outcome, Route};
@@ -184,20 +183,6 @@ fn only_account_and_user_tokens_call_the_guarded_api() {
                 assert_eq!(then.answered().window, None, "{kind:?} has no window");
             }
         }
-    }
-}
-
-#[test]
-fn an_oauth_token_is_not_judged_by_its_own_access() {
-    let (mut world, account, _) = account_and_key();
-    let key = world.oauth_token(account);
-    let kept = world.state.token(key.token).expect("it is there");
-    assert_eq!((kept.kind, &kept.access), (TokenKind::OAuth, &Access::Full));
-    assert_eq!(world.ask(whoami(&key)).allowed(), Outcome::Ok, "it is known");
-    for route in [Route::Domains, Route::Zones, Route::Certificates] {
-        let then = world.ask(list(&key, route, account));
-        assert_eq!(then.cause(), Cause::ForeignAccount, "{route:?}: without its member's access it acts on nothing");
-        assert_eq!(then.last().header.account, account);
     }
 }
 

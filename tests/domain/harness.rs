@@ -1,7 +1,7 @@
 //! Given, when, then. No database: texts live in a map, time stands where a test puts it.
 
 use std::collections::{BTreeMap, HashMap};
-use token_ledger::domain::access::{Access, Level, Visible};
+use token_ledger::domain::access::{Level, Visible};
 use token_ledger::domain::command::{
     AccessRequest, Actor, AskedTarget, Change, Command, CoverageRequest, GatewayCall, GatewayChange, GatewayWish,
     GrantRequest, NewSecret, Origin, ResourceRequest, SignInChange, Use,
@@ -12,7 +12,7 @@ use token_ledger::domain::decide::{
     decide_question, record_quota_total, record_refusal_sum,
 };
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
-use token_ledger::domain::event::{By, Cause, Event, Header, Outcome, PersonalDataErased, Route, TokenCreated};
+use token_ledger::domain::event::{By, Cause, Event, Outcome, PersonalDataErased, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
@@ -20,7 +20,7 @@ use token_ledger::domain::report::LineResult;
 use token_ledger::domain::state::{Digests, State};
 use token_ledger::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
-use token_ledger::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
+use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};
 use token_ledger::domain::token_text::TokenDigest;
 
 /// When every story begins: 2026-03-01T12:00:00Z.
@@ -395,34 +395,6 @@ impl World {
             DoneSubject::Token(token) => Key { token, owner: Owner::Service, digest: secret.digest },
             other => panic!("a token was created, not {other:?}"),
         }
-    }
-
-    /// An OAuth token as a log may hold one: no command makes it yet.
-    pub fn oauth_token(&mut self, account: AccountId) -> Key {
-        let digest = self.new_secret().digest;
-        let (owner, token) = (Owner::Account(account), TokenId(self.state.tokens.next_number()));
-        let header = Header {
-            recorded_at: self.now,
-            account,
-            account_number: self.state.account(account).expect("it is there").stream_number + 1,
-            token,
-            token_number: 1,
-            principal: Principal::Local(1_000),
-            credential: TokenId::NONE,
-            request: self.origin.request,
-        };
-        let event = TokenCreated {
-            kind: TokenKind::OAuth,
-            owner,
-            name: TextNumber::NONE,
-            access: Access::Full,
-            gateway: None,
-            secret: Secret { number: 1, digest, hint: *b"hint", not_after: None },
-            expires_at: None,
-            by: by_local(),
-        };
-        self.happen(&Recorded { header, event: event.into() });
-        Key { token, owner, digest }
     }
 
     /// Rotates a token; its new key.

@@ -14,6 +14,7 @@ mod idempotency;
 mod imports;
 mod management;
 mod narrowing;
+mod oauth;
 mod order;
 mod recording;
 mod reports;

@@ -109,6 +109,8 @@ fn is_open(operation: Operation) -> bool {
     matches!(
         operation,
         Op::Health | Op::Ready | Op::Metrics | Op::Document | Op::Checkpoint | Op::VerifierKeys | Op::ProblemPage
+            // An application asks, with credentials of its own.
+            | Op::ExchangeCode
     )
 }
 

@@ -7,6 +7,7 @@ use crate::contract::MANY;
 use crate::house::{House, Token, grants};
 use crate::matrix_table::Object::{self, Absent, Foreign, Own};
 use crate::matrix_table::{ASKERS, MATRIX, Row};
+use crate::oauth_flow::{App, query, register, sign_in};
 use crate::wire::Ask;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +47,8 @@ struct Values {
     /// Of the user, and of the staff token; only where they are ended.
     user_session: u64,
     staff_session: u64,
+    application: u64,
+    authorization: u64,
 }
 
 async fn member(house: &House, account: u64) -> u64 {
@@ -58,6 +61,31 @@ async fn member(house: &House, account: u64) -> u64 {
 async fn position(house: &House, account: u64) -> u64 {
     let events = house.look(format!("/v1/events?account={account}&limit=1")).await.expect(200).data();
     events[0]["position"].as_u64().unwrap()
+}
+
+/// An application of an account. Old ones go: an account has so many at most.
+async fn application(house: &House, account: u64) -> u64 {
+    let list = format!("/v1/accounts/{account}/oauth-applications");
+    let kept = house.look(format!("{list}?per_page=1")).await.expect(200).json();
+    if kept["pagination"]["total_entries"].as_u64().unwrap() > 50 {
+        house.delete(format!("{list}/{}", kept["data"][0]["id"])).await.expect(204);
+    }
+    register(house, account, "confidential").await.id
+}
+
+/// What a member authorised on an account.
+async fn authorization(house: &House, account: u64) -> u64 {
+    let user = member(house, account).await;
+    let registered = house.look(format!("/v1/accounts/{}/oauth-applications", house.solo)).await.expect(200).data();
+    let app = match registered[0]["client_id"].as_str() {
+        Some(client) => App { id: 0, client: client.to_owned(), secret: None },
+        None => register(house, house.solo, "confidential").await,
+    };
+    let query = query(&app, &[("redirect_uri", "http://127.0.0.1/cb")]);
+    sign_in(house, user).await.code(house, &query, account).await;
+    let path = format!("/v1/accounts/{account}/oauth-authorizations?per_page=1");
+    let last = house.look(&*path).await.expect(200).json()["pagination"]["total_pages"].clone();
+    house.look(format!("{path}&page={last}")).await.expect(200).data()[0]["id"].as_u64().unwrap()
 }
 
 /// An open access review of an account.
@@ -107,6 +135,8 @@ impl Spares {
             review: review(house, house.teams).await,
             user_session: sessions[0],
             staff_session: sessions[0],
+            application: application(house, house.teams).await,
+            authorization: authorization(house, house.teams).await,
         };
         let foreign = Values {
             account: house.enterprise,
@@ -126,6 +156,8 @@ impl Spares {
             review: review(house, house.enterprise).await,
             user_session: sessions[1],
             staff_session: sessions[1],
+            application: application(house, house.enterprise).await,
+            authorization: authorization(house, house.solo).await,
         };
         Self { made_at: house.clock.now().to_micros_text(), number, own, foreign }
     }
@@ -192,6 +224,11 @@ impl Spares {
             Op::PutMember => json!({ "access": grants(&[]) }),
             Op::AddResource => json!({ "kind": "zone", "name": format!("added{number}.example") }),
             Op::CreateAccountToken => json!({ "name": "n", "access": "full" }),
+            Op::CreateApplication => {
+                json!({ "name": "n", "redirect_uris": ["https://app.example"], "kind": "confidential" })
+            }
+            Op::UpdateApplication => json!({ "name": "n" }),
+            Op::RotateApplicationSecret => json!({ "overlap_seconds": 0 }),
             Op::ImportTokens => json!({ "name": "n", "access": "full", "digest": format!("{number:064x}") }),
             Op::CreateGatewayToken => json!({ "name": "n", "rights": ["report"], "accounts": [1] }),
             Op::CreateUserToken | Op::UpdateAccountToken | Op::UpdateUserToken | Op::UpdateGatewayToken => {
@@ -274,6 +311,8 @@ impl Values {
             ("{review}", _) => self.review,
             ("{session}", template) if template.starts_with("/v1/users") => self.user_session,
             ("{session}", _) => self.staff_session,
+            ("{application}", _) => self.application,
+            ("{authorization}", _) => self.authorization,
             (other, _) => panic!("{other} needs a value"),
         };
         number.to_string()
@@ -347,6 +386,10 @@ fn record_fault(house: &House, ask: &Ask, asker: &str, status: u16, events: &[Va
             (!(is_use || is_refusal) || !is_by(house, event, asker)).then_some("the record says something else")
         }
         404 | 409 => (!events.is_empty()).then_some("nothing was changed"),
+        // Asked by an application with its own credentials, and not as it is asked for.
+        400 if ask.path == "/v2/oauth/access_token" => (!events.is_empty()).then_some("nothing was changed"),
+        // All authorizations of an application that has none.
+        204 if ask.path.ends_with("/authorizations") && events.is_empty() => None,
         // A look at history leaves that it was one, and nothing else does.
         _ if reads_only => (!events.iter().all(|event| is_look_by(house, event, asker))).then_some("only looked at"),
         _ => events.is_empty().then_some("it is not recorded"),

@@ -48,6 +48,18 @@ const MATRIX: &[Row] = {
         (RotateOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (DeleteOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (EndOwnSession, " 303  404  404  404  404  404  404", ""),
+        // Without a query there is nobody to ask for.
+        (AskAuthorization, "303 400 400 400 400 400 400", ""),
+        (AnswerAuthorization, "303 400 400 400 400 400 400", ""),
+        (Applications, "  303  200  200  403  404  200  200", "303  404  404  404  404  200  200"),
+        (RegisterApplication, "303 422 403 403 404 422 403", "303  404  404  404  404  422  403"),
+        // Applications and authorizations that are not there.
+        (Application, "   303  404  404  403  404  404  404", "303  404  404  404  404  404  404"),
+        (EditApplication, "303 404 403 403 404 404 403", "303  404  404  404  404  404  403"),
+        (RotateApplication, "303 404 403 403 404 404 403", "303  404  404  404  404  404  403"),
+        (RevokeApplication, "303 404 403 403 404 404 403", "303  404  404  404  404  404  403"),
+        (DeleteApplication, "303 404 403 403 404 404 403", "303  404  404  404  404  404  403"),
+        (RevokeAuthorization, "303 404 403 403 404 404 403", "303  404  404  404  404  404  403"),
         // Staff's own: whoever is no staff is refused, whatever the path.
         (StaffSearch, "   303  403  403  403  403  200  200", ""),
         (StaffHealth, "   303  403  403  403  403  200  200", ""),
@@ -70,6 +82,11 @@ fn fields(page: PageOperation) -> Vec<(&'static str, &'static str)> {
         PageOperation::UpdateToken => vec![("step", "look"), ("version", "1"), ("name", "")],
         PageOperation::RotateToken => vec![("key", "k"), ("version", ""), ("overlap", "99999999")],
         PageOperation::DeleteToken => vec![("version", "77")],
+        PageOperation::RegisterApplication => {
+            vec![("key", "k"), ("name", ""), ("redirect_uris", ""), ("kind", "confidential")]
+        }
+        PageOperation::EditApplication => vec![("name", "x"), ("redirect_uris", ""), ("version", "")],
+        PageOperation::RotateApplication => vec![("key", "k")],
         PageOperation::NewOwnToken => vec![("key", ""), ("name", ""), ("expires_at", "")],
         PageOperation::UpdateOwnToken => vec![("name", "x"), ("expires_at", ""), ("version", "")],
         PageOperation::RotateOwnToken => vec![("overlap_seconds", "0"), ("key", "")],
@@ -88,6 +105,8 @@ fn path(template: &str, (account, token, position): (u64, u64, u64)) -> String {
         .replace("{file}", "no.css")
         .replace("{kind}", "nothing")
         .replace("{review}", "999999")
+        .replace("{application}", "999999")
+        .replace("{authorization}", "999999")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ use token_ledger::domain::event::{
 use token_ledger::domain::gateway::GatewayRight;
 use token_ledger::domain::history_read::StreamEnd;
 use token_ledger::domain::idempotency::AnswerSubject;
+use token_ledger::domain::oauth::{ClientKind, EndReason, ExchangeFault};
 use token_ledger::domain::report::ReportFlag;
 use token_ledger::domain::review::{ReviewRow, ReviewVerdict};
 use token_ledger::domain::sign_in::SignInCause;
@@ -101,6 +102,9 @@ fn the_decoder_knows_the_same_numbers_of_every_enumeration() {
         AnswerSubject,
         SignInCause,
         AddressRange,
+        ClientKind,
+        EndReason,
+        ExchangeFault,
         Authority,
         Cause,
         Coverage,

@@ -13,7 +13,12 @@ use token_ledger::log::codec::{ENVELOPE_BYTES, encode};
 use wincode::config::{Configuration, Deserialize as _, Serialize as _};
 
 /// Payload fields that are arrays of bytes: JSON shows them in hexadecimal.
-const BYTE_FIELDS: [&str; 11] = [
+const BYTE_FIELDS: [&str; 16] = [
+    "challenge",
+    "client",
+    "code",
+    "redirect_uri",
+    "state",
     "request",
     "commitment",
     "digest",

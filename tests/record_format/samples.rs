@@ -9,7 +9,10 @@ use token_ledger::domain::event::*;
 use token_ledger::domain::gateway::{GatewayReach, GatewayRight};
 use token_ledger::domain::history_read::{CountedReads, HistoryQuery, StreamEnd};
 use token_ledger::domain::idempotency::{AnswerSubject, KeyHash, RequestDigest};
-use token_ledger::domain::ids::{AccountId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
+use token_ledger::domain::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, RequestId, ResourceId, TextNumber, TokenId, UserId, Version,
+};
+use token_ledger::domain::oauth::{Authorized, Bindings, BoundText, ClientId, ClientKind, EndReason, ExchangeFault};
 use token_ledger::domain::review::{ReviewCounts, ReviewRow, ReviewVerdict};
 use token_ledger::domain::sign_in::SignInCause;
 use token_ledger::domain::text::{Subject, TEXT_KINDS};
@@ -48,6 +51,8 @@ pub fn samples() -> Vec<Sample> {
     samples.history_reads();
     samples.reviews();
     samples.sign_ins();
+    samples.applications();
+    samples.authorizations();
     samples.headers();
     samples.0
 }
@@ -215,7 +220,8 @@ impl Samples {
             let (owner, access, expires_at) = made_for(kind);
             let (name, secret, by) = (TextNumber(14), secret(1, None), operator());
             let gateway = (kind == TokenKind::Gateway).then(|| reach(variants()));
-            let created = TokenCreated { kind, owner, name, access, gateway, secret, expires_at, by };
+            let authorized = (kind == TokenKind::OAuth).then(authorized);
+            let created = TokenCreated { kind, owner, name, access, gateway, authorized, secret, expires_at, by };
             self.add(format!("token_created_{kind:?}"), header, created);
         }
         self.add("token_renamed", header, TokenRenamed { name: TextNumber(301), by: operator() });
@@ -232,7 +238,10 @@ impl Samples {
             let rotated = TokenRotated { secret, ends: 1, ends_at: NOW.plus_seconds(86_400), by: operator() };
             self.add(format!("token_rotated_to_{word}"), header, rotated);
         }
-        self.add("token_deleted", header, TokenDeleted { by: operator() });
+        for reason in variants::<EndReason>() {
+            let deleted = TokenDeleted { reason, by: operator() };
+            self.add(format!("token_deleted_{reason:?}"), header, deleted);
+        }
         for (word, access, time) in [("full", Access::Full, None), ("granted", zones_and_domains(), Some(NOW))] {
             let (kind, owner) = (TokenKind::Account, Owner::Account(AccountId(7)));
             let (name, secret, by) = (TextNumber(14), secret(1, None), operator());
@@ -435,18 +444,67 @@ impl Samples {
             self.add(format!("sign_in_refused_{cause:?}"), of_service(), refused);
         }
         let by = By { authority: Authority::Own, secret: 1, address, agent };
-        self.add("session_ended_by_its_own", Header { principal: user, ..of_token() }, TokenDeleted { by });
+        self.add(
+            "session_ended_by_its_own",
+            Header { principal: user, ..of_token() },
+            TokenDeleted { reason: EndReason::Asked, by },
+        );
+    }
+
+    fn applications(&mut self) {
+        let (application, client, header) = (ApplicationId(5), ClientId(counted_from(0x40)), by_operator(of_account()));
+        let (name, redirect_uris) = (TextNumber(51), vec![TextNumber(52), TextNumber(251)]);
+        for kind in variants::<ClientKind>() {
+            let (redirect_uris, by) = (redirect_uris.clone(), operator());
+            let secret = (kind == ClientKind::Confidential).then(|| secret(1, None));
+            let registered = ApplicationRegistered { application, client, name, redirect_uris, kind, secret, by };
+            self.add(format!("application_registered_{kind:?}"), header, registered);
+        }
+        let changed = ApplicationChanged { application, name, redirect_uris, by: operator() };
+        self.add("application_changed", header, changed);
+        let (secret, ends_at) = (secret(2, None), NOW.plus_seconds(86_400));
+        let rotated = ApplicationSecretRotated { application, secret, ends: 1, ends_at, by: operator() };
+        self.add("application_secret_rotated", header, rotated);
+        self.add("application_deleted", header, ApplicationDeleted { application, by: operator() });
+    }
+
+    fn authorizations(&mut self) {
+        let header = Header { principal: Principal::User(UserId(3)), credential: TokenId(8), ..of_account() };
+        let Authorized { authorization, application, user, membership, code } = authorized();
+        let by = By { authority: Authority::Membership(membership), ..operator() };
+        for (word, access) in [("full", Access::Full), ("granted", zones_and_domains())] {
+            let granted = AuthorizationGranted { authorization, application, user, membership, access, by };
+            self.add(format!("authorization_granted_{word}"), header, granted);
+        }
+        let bound = |first| BoundText(counted_from(first));
+        for redirect_uri_sent in [true, false] {
+            let challenge = redirect_uri_sent.then(|| bound(0x10));
+            let bindings = Bindings { redirect_uri: bound(0x30), redirect_uri_sent, state: bound(0x50), challenge };
+            let (expires_at, redirect_uri) = (NOW.plus_seconds(300), TextNumber(52));
+            let issued = AuthorizationCodeIssued { authorization, code, expires_at, redirect_uri, bindings, by };
+            self.add(format!("authorization_code_issued_redirect_uri_sent_{redirect_uri_sent}"), header, issued);
+        }
+        let exchanging = Header { principal: Principal::Application(application), ..of_account() };
+        for cause in variants::<ExchangeFault>() {
+            let by = By { authority: Authority::Application(Version(2)), ..operator() };
+            let refused = CodeExchangeRefused { authorization, code, cause, by };
+            self.add(format!("code_exchange_refused_{cause:?}"), exchanging, refused);
+        }
+        let reason = EndReason::MemberRemoved;
+        let revoked = AuthorizationRevoked { authorization, application, user, reason, by: operator() };
+        self.add("authorization_revoked", by_operator(of_account()), revoked);
     }
 
     /// The same small event under every kind of header.
     fn headers(&mut self) {
-        let event = TokenDeleted { by: local() };
+        let event = TokenDeleted { reason: EndReason::Asked, by: local() };
         let principals = [
             Principal::Service,
             Principal::Account(AccountId(7)),
             Principal::User(UserId(3)),
             Principal::Staff(TokenId(2)),
             Principal::Local(1_000),
+            Principal::Application(ApplicationId(5)),
         ];
         for principal in principals {
             self.add(format!("header_{}", word(&principal)), Header { principal, ..of_token() }, event.clone());
@@ -488,6 +546,7 @@ fn with_numbers(subject: AnswerSubject, number: u8) -> AnswerSubject {
         AnswerSubject::Token(_) => AnswerSubject::Token(TokenId(number)),
         AnswerSubject::Review(_) => AnswerSubject::Review(number),
         AnswerSubject::SignInLink(_) => AnswerSubject::SignInLink(number),
+        AnswerSubject::Application(_) => AnswerSubject::Application(ApplicationId(number)),
         AnswerSubject::Tokens(..) => AnswerSubject::Tokens(TokenId(number), number + 70_000),
     }
 }
@@ -534,10 +593,21 @@ fn local() -> By {
     By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE }
 }
 
-fn authorities() -> [Authority; 8] {
+fn authorities() -> [Authority; 9] {
     let (member, gateway) = (Authority::Membership(Version(4)), Authority::Gateway(Version(5)));
     let (auditor, link) = (Authority::Auditor(Version(6)), Authority::SignInLink(251));
-    [Authority::Init, Authority::Local, operator().authority, member, gateway, auditor, link, Authority::Own]
+    let application = Authority::Application(Version(7));
+    [
+        Authority::Init,
+        Authority::Local,
+        operator().authority,
+        member,
+        gateway,
+        auditor,
+        link,
+        Authority::Own,
+        application,
+    ]
 }
 
 fn zones_and_domains() -> Access {
@@ -584,6 +654,16 @@ fn resource_facts() -> Vec<(String, ResourceFacts)> {
     all
 }
 
+fn authorized() -> Authorized {
+    Authorized {
+        authorization: AuthorizationId(6),
+        application: ApplicationId(5),
+        user: UserId(3),
+        membership: Version(4),
+        code: TokenDigest(counted_from(0x70)),
+    }
+}
+
 fn made_for(kind: TokenKind) -> (Owner, Access, Option<Timestamp>) {
     let nothing = Access::Granted(Vec::new());
     match kind {
@@ -607,6 +687,7 @@ fn with_version(source: AccessSource, version: Version) -> AccessSource {
         AccessSource::Token(_) => AccessSource::Token(version),
         AccessSource::Membership(_) => AccessSource::Membership(version),
         AccessSource::Identity(_) => AccessSource::Identity(version),
+        AccessSource::Authorization(..) => AccessSource::Authorization(version, Version(4)),
     }
 }
 

@@ -76,8 +76,13 @@ fn taken(operation: Operation) -> BTreeSet<String> {
     let is_it = |path_and_method: (&str, &str)| path_and_method == (path, &method.to_lowercase());
     let described = operations().find(|described| is_it((described.path, described.method))).unwrap();
     let mut names = BTreeSet::new();
+    // Pages as files: the command line has forms of its own.
+    let is_form = |name: &str| operation == Operation::ListEvents && name == "format";
     for parameter in described.operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
-        names.insert(resolve(parameter)["name"].as_str().unwrap().to_owned());
+        let name = resolve(parameter)["name"].as_str().unwrap();
+        if !is_form(name) {
+            names.insert(name.to_owned());
+        }
     }
     if let Some(schema) = described.operation.pointer("/requestBody/content/application~1json/schema") {
         add_properties(schema, &mut names);

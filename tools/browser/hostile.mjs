@@ -17,7 +17,7 @@ const FORMULAS = [
 const DIRECTIONS = [
   "\u202eevil\u202c", "abc\u202edef", "\u2066x\u2069", "שלום עולם", "مرحبا", "\u200fabc", "abc \u05d0\u05d1 def", "\u061cabc", "a\u202bb\u202cc", "(\u05d0)",
 ];
-const INVISIBLE = ["a\u200bb", "\u200b\u200b", "\u2060word", "\ufeffbom", "soft\u00adhyphen", "a\u200db", "\u00a0", "x\u3000y", "\u2800", "a\u034fb", "\u180e", "\u200c"];
+const INVISIBLE = ["a\u200bb", "\u200b\u200b", "\u2060word", "\ufeffbom", "soft\u00adhyphen", "a\u200db", "x\u3000y", "\u2800", "a\u034fb", "\u180e", "\u200c"];
 const WIDE = [
   "🔑 key", "👩‍👩‍👧‍👦", "🏳️‍🌈", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢", "𠜎𠜱𠝹", "🇦🇶", "\u{10ffff}", "𒐫𒐫𒐫", "﷽", "Z̴̡̛a̷͘l̵g̶o̸", "e\u0301", "é", "ﬁ", "ß", "İ", "ı", "ǅ", "日本語のトークン", "한국어", "ไทย", "Ω≈ç√∫", "ᚠᛇᚻ", "(╯°□°)╯︵ ┻━┻", "½⅓", "ﾟ･✿ヾ",
 ];
@@ -28,6 +28,6 @@ const QUERIES = [
   "' OR '1'='1", "'; DROP TABLE events; --", "\" OR \"\"=\"", "1; SELECT 1", "UNION SELECT", "Robert'); --", "$(id)", "`id`", "| id", "&& id", "; id", "${IFS}", "*)(uid=*", "a' and sleep(0) and 'a", "null", "undefined", "NaN", "true", "0", "-1", "1e999", "[object Object]", "__proto__", "constructor", "NULL", "None", "nil",
 ];
 // What a text field of a browser cannot hold or the ledger refuses: sent as a form, not typed.
-export const REFUSED = ["a\r\nSet-Cookie: x=1", "line\nbreak", "nul\u0000l", "bell\u0007", "esc\u001b[31m", "tab\tbed", "del\u007f", "\u0085next", "", " ", "x".repeat(256)];
+export const REFUSED = ["a\r\nSet-Cookie: x=1", "line\nbreak", "nul\u0000l", "bell\u0007", "esc\u001b[31m", "tab\tbed", "del\u007f", "\u0085next", "\u00a0", "", " ", "x".repeat(256)];
 
 export const HOSTILE = [...MARKUP, ...FORMULAS, ...DIRECTIONS, ...INVISIBLE, ...WIDE, ...PATHS, ...QUERIES, "x".repeat(255), "🔑".repeat(60), "a".repeat(100) + " " + "b".repeat(100)];

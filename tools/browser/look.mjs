@@ -18,6 +18,8 @@ export class Watch {
     this.screenshots = screenshots;
     if (screenshots) mkdirSync(screenshots, { recursive: true });
     this.faults = [];
+    // The origin of an application that people come back to, where a flow has one.
+    this.elsewhere = null;
     // Secrets that were shown: no later page, address, storage or log may have one.
     this.secrets = [];
   }
@@ -50,7 +52,7 @@ export class Watch {
     });
     page.on("request", (request) => {
       const at = request.url();
-      if (!at.startsWith(this.service.url + "/") && !at.startsWith("data:") && !at.startsWith("about:")) this.fault(`${page.url()} asked for ${at}`);
+      if (!at.startsWith(this.service.url + "/") && !(this.elsewhere && at.startsWith(this.elsewhere)) && !at.startsWith("data:") && !at.startsWith("about:")) this.fault(`${page.url()} asked for ${at}`);
       for (const secret of this.secrets) if (at.includes(secret)) this.fault(`a secret is in an address: ${new URL(at).pathname}`);
     });
   }

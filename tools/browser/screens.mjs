@@ -19,7 +19,7 @@ export async function screens(stage) {
     usage: "/accounts/1/usage",
     history: "/accounts/1/history",
     user: "/user",
-    applications: "/accounts/1/oauth-applications",
+    applications: "/accounts/1/oauth_applications",
     "error-not-found": "/accounts/999/access_tokens",
   };
   for (const [name, path] of Object.entries(pages)) await watch.shoot(browser, state, path, name);

@@ -14,7 +14,7 @@ const BATCHES: usize = 160;
 /// What each token may do on an account in a state at a time.
 fn held(state: &State, account: AccountId, at: Timestamp) -> BTreeMap<TokenId, Access> {
     let tokens = state.tokens.iter().map(|token| token.id);
-    tokens.filter_map(|token| Some((token, access_at(state, token, account, at)?.clone()))).collect()
+    tokens.filter_map(|token| Some((token, access_at(state, token, account, at)?))).collect()
 }
 
 /// Tokens, full ones, grants, groups that can be read and written, summed over tokens.

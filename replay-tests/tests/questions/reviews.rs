@@ -12,14 +12,14 @@ use token_ledger::domain::event::Event;
 use token_ledger::domain::ids::{AccountId, Position, TokenId, UserId};
 use token_ledger::domain::review::{ReviewRow, ReviewVerdict};
 use token_ledger::domain::state::State;
-use token_ledger::domain::token::Owner;
+use token_ledger::domain::token::{Owner, TokenKind};
 use token_ledger::ledger::core::Core;
 
-const SEEDS: u64 = 9;
+const SEEDS: u64 = 14;
 const BATCHES: usize = 160;
 /// Batches between two reviews, and between two changes of what they went through.
 const REVIEW_EVERY: usize = 25;
-const CHANGE_EVERY: usize = 6;
+const CHANGE_EVERY: usize = 3;
 
 fn carry_out(core: &mut Core, change: Change) -> Answer {
     let command = Command::Manage(Actor::Local(1_000), Box::new(change));
@@ -34,7 +34,7 @@ fn change(core: &mut Core, random: &mut Random) {
     let Some((token, owner)) = random.pick_of(tokens.into_iter()) else { return };
     carry_out(
         core,
-        match random.percent(50) {
+        match random.percent(30) {
             true => Change::DeleteToken { owner, token, if_match: None },
             false => Change::UpdateToken {
                 owner,
@@ -73,17 +73,23 @@ fn review(core: &mut Core, random: &mut Random) {
     }
 }
 
-/// Rows of an account: its tokens that are not deleted, its members, and their tokens.
+/// Rows of an account: its tokens that are not deleted, its members, and their tokens, but not their sessions.
 fn held(state: &State, account: AccountId) -> Option<BTreeMap<(&'static str, u64), Access>> {
     let entered = state.account(account)?;
     let mut rows = BTreeMap::new();
     for token in state.tokens.iter().filter(|token| token.deleted_at.is_none()) {
-        let access = match token.owner {
-            Owner::Account(owner) if owner == account => Some(&token.access),
-            Owner::User(user) => entered.members.get(&user).map(|member| &member.access),
+        let of = |user: UserId| entered.members.get(&user).map(|member| &member.access);
+        let access = match (token.owner, token.kind) {
+            // An OAuth token may what its member may, too; amid the change that removes the member there is none.
+            (Owner::Account(owner), _) if owner == account => {
+                let member = token.authorized.as_ref().and_then(|authorized| of(authorized.user));
+                Some(member.map_or_else(|| token.access.clone(), |it| token.access.within_both(it).into_owned()))
+            }
+            // A session is its person at the pages, and opens nothing else.
+            (Owner::User(user), TokenKind::User) => of(user).cloned(),
             _ => None,
         };
-        rows.extend(access.map(|access| (("token", token.id.0), access.clone())));
+        rows.extend(access.map(|access| (("token", token.id.0), access)));
     }
     rows.extend(entered.members.iter().map(|(user, member)| (("membership", user.0), member.access.clone())));
     Some(rows)
@@ -221,6 +227,6 @@ fn a_review_goes_through_what_there_was_and_tells_what_became_of_it() {
     eprintln!("{compared} rows; {counts:?}");
     assert!(compared > 150, "{compared}");
     for became in ["same", "changed", "ended", "new"] {
-        assert!(counts.get(became).is_some_and(|count| *count > 1), "{became}: {counts:?}");
+        assert!(counts.get(became).is_some_and(|count| *count > 0), "{became}: {counts:?}");
     }
 }

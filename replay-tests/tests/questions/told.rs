@@ -113,9 +113,9 @@ pub fn works(token: &Token, at: Timestamp) -> bool {
 }
 
 /// What a token may do on an account at a time; none where it does not work, or not there.
-pub fn access_at(state: &State, token: TokenId, account: AccountId, at: Timestamp) -> Option<&Access> {
+pub fn access_at(state: &State, token: TokenId, account: AccountId, at: Timestamp) -> Option<Access> {
     let token = state.token(token).filter(|token| works(token, at))?;
-    state.access_on(token, account).map(|(_, access, _)| access)
+    state.access_on(token, account).map(|(_, access, _)| access.into_owned())
 }
 
 /// The token's user, where it is one's.

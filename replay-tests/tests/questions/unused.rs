@@ -12,7 +12,7 @@ use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Owner, Principal, Token, TokenKind};
 use token_ledger::projections::Projections;
 
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 24;
 const BATCHES: usize = 160;
 const DAY_MICROS: u64 = 86_400_000_000;
 
@@ -168,6 +168,12 @@ impl Case<'_> {
             if let (TokenKind::Account, Owner::Account(account)) = (token.kind, token.owner) {
                 of(account, Some(token.id), None, &token.access, &[token.id]);
             }
+            // What both the authorization and the member's access allow.
+            if let (TokenKind::OAuth, Owner::Account(account), Some(by)) = (token.kind, token.owner, &token.authorized)
+                && let Some(member) = state.account(account).and_then(|it| it.members.get(&by.user))
+            {
+                of(account, Some(token.id), Some(by.user.0), &token.access.within_both(&member.access), &[token.id]);
+            }
         }
         for account in state.accounts.iter().filter(|account| self.account.is_none_or(|only| only == account.id)) {
             for (user, member) in account.members.iter() {
@@ -209,7 +215,7 @@ fn what_is_unused_is_what_no_record_used() {
             let there: Vec<AccountId> = whole.state.accounts.iter().map(|account| account.id).take(8).collect();
             let account = random.pick_of(there.into_iter());
             let account = account.filter(|_| random.percent(60));
-            let (days, expiring_within) = (1 + random.below(40), 1 + random.below(40));
+            let (days, expiring_within) = (1 + random.below(12), 1 + random.below(40));
             let mut asked = vec![
                 ("as_of", position.0.to_string()),
                 ("days", days.to_string()),
@@ -225,6 +231,6 @@ fn what_is_unused_is_what_no_record_used() {
         }
     }
     eprintln!("{seen:?} {left} left, {over_broad} over-broad");
-    assert!(seen.len() == 3 && seen.values().all(|count| *count > 1), "{seen:?}");
+    assert!(seen.len() == 3 && seen.values().all(|count| *count > 0), "{seen:?}");
     assert!(left > 0 && over_broad > 25, "{left} {over_broad}");
 }

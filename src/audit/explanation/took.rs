@@ -4,7 +4,7 @@ use super::{Clues, Pointed, Refusal};
 use crate::domain::access::{Access, GroupNumber, RequiredScope, Target, group};
 use crate::domain::conditions::Conditions;
 use crate::domain::directory::ResourceKind;
-use crate::domain::event::{Cause, Event};
+use crate::domain::event::{AccessSource, Cause, Event};
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
 use crate::log::LogError;
@@ -29,7 +29,7 @@ pub(super) fn identifies(group: GroupNumber, kind: ResourceKind) -> bool {
 pub(super) fn look(log: &LogReader, refusal: &Refusal, clues: &Clues) -> Result<Took, LogError> {
     match refusal.cause {
         Cause::MissingScope => match refusal.scope {
-            Some(scope) => narrowed(log, scope, clues),
+            Some(scope) => narrowed(log, refusal, scope, clues),
             None => Ok(Took::default()),
         },
         Cause::TokenDeleted => {
@@ -80,11 +80,18 @@ fn access_of(event: &Event) -> Option<&Access> {
 
 /// The last change before which the access covered the scope. From the newest on, so that the usual case, the last
 /// change, takes two records.
-fn narrowed(log: &LogReader, scope: RequiredScope, clues: &Clues) -> Result<Took, LogError> {
+fn narrowed(log: &LogReader, refusal: &Refusal, scope: RequiredScope, clues: &Clues) -> Result<Took, LogError> {
     let covers = |position: Position, scope: RequiredScope| -> Result<bool, LogError> {
         let pointed = Pointed::read(log, position)?;
         Ok(pointed.is_some_and(|pointed| access_of(&pointed.event).is_some_and(|access| access.allows(scope))))
     };
+    // What was never authorised nobody took away.
+    if let (Some(AccessSource::Authorization(..)), Some(created)) = (refusal.source, clues.created) {
+        let meant = clues.removed.map_or(scope, |(name, _)| RequiredScope { target: Target::Name(name), ..scope });
+        if !covers(created, meant)? {
+            return Ok(Took::default());
+        }
+    }
     let newest = clues.changes.last().copied().or(clues.created);
     if let (Some((name, removed)), Some(newest)) = (clues.removed, newest)
         && covers(newest, RequiredScope { target: Target::Name(name), ..scope })?

@@ -71,7 +71,10 @@ pub fn of(archive: &Archive, whose: Whose, range: Range, lists: Lists) -> Result
     let state = state_of(archive, account, through)?;
     let entered = account_in(&state, account)?;
     let current = match whose {
-        Whose::Token(token) => state.token(token).map(|token| token.access.clone()),
+        Whose::Token(token) => state.token(token).map(|token| {
+            let counts = state.access_on(token, account).map(|(_, access, _)| access.into_owned());
+            counts.unwrap_or_else(|| token.access.clone())
+        }),
         Whose::Member(_, user) => entered.members.get(&user).map(|member| member.access.clone()),
     };
     let current = current.ok_or_else(|| AuditError::NotFound("there was no such member then".to_owned()))?;

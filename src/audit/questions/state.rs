@@ -101,8 +101,14 @@ pub fn state_of(archive: &Archive, moment: Moment, of: Of) -> Result<Projections
 fn of_token(part: &mut Part<'_>, token: TokenId) -> Result<(), AuditError> {
     match part.owner_of(token)? {
         Some(Owner::Account(account)) => {
-            part.account_itself(account)?;
-            part.fold(&[Key::TokenChanges(token)])?;
+            match part.follows(token)? {
+                // What it may hangs on a membership, too.
+                Some(_) => part.fold(&[Key::AccountChanges(account)])?,
+                None => {
+                    part.account_itself(account)?;
+                    part.fold(&[Key::TokenChanges(token)])?;
+                }
+            }
             part.account_windows(account)?;
         }
         Some(Owner::User(user)) => {

@@ -109,11 +109,11 @@ impl Looking<'_> {
 
     /// The cells that every table begins with.
     fn cells(&self, token: &Token) -> Vec<Value> {
-        let (account, user) = match token.owner {
-            Owner::Account(account) => (Some(account.0), None),
-            Owner::User(user) => (None, Some(user.0)),
-            Owner::Service => (None, None),
+        let account = match token.owner {
+            Owner::Account(account) => Some(account.0),
+            Owner::User(_) | Owner::Service => None,
         };
+        let user = token.follows().map(|user| user.0);
         let name = self.archive.words().text(token.name);
         vec![json!(token.id.0), json!(name), json!(token.kind.name()), json!(account), json!(user)]
     }

@@ -137,6 +137,7 @@ mod tests {
     use crate::domain::access::{Coverage, Grant, Level};
     use crate::domain::event::{TokenAccessChanged, TokenConditionsChanged, TokenCreated, TokenDeleted, TokenRenamed};
     use crate::domain::ids::{AccountId, RequestId, TokenId};
+    use crate::domain::oauth::EndReason;
     use crate::domain::token::{Authority, Owner, Principal, Secret, TokenKind};
     use crate::domain::token_text::TokenDigest;
 
@@ -167,6 +168,7 @@ mod tests {
             name: TextNumber(7),
             access: one,
             gateway: None,
+            authorized: None,
             secret: Secret { number: 1, digest: TokenDigest([0; 32]), hint: *b"abcd", not_after: None },
             expires_at: None,
             by: BY,
@@ -178,7 +180,7 @@ mod tests {
             placed(7, TokenAccessChanged { access: all, by: BY }.into()),
             placed(8, TokenRenamed { name: TextNumber(8), by: BY }.into()),
             placed(9, TokenConditionsChanged { conditions: Conditions::new(None, ranges), by: BY }.into()),
-            placed(10, TokenDeleted { by: BY }.into()),
+            placed(10, TokenDeleted { reason: EndReason::Asked, by: BY }.into()),
         ];
         let told: Vec<(u64, &str, String)> = life(&groups(), &changes)
             .iter()

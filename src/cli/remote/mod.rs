@@ -195,13 +195,14 @@ fn secret(
     let file = said.get_one::<PathBuf>(ids::SECRET_FILE).map(|path| SecretFile::make(path)).transpose()?;
     let answer = connection.ask(call)?;
     let mut body = good_json(&answer)?;
-    let secret = body.get(secret_member(&body)).and_then(Value::as_str).map(str::to_owned);
+    let member = secret_member(&body);
+    let secret = body.get(member).and_then(Value::as_str).map(str::to_owned);
     let is_written = match (file, &secret) {
         (Some(file), Some(secret)) => Some(file.fill(secret)?),
         _ => None,
     };
     if is_written.is_some() {
-        body.insert(secret_member(&body).to_owned(), Value::Null);
+        body.insert(member.to_owned(), Value::Null);
     }
     let shown = write_with_secret(out, &answer, &body, is_written.as_deref(), is_json);
     let shown = shown.and_then(|()| Ok(out.flush()?));
@@ -213,6 +214,7 @@ fn secret(
     shown?;
     match secret {
         Some(_) => Ok(()),
+        None if has_no_secret(&body) => Ok(()),
         None => Err(RemoteFailure::Missing(
             "its secret was in the answer to an earlier request; rotate the token for another one".to_owned(),
         )
@@ -220,9 +222,16 @@ fn secret(
     }
 }
 
-/// Where an answer has its secret: a sign-in link is one whole.
+/// Members of answers that hold a secret: a sign-in link is one whole; a token's text, an OAuth application's.
+const SECRET_MEMBERS: [&str; 3] = ["url", "token", "client_secret"];
+
 fn secret_member(body: &Map<String, Value>) -> &'static str {
-    if body.contains_key("url") { "url" } else { "token" }
+    SECRET_MEMBERS.into_iter().find(|member| body.contains_key(*member)).unwrap_or("token")
+}
+
+/// Whether what was made never has a secret: a public application.
+fn has_no_secret(body: &Map<String, Value>) -> bool {
+    body.get("data").and_then(|data| data.get("kind")).is_some_and(|kind| kind == "public")
 }
 
 fn write_with_secret(

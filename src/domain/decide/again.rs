@@ -10,6 +10,7 @@ use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 /// Where a past request came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,7 +129,7 @@ impl PastUse {
         };
         match scope {
             None => Some(Again::HangsOnScope),
-            Some(scope) => rules::check_scope(entered, access, scope).err().map(Again::Refused),
+            Some(scope) => rules::check_scope(entered, &access, scope).err().map(Again::Refused),
         }
     }
 
@@ -183,6 +184,6 @@ fn known_scope(state: &State, token: &Token, account: AccountId, route: Route) -
 }
 
 /// The access that counts when a token acts on an account; none where it does not.
-pub fn access_on(state: &State, token: TokenId, account: AccountId) -> Option<&Access> {
+pub fn access_on(state: &State, token: TokenId, account: AccountId) -> Option<Cow<'_, Access>> {
     state.access_on(state.token(token)?, account).map(|(_, access, _)| access)
 }

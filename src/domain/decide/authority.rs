@@ -11,7 +11,8 @@ use crate::domain::access::{Access, Coverage};
 use crate::domain::directory::{Account, Plan};
 use crate::domain::event::{By, Cause, Event, Header, ManagementOperation};
 use crate::domain::gateway::GatewayRight;
-use crate::domain::ids::{TokenId, UserId, Version};
+use crate::domain::ids::{ApplicationId, TokenId, UserId, Version};
+use crate::domain::oauth::{ClientKind, CodeState, EndReason};
 use crate::domain::state::{State, by_of};
 use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
 use core::net::IpAddr;
@@ -105,10 +106,11 @@ fn check_who(before: &State, header: &Header, event: &Event, by: &By, from: Chan
         }
         Authority::Membership(version) => {
             let user = check_session(before, header, by, from)?;
-            check_member(before, header, event, (user, version))
+            check_member(before, header, event, by, (user, version))
         }
         Authority::Own => check_own(before, header, event, (by, from)),
         Authority::SignInLink(link) => check_link(before, header, event, link),
+        Authority::Application(version) => check_application(before, header, event, (version, by.secret)),
     }
 }
 
@@ -134,7 +136,7 @@ fn check_own(
         return require(ended.principal() == header.principal, AuthorityFault::NotOwn);
     }
     let user = check_session(before, header, by, from)?;
-    let done = operation_of(before, header, event).ok_or(AuthorityFault::NotOwn)?;
+    let done = operation_of(before, header, event, by).ok_or(AuthorityFault::NotOwn)?;
     let right = right_over(before, user, done.0, done.1);
     require(right == Ok(Authority::Own), AuthorityFault::NotOwn)
 }
@@ -158,7 +160,7 @@ fn check_link(before: &State, header: &Header, event: &Event, number: u64) -> Re
 }
 
 /// What a person's session did, and to whose things; none of what sessions of persons do not do.
-fn operation_of(before: &State, header: &Header, event: &Event) -> Option<(ManagementOperation, Owner)> {
+fn operation_of(before: &State, header: &Header, event: &Event, by: &By) -> Option<(ManagementOperation, Owner)> {
     use ManagementOperation as Op;
     let owner = before.token(header.token).filter(|token| token.kind != TokenKind::Session).map(|token| token.owner);
     Some(match event {
@@ -169,10 +171,88 @@ fn operation_of(before: &State, header: &Header, event: &Event) -> Option<(Manag
         | Event::TokenAccessChanged(_)
         | Event::TokenExpiryChanged(_) => (Op::UpdateToken, owner?),
         Event::TokenRotated(_) => (Op::RotateToken, owner?),
-        Event::TokenDeleted(_) => (Op::DeleteToken, owner?),
+        Event::ApplicationRegistered(_)
+        | Event::ApplicationChanged(_)
+        | Event::ApplicationSecretRotated(_)
+        | Event::ApplicationDeleted(_) => (Op::ChangeApplications, Owner::Account(header.account)),
+        Event::AuthorizationGranted(granted) => {
+            let is_own = header.principal == Principal::User(granted.user);
+            is_own.then_some((Op::AuthorizeApplication, Owner::Account(header.account)))?
+        }
+        Event::AuthorizationCodeIssued(issued) => {
+            let authorization = before.authorization(issued.authorization)?;
+            let is_own = header.principal == Principal::User(authorization.user);
+            is_own.then_some((Op::AuthorizeApplication, Owner::Account(header.account)))?
+        }
+        Event::AuthorizationRevoked(revoked) => {
+            end_of(before, header, (revoked.reason, revoked.user, revoked.application), by)?
+        }
+        Event::TokenDeleted(deleted) => match before.token(header.token)?.authorized.as_deref() {
+            Some(it) if deleted.reason != EndReason::Asked => {
+                end_of(before, header, (deleted.reason, it.user, it.application), by)?
+            }
+            _ => (Op::DeleteToken, owner?),
+        },
         Event::HistoryRead(read) => (Op::ReadEvents, read.asked.whose()),
         _ => return None,
     })
+}
+
+/// What was done, and to whose things, where an authorization or a token of one ended.
+fn end_of(
+    before: &State,
+    header: &Header,
+    (reason, user, application): (EndReason, UserId, ApplicationId),
+    by: &By,
+) -> Option<(ManagementOperation, Owner)> {
+    use ManagementOperation as Op;
+    Some(match reason {
+        EndReason::ApplicationDeleted | EndReason::AllRevoked => {
+            (Op::ChangeApplications, Owner::Account(before.applications.get(application.0)?.account))
+        }
+        EndReason::MemberRemoved => (Op::ChangeMembers, Owner::Account(header.account)),
+        _ if by.authority == Authority::Own => (Op::RevokeAuthorizations, Owner::User(user)),
+        _ => (Op::RevokeAuthorizations, Owner::Account(header.account)),
+    })
+}
+
+/// An application exchanges its own codes, and by that may end tokens of the authorization.
+fn check_application(
+    before: &State,
+    header: &Header,
+    event: &Event,
+    (version, secret): (Version, u32),
+) -> Result<(), AuthorityFault> {
+    let Principal::Application(id) = header.principal else { return Err(AuthorityFault::OtherPrincipal) };
+    let application = before.application(id).ok_or(AuthorityFault::NoCredential)?;
+    let shown = application.secrets.iter().find(|kept| kept.number == secret);
+    let works = match application.kind {
+        ClientKind::Public => secret == 0,
+        ClientKind::Confidential => {
+            shown.is_some_and(|shown| shown.not_after.is_none_or(|end| end > header.recorded_at))
+        }
+    };
+    require(works, AuthorityFault::Refused(Cause::SecretEnded))?;
+    let other = AuthorityFault::OtherVersion { recorded: version, was: application.version };
+    require(application.version == version, other)?;
+    require(may_application(before, id, header, event), AuthorityFault::OutOfReach)
+}
+
+fn may_application(before: &State, id: ApplicationId, header: &Header, event: &Event) -> bool {
+    match event {
+        Event::TokenCreated(created) => created.authorized.is_some_and(|authorized| {
+            let authorization = before.authorization(authorized.authorization);
+            let code = before.codes.get(authorized.code);
+            authorized.application == id
+                && authorization.is_some_and(|it| it.application == id && it.account == header.account)
+                && code.is_some_and(|code| {
+                    code.state == CodeState::Issued && code.authorization == authorized.authorization
+                })
+        }),
+        Event::CodeExchangeRefused(refused) => before.codes.get(refused.code).is_some(),
+        Event::TokenDeleted(deleted) => matches!(deleted.reason, EndReason::CodeReused | EndReason::Replaced),
+        _ => false,
+    }
 }
 
 fn require(is_so: bool, fault: AuthorityFault) -> Result<(), AuthorityFault> {
@@ -258,9 +338,10 @@ fn check_member(
     before: &State,
     header: &Header,
     event: &Event,
+    by: &By,
     (user, version): (UserId, Version),
 ) -> Result<(), AuthorityFault> {
-    let (operation, whose) = operation_of(before, header, event).ok_or(AuthorityFault::NotFullMember)?;
+    let (operation, whose) = operation_of(before, header, event, by).ok_or(AuthorityFault::NotFullMember)?;
     let Ok(Authority::Membership(was)) = right_over(before, user, operation, whose) else {
         return Err(AuthorityFault::NotFullMember);
     };
@@ -279,6 +360,7 @@ fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), Auth
                 TokenKind::Gateway => created.owner == Owner::Service && created.gateway.is_some(),
                 // Of whom it is, is the link's affair.
                 TokenKind::Session => matches!(created.by.authority, Authority::SignInLink(_)),
+                TokenKind::OAuth => created.owner == Owner::Account(header.account) && created.authorized.is_some(),
                 kind => kind.fits(created.owner),
             };
             require(fits, AuthorityFault::KindAndOwner)?;
@@ -290,6 +372,9 @@ fn check_what(before: &State, header: &Header, event: &Event) -> Result<(), Auth
         }
         Event::TokenAccessChanged(changed) => {
             account.map_or(Ok(()), |account| check_access(before, account, &changed.access))
+        }
+        Event::AuthorizationGranted(granted) => {
+            account.map_or(Ok(()), |account| check_access(before, account, &granted.access))
         }
         Event::MemberAdded(added) => account.map_or(Ok(()), |account| check_access(before, account, &added.access)),
         Event::MemberAccessChanged(changed) => {

@@ -16,7 +16,7 @@ use crate::domain::rejection::Rejection;
 use crate::domain::state::{Digests, State};
 use crate::domain::text::{Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Owner, Principal, Token, TokenKind};
+use crate::domain::token::{Owner, Token, TokenKind};
 use crate::domain::window::{Window, WindowView};
 
 /// An account's facts for an answer.
@@ -226,14 +226,14 @@ impl<'a> Judging<'a> {
         };
         match self.state.access_on(self.token, path_account) {
             None => refused(Cause::ForeignAccount),
-            Some((account, access, source)) => self.judge_scope(account, access, source, texts),
+            Some((account, access, source)) => self.judge_scope(account, &access, source, texts),
         }
     }
 
     fn judge_scope(
         &self,
         account: &'a Account,
-        access: &'a Access,
+        access: &Access,
         source: AccessSource,
         texts: &mut dyn Texts,
     ) -> Judged<'a> {
@@ -322,14 +322,6 @@ impl<'a> Judging<'a> {
         self.state.pool(account, self.token.owner).unwrap_or_default()
     }
 
-    fn principal(&self) -> Principal {
-        match self.token.owner {
-            Owner::Account(account) => Principal::Account(account),
-            Owner::User(user) => Principal::User(user),
-            Owner::Service => self.token.principal(),
-        }
-    }
-
     fn write_down(&self, judged: &Judged<'a>, texts: &mut dyn Texts) -> Decision {
         let (_, window) = self.pool(judged.account);
         if let Verdict::Refused(refused) = judged.verdict
@@ -340,7 +332,7 @@ impl<'a> Judging<'a> {
         }
         let account = judged.account.map_or(AccountId::NONE, |account| account.id);
         let about = (account, self.token.id);
-        let mut draft = Draft::new(self.state, self.context, texts, about, (self.principal(), self.token.id));
+        let mut draft = Draft::new(self.state, self.context, texts, about, (self.token.principal(), self.token.id));
         let scope = self.write_scope(&mut draft, judged);
         let (address, agent) = draft.intern_client(self.token);
         let (secret, source, route) = (self.secret, judged.source, self.asked.route);
@@ -442,13 +434,8 @@ impl<'a> Judging<'a> {
         if !is_told || is_elsewhere(&judged.verdict) {
             return None;
         }
-        match judged.source {
-            AccessSource::Membership(_) => {
-                let Owner::User(user) = self.token.owner else { return None };
-                Some(judged.account?.members.get(&user)?.access.clone())
-            }
-            _ => Some(self.token.access.clone()),
-        }
+        let counts = judged.account.and_then(|account| self.state.access_on(self.token, account.id));
+        Some(counts.map_or_else(|| self.token.access.clone(), |(_, access, _)| access.into_owned()))
     }
 
     fn user_card(&self) -> Option<UserCard> {

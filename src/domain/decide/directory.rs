@@ -3,6 +3,7 @@
 use super::access;
 use super::draft::{Draft, Recorded};
 use super::management::{Deciding, Done, Ruled, Subject};
+use super::oauth;
 use crate::domain::access::Access;
 use crate::domain::command::{AccessRequest, CertificateTexts, Change, ResourceRequest};
 use crate::domain::directory::{Account, CertificateFacts, Plan, ResourceFacts, ResourceKind};
@@ -12,6 +13,7 @@ use crate::domain::event::{
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId, Version};
 use crate::domain::names::{check_email, check_name, normalize_domain_name};
+use crate::domain::oauth::EndReason;
 use crate::domain::rejection::{Conflict, FieldFault, Missing, Rejection};
 use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
@@ -246,6 +248,9 @@ fn remove_member(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: Accoun
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     let by = deciding.by(&mut draft);
     draft.record(MemberRemoved { user, by });
+    for authorization in deciding.state.authorizations_by(account.id, user) {
+        oauth::end(&mut draft, authorization, EndReason::MemberRemoved, by);
+    }
     changed(draft.finish(), Subject::Member(account.id, user))
 }
 

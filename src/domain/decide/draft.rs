@@ -7,6 +7,7 @@ use crate::domain::state::State;
 use crate::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Authority, Principal, Token};
+use std::collections::BTreeMap;
 
 /// What a decision may know of its surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,8 @@ pub struct Draft<'a> {
     context: &'a Context<'a>,
     texts: &'a mut dyn Texts,
     header: Header,
+    /// Stream numbers of accounts that were turned away from.
+    left: BTreeMap<AccountId, u64>,
     last_text: TextNumber,
     events: Vec<Recorded>,
 }
@@ -56,7 +59,8 @@ impl<'a> Draft<'a> {
             credential: acting.1,
             request: context.origin.request,
         };
-        Self { state, context, texts, header, last_text: state.last_text, events: Vec::with_capacity(1) }
+        let (left, last_text) = (BTreeMap::new(), state.last_text);
+        Self { state, context, texts, header, left, last_text, events: Vec::with_capacity(1) }
     }
 
     /// Goes on about another token of the same account.
@@ -72,6 +76,17 @@ impl<'a> Draft<'a> {
             Some(number) => (self.header.token, self.header.token_number) = (token, number),
             None => self.turn_to(token),
         }
+    }
+
+    /// Goes on about another account, and no token.
+    pub fn turn_to_account(&mut self, account: AccountId) {
+        if account != self.header.account {
+            self.left.insert(self.header.account, self.header.account_number);
+            let kept = || self.state.account(account).map_or(0, |kept| kept.stream_number);
+            self.header.account_number = self.left.get(&account).copied().unwrap_or_else(kept);
+            self.header.account = account;
+        }
+        self.turn_to(TokenId::NONE);
     }
 
     /// Writes down one event.
@@ -115,6 +130,16 @@ impl<'a> Draft<'a> {
             Some(credential) => self.intern_client(credential),
             None => (TextNumber::NONE, TextNumber::NONE),
         };
+        By { authority, secret, address, agent }
+    }
+
+    /// The same of a change that no token was shown for, but that a client asked for: its address and agent are texts of
+    /// this subject. Asked again it says the same.
+    pub fn by_client(&mut self, authority: Authority, secret: u32, subject: Subject) -> By {
+        let context = self.context;
+        let address = self.intern_address(subject);
+        let agent = context.origin.agent.as_ref().map(|agent| cut(agent, super::AGENT_BYTES_MAX));
+        let agent = agent.map_or(TextNumber::NONE, |agent| self.intern(subject, TextKind::Agent, agent));
         By { authority, secret, address, agent }
     }
 

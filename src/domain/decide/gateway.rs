@@ -115,6 +115,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, new: &New<'_>) -> Rule
         name,
         access: Access::Granted(Vec::new()),
         gateway: Some(GatewayReach::new(reach.rights.clone(), reach.accounts.clone())),
+        authorized: None,
         secret: Secret { number: 1, digest: secret.digest, hint: secret.hint, not_after: None },
         expires_at,
         by,

@@ -5,7 +5,7 @@ use super::rules::cause_of;
 use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX};
 use super::{
-    directory, erasure, gateway, history_read, imports, log_key, once, review, scope_map, seal, sign_in, tokens,
+    directory, erasure, gateway, history_read, imports, log_key, oauth, once, review, scope_map, seal, sign_in, tokens,
 };
 use crate::domain::access::{Access, BUILT_IN_GROUPS, RequiredScope, Target, Verb, group};
 use crate::domain::command::{Actor, Change, SignInChange};
@@ -13,7 +13,7 @@ use crate::domain::event::{
     By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
     RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
-use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId};
+use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::{Conflict, Rejection};
 use crate::domain::state::{Digests, State};
 use crate::domain::text::Texts;
@@ -52,6 +52,10 @@ pub enum Subject {
     Review(u64),
     /// A sign-in link.
     SignInLink(u64),
+    /// An OAuth application.
+    Application(ApplicationId),
+    /// An authorization of an OAuth application.
+    Authorization(AuthorizationId),
 }
 
 /// A change that was carried out.
@@ -269,6 +273,10 @@ const MEMBERS_MAY: &[ManagementOperation] = &[
     ManagementOperation::ReadTokens,
     ManagementOperation::ReadUsage,
     ManagementOperation::ReadEvents,
+    ManagementOperation::ChangeApplications,
+    ManagementOperation::ReadApplications,
+    ManagementOperation::RevokeAuthorizations,
+    ManagementOperation::ReadAuthorizations,
 ];
 
 /// What a person may do with what is their own.
@@ -283,6 +291,7 @@ const OWN_MAY: &[ManagementOperation] = &[
     ManagementOperation::ReadEvents,
     ManagementOperation::ReadSessions,
     ManagementOperation::EndSession,
+    ManagementOperation::RevokeAuthorizations,
 ];
 
 /// By what right a person does something to what is this owner's, now. Another's is judged before it is looked up, so
@@ -301,6 +310,10 @@ pub fn right_over(
         Owner::Account(account) => {
             let member = state.account(account).and_then(|account| account.members.get(&user));
             let member = member.ok_or(Cause::ForeignAccount)?;
+            // Whatever they may do there: what they authorise goes no further than that.
+            if operation == ManagementOperation::AuthorizeApplication {
+                return Ok(Authority::Membership(member.version));
+            }
             if !MEMBERS_MAY.contains(&operation) {
                 return Err(Cause::WrongKind);
             }
@@ -312,7 +325,16 @@ pub fn right_over(
 
 fn is_look(operation: ManagementOperation) -> bool {
     use ManagementOperation as Op;
-    matches!(operation, Op::ReadAccounts | Op::ReadResources | Op::ReadTokens | Op::ReadUsage | Op::ReadEvents)
+    matches!(
+        operation,
+        Op::ReadAccounts
+            | Op::ReadResources
+            | Op::ReadTokens
+            | Op::ReadUsage
+            | Op::ReadEvents
+            | Op::ReadApplications
+            | Op::ReadAuthorizations
+    )
 }
 
 /// A member whose grants cover reading the account sees it, and changes nothing of it.
@@ -469,6 +491,7 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         Change::Gateway(change) => gateway::rule(deciding, texts, change),
         Change::Review(change) => review::rule(deciding, texts, change),
         Change::SignIn(change) => sign_in::rule(deciding, texts, change),
+        Change::OAuth(change) => oauth::rule(deciding, texts, change),
         _ => directory::rule(deciding, change, texts),
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::domain::access::{Access, Coverage, Level};
 use crate::domain::command::{
-    AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest, SignInChange,
+    AccessRequest, Change, Command, CoverageRequest, GatewayChange, GatewayWish, GrantRequest, OAuthChange,
+    SignInChange,
 };
 use crate::domain::conditions::ConditionsEdit;
 use crate::domain::directory::Account;
@@ -27,6 +28,7 @@ pub fn narrows(state: &State, command: &Command, texts: &mut dyn Texts) -> bool 
             GatewayWish::Revoke { .. } => true,
             GatewayWish::Report { .. } | GatewayWish::Look(..) => false,
         },
+        Command::Exchange(_) => false,
     }
 }
 
@@ -34,6 +36,13 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
     match change {
         Change::Once { change, .. } => change_narrows(state, change, texts),
         Change::Gateway(change) => is_narrower_gateway(state, change),
+        Change::OAuth(change) => matches!(
+            change,
+            OAuthChange::Delete { .. }
+                | OAuthChange::RevokeAll { .. }
+                | OAuthChange::Revoke { .. }
+                | OAuthChange::RevokeOwn { .. }
+        ),
         Change::DefineScopeMap(_)
         | Change::RejectScopeMap(_)
         | Change::EraseUserTexts { .. }
@@ -123,7 +132,8 @@ fn is_cut(
     is_narrower && is_earlier(token, expires_at)
 }
 
-fn is_within(
+/// Whether a checked access lets do no more than another.
+pub(super) fn is_within(
     state: &State,
     account: AccountId,
     asked: &AccessRequest,

@@ -59,7 +59,7 @@ fn after(last: &Recorded, event: IdempotencyKeyKept) -> Recorded {
 impl From<Subject> for AnswerSubject {
     fn from(subject: Subject) -> Self {
         match subject {
-            // What erases needs no key, and is never kept under one.
+            // What erases, and what a member authorises, needs no key, and is never kept under one.
             Subject::Service | Subject::Texts { .. } => Self::Service,
             Subject::Account(account) => Self::Account(account),
             Subject::User(user) => Self::User(user),
@@ -69,6 +69,8 @@ impl From<Subject> for AnswerSubject {
             Subject::Tokens(first, count) => Self::Tokens(first, count),
             Subject::Review(review) => Self::Review(review),
             Subject::SignInLink(link) => Self::SignInLink(link),
+            Subject::Application(application) => Self::Application(application),
+            Subject::Authorization(_) => Self::Service,
         }
     }
 }
@@ -85,6 +87,7 @@ impl From<AnswerSubject> for Subject {
             AnswerSubject::Tokens(first, count) => Self::Tokens(first, count),
             AnswerSubject::Review(review) => Self::Review(review),
             AnswerSubject::SignInLink(link) => Self::SignInLink(link),
+            AnswerSubject::Application(application) => Self::Application(application),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::command::{NewSecret, SignInChange};
 use crate::domain::event::{By, SignInLinkCreated, SignInLinkUsed, SignInRefused, TokenCreated, TokenDeleted};
 use crate::domain::ids::{AccountId, TextNumber, TokenId};
 use crate::domain::names::check_name;
+use crate::domain::oauth::EndReason;
 use crate::domain::rejection::{Conflict, Missing, Rejection};
 use crate::domain::sign_in::{
     LINK_REFUSALS_MAX, LINK_SECONDS, LINKS_MAX, Link, SESSION_SECONDS, SESSIONS_MAX, SignInCause,
@@ -62,7 +63,7 @@ fn end_session(deciding: &Deciding<'_>, texts: &mut dyn Texts, who: Principal, s
     deciding.state.token(session).filter(is_theirs).ok_or(Rejection::NotFound(Missing::Session))?;
     let mut draft = deciding.draft(texts, AccountId::NONE, session);
     let by = deciding.by(&mut draft);
-    draft.record(TokenDeleted { by });
+    draft.record(TokenDeleted { reason: EndReason::Asked, by });
     Ok((draft.finish(), Done { subject: Subject::Token(session), created: false }))
 }
 
@@ -133,6 +134,7 @@ fn open_session(
         name,
         access: Access::Granted(Vec::new()),
         gateway: None,
+        authorized: None,
         secret: Secret { number: 1, digest: secret.digest, hint: secret.hint, not_after: None },
         expires_at: Some(end_of_session(state, link.who, context.now)),
         by,

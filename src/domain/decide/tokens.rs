@@ -14,6 +14,7 @@ use crate::domain::event::{
 };
 use crate::domain::ids::{AccountId, TokenId, Version};
 use crate::domain::names::check_name;
+use crate::domain::oauth::EndReason;
 use crate::domain::rejection::{Conflict, Missing, Rejection};
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
 use crate::domain::time::Timestamp;
@@ -38,6 +39,9 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
         }
         Change::RotateToken { owner, token, overlap_seconds, secret, if_match } => {
             let token = token_of(deciding, *owner, *token, *if_match)?;
+            if token.kind == TokenKind::OAuth {
+                return Err(Rejection::Conflict(Conflict::HeldByApplication));
+            }
             rotate(deciding, texts, token, *overlap_seconds, *secret)
         }
         Change::DeleteToken { owner, token, if_match } => {
@@ -184,6 +188,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
         name,
         access,
         gateway: None,
+        authorized: None,
         secret: Secret { number: 1, digest: new.secret.digest, hint: new.secret.hint, not_after: None },
         expires_at: new.expires_at,
         by,
@@ -198,6 +203,9 @@ fn update(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Token, edit: &
     faults.check("expires_at", edit.expires_at.map_or(Ok(()), |end| check_expiry(end, deciding.context.now)));
     conditions::check_edit(&mut faults, token, edit.conditions, edit.expires_at);
     faults.finish()?;
+    if token.kind == TokenKind::OAuth && edit.access.is_some() {
+        return Err(Rejection::field("access", "can't be changed: it is what was authorised for the application"));
+    }
     let request = match edit.access {
         Some(_) => check_access(deciding, token.owner, edit.access)?,
         None => None,
@@ -281,10 +289,10 @@ pub(super) fn delete(deciding: &Deciding<'_>, texts: &mut dyn Texts, token: &Tok
     let by = deciding.by(&mut draft);
     for session in sign_in::sessions_that_end_with(deciding, token) {
         draft.turn_to(session);
-        draft.record(TokenDeleted { by });
+        draft.record(TokenDeleted { reason: EndReason::StaffTokenDeleted, by });
     }
     draft.turn_back_to(token.id);
-    draft.record(TokenDeleted { by });
+    draft.record(TokenDeleted { reason: EndReason::Asked, by });
     done(draft.finish(), token.id, false)
 }
 

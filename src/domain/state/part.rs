@@ -5,7 +5,10 @@ use super::State;
 use crate::domain::access::Access;
 use crate::domain::directory::{Account, Plan, Resource, ResourceFacts, User};
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::{AccountId, Position, ResourceId, TextNumber, TokenId, UserId, Version};
+use crate::domain::ids::{
+    AccountId, ApplicationId, AuthorizationId, Position, ResourceId, TextNumber, TokenId, UserId, Version,
+};
+use crate::domain::oauth::{Application, Authorization, ClientId, ClientKind};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Principal, Token, TokenKind};
 use crate::domain::window::{MonthCount, UnitCount, Window};
@@ -32,6 +35,12 @@ impl State {
             }
             Event::TokenCreated(_) | Event::TokenImported(_) => {
                 self.tokens.leave_out_until(bounded(header.token.0), blank_token);
+            }
+            Event::ApplicationRegistered(registered) => {
+                self.applications.leave_out_until(bounded(registered.application.0), blank_application);
+            }
+            Event::AuthorizationGranted(granted) => {
+                self.authorizations.leave_out_until(bounded(granted.authorization.0), blank_authorization);
             }
             // A person's memberships are listed with the person, whatever of the account is left out.
             Event::MemberAdded(_) => self.leave_out_accounts(bounded(header.account.0)),
@@ -78,6 +87,8 @@ fn blank_account() -> Account {
         by_name: Default::default(),
         resources: Default::default(),
         tokens: Default::default(),
+        applications: Default::default(),
+        authorizations: Default::default(),
         window: Window::default(),
         research_month: MonthCount::default(),
         created_at: Timestamp::default(),
@@ -99,6 +110,38 @@ fn blank_resource() -> Resource {
     }
 }
 
+fn blank_application() -> Application {
+    Application {
+        id: ApplicationId::NONE,
+        account: AccountId::NONE,
+        client: ClientId::default(),
+        name: TextNumber::NONE,
+        redirect_uris: Vec::new(),
+        kind: ClientKind::Confidential,
+        secrets: Vec::new(),
+        authorizations: Default::default(),
+        created_at: Timestamp::default(),
+        created_by: Principal::Service,
+        updated_at: Timestamp::default(),
+        version: Version::NONE,
+        deleted_at: Some(Timestamp::default()),
+    }
+}
+
+fn blank_authorization() -> Authorization {
+    Authorization {
+        id: AuthorizationId::NONE,
+        account: AccountId::NONE,
+        application: ApplicationId::NONE,
+        user: UserId::NONE,
+        membership: Version::NONE,
+        access: Access::Granted(Vec::new()),
+        tokens: Vec::new(),
+        granted_at: Timestamp::default(),
+        revoked_at: Some(Timestamp::default()),
+    }
+}
+
 fn blank_token() -> Token {
     Token {
         id: TokenId::NONE,
@@ -107,6 +150,7 @@ fn blank_token() -> Token {
         name: TextNumber::NONE,
         access: Access::Granted(Vec::new()),
         gateway: None,
+        authorized: None,
         secrets: Vec::new(),
         created_at: Timestamp::default(),
         created_by: Principal::Service,

@@ -21,6 +21,9 @@ impl State {
         {
             tokens.insert(token.id);
         }
+        if let Some(authorized) = token.authorized.as_deref() {
+            self.begin_authorized(token.id, authorized);
+        }
         self.tokens.add(token.id.0, token);
     }
 
@@ -51,6 +54,9 @@ impl State {
         if deleted && let Some(tokens) = self.live_tokens_mut(owner) {
             tokens.remove(&header.token);
         }
+        if deleted {
+            self.end_authorized(header.token);
+        }
         // Reaching for a change would make a shared value our own.
         if deleted && self.reports.has(header.token) {
             self.reports.forget(header.token);
@@ -71,6 +77,7 @@ fn created_token(header: &Header, position: Position, created: &TokenCreated) ->
         name: created.name,
         access: created.access.clone(),
         gateway: created.gateway.clone().map(Box::new),
+        authorized: created.authorized.map(Box::new),
         secrets: vec![created.secret],
         created_at: header.recorded_at,
         created_by: header.principal,
@@ -93,6 +100,7 @@ fn imported_token(header: &Header, position: Position, imported: &TokenImported)
         name: imported.name,
         access: imported.access.clone(),
         gateway: None,
+        authorized: None,
         secrets: vec![imported.secret],
         created_at: imported.created_at.unwrap_or(header.recorded_at),
         created_by: header.principal,

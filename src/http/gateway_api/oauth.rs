@@ -118,12 +118,13 @@ fn active(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token, secre
     let kept = token.secrets.iter().find(|kept| kept.number == secret);
     let ends = [token.expires_at, kept.and_then(|kept| kept.not_after)].into_iter().flatten().min();
     let begins = token.conditions.as_ref().and_then(|conditions| conditions.not_before);
-    let (account, user) = match token.owner {
-        Owner::Account(account) => (Some(account), None),
-        Owner::User(user) => (None, Some(user)),
-        Owner::Service => (None, None),
+    let account = match token.owner {
+        Owner::Account(account) => Some(account),
+        Owner::User(_) | Owner::Service => None,
     };
-    let subject = account.map(|account| format!("account:{account}")).or(user.map(|user| format!("user:{user}")));
+    // Of an OAuth token the member who authorised it.
+    let user = token.follows();
+    let subject = user.map(|user| format!("user:{user}")).or(account.map(|account| format!("account:{account}")));
     let mut shape = json!({
         "active": true,
         "token_type": "Bearer",
@@ -138,6 +139,10 @@ fn active(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token, secre
         "user_id": user.map(|user| user.0),
         "ledger_position": view.projections.position.0,
     });
+    let application = token.authorized.as_deref().and_then(|it| state.application(it.application));
+    if let Some(application) = application {
+        shape["client_id"] = json!(application.client.to_string());
+    }
     if let Some(ends) = ends {
         shape["exp"] = json!(ends.seconds());
     }
@@ -155,9 +160,9 @@ fn active(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token, secre
 fn accesses(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token) -> Vec<(AccountId, String)> {
     let state = &view.projections.state;
     match token.owner {
-        // An OAuth token has no access by itself: it follows a member's, and none is known yet.
-        Owner::Account(account) if token.kind == TokenKind::Account => {
-            vec![(account, scopes(app, &token.access).unwrap_or_default())]
+        Owner::Account(account) => {
+            let counts = state.access_on(token, account);
+            counts.map(|(_, access, _)| (account, scopes(app, &access).unwrap_or_default())).into_iter().collect()
         }
         Owner::User(user) => {
             let accounts = state.user(user).into_iter().flat_map(|user| user.accounts.iter().copied());
@@ -167,7 +172,7 @@ fn accesses(app: &App, view: &View<'_>, reach: &GatewayReach, token: &Token) -> 
             };
             accounts.filter(|&account| reach.names(account)).filter_map(of_account).collect()
         }
-        _ => Vec::new(),
+        Owner::Service => Vec::new(),
     }
 }
 

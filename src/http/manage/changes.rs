@@ -70,6 +70,8 @@ async fn shown(app: &App, carried: &Carried) -> Answered {
             DoneSubject::Resource(id) => (shapes::resource(view, state.resources.get(id.0)?), None),
             DoneSubject::Review(_)
             | DoneSubject::SignInLink(_)
+            | DoneSubject::Application(_)
+            | DoneSubject::Authorization(_)
             | DoneSubject::Service
             | DoneSubject::Token(_)
             | DoneSubject::Tokens(..)

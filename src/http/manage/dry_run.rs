@@ -80,6 +80,7 @@ fn version(view: &View<'_>, subject: DoneSubject) -> Option<Version> {
     match subject {
         DoneSubject::Token(token) => state.token(token).map(|token| token.version),
         DoneSubject::Account(account) => state.account(account).map(|account| account.version),
+        DoneSubject::Application(application) => state.application(application).map(|application| application.version),
         DoneSubject::Member(account, user) => state.account(account)?.members.get(&user).map(|member| member.version),
         _ => None,
     }

@@ -12,6 +12,7 @@ mod history;
 mod idempotency;
 mod imports;
 mod narrowing;
+pub mod oauth;
 pub mod past;
 pub mod reads;
 pub mod reviews;
@@ -61,6 +62,9 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListStaffTokens
         | Op::ListGatewayTokens
         | Op::GetGatewayToken
+        | Op::ListApplications
+        | Op::GetApplication
+        | Op::ListAuthorizations
         | Op::GetUsage => reads::answer(app, asked, operation, variables).await,
         Op::GetUsageHistory | Op::GetAccountTokenUsage | Op::GetUserTokenUsage => {
             history::answer(app, asked, operation, variables).await
@@ -88,6 +92,12 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         | Op::ListStaffSessions
         | Op::EndUserSession
         | Op::EndStaffSession => sign_in::answer(app, asked, operation, variables).await,
+        Op::CreateApplication
+        | Op::UpdateApplication
+        | Op::DeleteApplication
+        | Op::RotateApplicationSecret
+        | Op::RevokeApplication
+        | Op::RevokeAuthorization => oauth::answer(app, asked, operation, variables, body).await,
         Op::ImportTokens => imports::answer(app, asked, variables, body).await,
         Op::CreateGatewayToken | Op::UpdateGatewayToken | Op::DeleteGatewayToken | Op::RotateGatewayToken => {
             gateway::answer(app, asked, operation, variables, body).await
@@ -292,6 +302,7 @@ pub async fn rejected(app: &App, rejection: Rejection) -> Problem {
         Rejection::LimitReached(limit) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit-reached", "Limit reached", limit)
         }
+        Rejection::UnknownClient | Rejection::NotExchanged(_) => Problem::not_found("OAuth application not found"),
     }
 }
 
@@ -343,6 +354,14 @@ async fn conflicting(app: &App, conflict: Conflict) -> Problem {
         Conflict::ClockAsExpected => problem(
             "clock-as-expected",
             "the wall clock is not off by more than 60 s: there is nothing to accept".to_owned(),
+        ),
+        Conflict::PublicClient => problem(
+            "public-client",
+            "a public application has no secret; it shows by PKCE that it is the one that asked".to_owned(),
+        ),
+        Conflict::HeldByApplication => problem(
+            "held-by-application",
+            "an application holds this token, and gets another by another authorization; delete this one".to_owned(),
         ),
         Conflict::ReviewClosed => problem("review-closed", "this access review is closed; open another one".to_owned()),
         Conflict::LastOperator => problem(

@@ -7,7 +7,7 @@ use crate::domain::command::{Actor, Change};
 use crate::domain::decide::may_look;
 use crate::domain::directory::{Account, User};
 use crate::domain::event::ManagementOperation as Managed;
-use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::ids::{AccountId, ApplicationId, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::token::{Owner, Token, TokenKind};
 use crate::http::App;
@@ -53,6 +53,8 @@ fn managed(operation: Operation) -> Managed {
         | Op::GetUserToken
         | Op::ListGatewayTokens
         | Op::GetGatewayToken => Managed::ReadTokens,
+        Op::ListApplications | Op::GetApplication => Managed::ReadApplications,
+        Op::ListAuthorizations => Managed::ReadAuthorizations,
         Op::ListStaffTokens => Managed::ReadStaffTokens,
         Op::GetUsage => Managed::ReadUsage,
         _ => Managed::ReadAccounts,
@@ -147,6 +149,13 @@ pub fn look(view: &View<'_>, operation: Operation, numbers: &[u64], page: &Page)
         Op::GetUser => one(user(state, number(0))?, |user| (shapes::user(view, user), user.version.0)),
         Op::ListUserTokens => list(tokens(view, user(state, number(0))?.tokens.iter(), page)),
         Op::GetUserToken => one_token(view, Owner::User(UserId(number(0))), number(1)),
+        Op::GetApplication => {
+            let application = account(state, number(0))?.applications.get(&ApplicationId(number(1)));
+            match application.and_then(|&id| state.application(id)) {
+                Some(found) => one(found, |found| (shapes::application(view, found), found.version.0)),
+                None => Err(Box::new(Problem::not_found("OAuth application not found"))),
+            }
+        }
         Op::GetAccountToken => one_token(view, Owner::Account(AccountId(number(0))), number(1)),
         _ => look_at_account(view, operation, account(state, number(0))?, page),
     }
@@ -162,6 +171,12 @@ fn look_at_account(view: &View<'_>, operation: Operation, account: &Account, pag
             state.resources.get(id.0).map_or(Value::Null, |resource| shapes::resource(view, resource))
         })),
         Op::ListAccountTokens => list(tokens(view, account.tokens.iter(), page)),
+        Op::ListApplications => list(page.cut(account.applications.iter(), |&id| {
+            state.application(id).map_or(Value::Null, |application| shapes::application(view, application))
+        })),
+        Op::ListAuthorizations => list(page.cut(account.authorizations.iter(), |&id| {
+            state.authorization(id).map_or(Value::Null, |authorization| shapes::authorization(view, authorization))
+        })),
         Op::GetUsage => list(json!({ "data": shapes::usage(view, account) })),
         _ => one(account, |account| (shapes::account(view, account), account.version.0)),
     }
@@ -215,7 +230,11 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
                 may_look(&view.projections.state, digests, actor, wanted, (view.now, peer)).ok()?;
                 matches!(actor, Actor::Session(_)).then_some(())?;
             }
-            let access = matches!(token.owner, Owner::Account(_)).then(|| token.access.clone());
+            let access = match token.owner {
+                Owner::Account(account) => view.projections.state.access_on(token, account),
+                Owner::User(_) | Owner::Service => None,
+            };
+            let access = access.map(|(_, access, _)| access.into_owned());
             Some((own_shape(&view, token, secret), access, token.expires_at))
         })
         .await;

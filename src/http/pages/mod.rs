@@ -17,6 +17,7 @@ mod event_page;
 pub mod form;
 mod history_filter;
 mod home;
+mod oauth;
 mod own;
 pub mod page;
 pub mod reply;
@@ -35,6 +36,7 @@ use super::answer::Reply;
 use super::entry::{Asked, Body};
 use super::path;
 use super::problem::Problem;
+use oauth::applications::{self, What};
 pub use reply::error;
 use table::PageOperation;
 use warp::http::header;
@@ -101,6 +103,16 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         | Op::StaffReview
         | Op::DecideStaffReview
         | Op::CloseStaffReview => staff::answer(app, asked, page, variables, body).await,
+        Op::AskAuthorization => oauth::authorize::ask(app, asked).await,
+        Op::AnswerAuthorization => oauth::authorize::answered(app, asked, body).await,
+        Op::Applications => applications::list(app, asked, variables).await,
+        Op::RegisterApplication => applications::register(app, asked, variables, body).await,
+        Op::Application => applications::page(app, asked, variables).await,
+        Op::EditApplication => applications::change(app, asked, variables, body, What::Edit).await,
+        Op::RotateApplication => applications::change(app, asked, variables, body, What::Rotate).await,
+        Op::RevokeApplication => applications::change(app, asked, variables, body, What::Revoke).await,
+        Op::DeleteApplication => applications::change(app, asked, variables, body, What::Delete).await,
+        Op::RevokeAuthorization => applications::revoke(app, asked, variables, body).await,
     };
     match answered {
         Ok(reply) | Err(Instead::Reply(reply)) => reply,

@@ -103,6 +103,8 @@ const FLASHES: &[(&str, &str)] = &[
     ("signed-out", "You are signed out."),
     ("revoked", "Revoked. It works no more."),
     ("recorded", "Recorded."),
+    ("saved", "Saved."),
+    ("gone", "Deleted, with every token that it held."),
 ];
 
 impl Page {

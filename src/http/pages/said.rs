@@ -92,6 +92,12 @@ impl Speaker<'_> {
             Principal::User(user) => self.user(user, &mut html),
             Principal::Staff(token) => self.staff(token, &mut html),
             Principal::Local(uid) => write!(html, "somebody on the server itself (Unix user {uid})"),
+            Principal::Application(application) => {
+                match self.view.projections.state.applications.get(application.0).filter(|known| !known.id.is_none()) {
+                    Some(known) => html.write_str("the application ").and_then(|()| self.text(known.name, &mut html)),
+                    None => write!(html, "application {application}"),
+                }
+            }
         };
         if matches!(header.principal, Principal::User(_)) && !credential.is_none() {
             let _ = html.write_str(" with ").and_then(|()| self.token(credential, &mut html));

@@ -46,6 +46,16 @@ pub enum PageOperation {
     StaffReview,
     DecideStaffReview,
     CloseStaffReview,
+    AskAuthorization,
+    AnswerAuthorization,
+    Applications,
+    RegisterApplication,
+    Application,
+    EditApplication,
+    RotateApplication,
+    RevokeApplication,
+    DeleteApplication,
+    RevokeAuthorization,
 }
 
 /// Every page. Where two templates match a path, the earlier row is meant.
@@ -90,5 +100,15 @@ pub const PAGES: &[Row] = {
         ("/staff/reviews/{review}", "GET", Page(StaffReview)),
         ("/staff/reviews/{review}/decisions", "POST", Page(DecideStaffReview)),
         ("/staff/reviews/{review}/close", "POST", Page(CloseStaffReview)),
+        ("/oauth/authorize", "GET", Page(AskAuthorization)),
+        ("/oauth/authorize", "POST", Page(AnswerAuthorization)),
+        ("/accounts/{account}/oauth_applications", "GET", Page(Applications)),
+        ("/accounts/{account}/oauth_applications", "POST", Page(RegisterApplication)),
+        ("/accounts/{account}/oauth_applications/{application}", "GET", Page(Application)),
+        ("/accounts/{account}/oauth_applications/{application}", "POST", Page(EditApplication)),
+        ("/accounts/{account}/oauth_applications/{application}/rotate", "POST", Page(RotateApplication)),
+        ("/accounts/{account}/oauth_applications/{application}/revoke", "POST", Page(RevokeApplication)),
+        ("/accounts/{account}/oauth_applications/{application}/delete", "POST", Page(DeleteApplication)),
+        ("/accounts/{account}/oauth_authorizations/{authorization}/revoke", "POST", Page(RevokeAuthorization)),
     ]
 };

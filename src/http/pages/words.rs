@@ -187,6 +187,10 @@ pub fn principal(view: &View<'_>, principal: Principal) -> String {
             None => "staff".to_owned(),
         },
         Principal::Local(_) => "somebody on the server itself".to_owned(),
+        Principal::Application(application) => match view.projections.state.applications.get(application.0) {
+            Some(application) => format!("{} (application)", text(view, application.name)),
+            None => "an application".to_owned(),
+        },
     }
 }
 

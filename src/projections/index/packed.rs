@@ -25,7 +25,7 @@ pub(super) fn packed(key: Key) -> u64 {
         Key::Principal(Principal::Staff(token)) => (8, token.0),
         Key::Principal(Principal::Local(user)) => (9, u64::from(user)),
         // No record is found under what these did.
-        Key::Principal(Principal::Account(AccountId(_)) | Principal::Service) => (11, 0),
+        Key::Principal(Principal::Account(AccountId(_)) | Principal::Service | Principal::Application(_)) => (11, 0),
         Key::Credential(token) => (12, token.0),
         Key::Address(address) => (13, address.0),
         Key::Type(number) => (14, u64::from(number)),

@@ -5,7 +5,8 @@ use crate::domain::access::Access;
 use crate::domain::conditions::Conditions;
 use crate::domain::directory::{Account, Plan, Research, Resource, ResourceKind};
 use crate::domain::gateway::GatewayReach;
-use crate::domain::ids::{AccountId, Position, TextNumber, TokenId, UserId, Version};
+use crate::domain::ids::{AccountId, ApplicationId, Position, TextNumber, TokenId, UserId, Version};
+use crate::domain::oauth::{Authorization, Authorized, ClientId, ClientKind};
 use crate::domain::sign_in::Link;
 use crate::domain::state::{MapInForce, State};
 use crate::domain::time::Timestamp;
@@ -30,6 +31,9 @@ const USER: u8 = 5;
 const RESOURCE: u8 = 6;
 const TOKEN: u8 = 7;
 const SIGN_IN_LINK: u8 = 8;
+const APPLICATION: u8 = 9;
+const AUTHORIZATION: u8 = 10;
+const CODE: u8 = 11;
 
 /// An entry of a map.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +168,7 @@ struct TokenValue<'a> {
     owner: Owner,
     access: &'a Access,
     gateway: Option<&'a GatewayReach>,
+    authorized: Option<Authorized>,
     secrets: Vec<SecretValue>,
     expires_at: Option<Timestamp>,
     conditions: &'a Conditions,
@@ -179,6 +184,28 @@ struct SignInLinkValue {
     digest: TokenDigest,
     expires_at: Timestamp,
     session: TokenId,
+}
+
+#[derive(Serialize)]
+struct ApplicationValue<'a> {
+    account: AccountId,
+    client: ClientId,
+    redirect_uris: &'a [TextNumber],
+    kind: ClientKind,
+    secrets: Vec<SecretValue>,
+    version: Version,
+    deleted_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct AuthorizationValue<'a> {
+    account: AccountId,
+    application: ApplicationId,
+    user: UserId,
+    membership: Version,
+    access: &'a Access,
+    tokens: &'a [TokenId],
+    revoked_at: Option<Timestamp>,
 }
 
 /// Puts entries together in one buffer.
@@ -212,7 +239,9 @@ pub fn state_entries(state: &State, visit: Visit<'_>) -> Visited {
     if putting.put(&key(SERVICE, &[]), &service)?.is_break() {
         return Ok(ControlFlow::Break(()));
     }
-    for part in [groups, accounts, members, users, resources, tokens, sign_in_links] {
+    let parts =
+        [groups, accounts, members, users, resources, tokens, sign_in_links, applications, authorizations, codes];
+    for part in parts {
         if part(state, &mut putting)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -267,12 +296,13 @@ fn resources(state: &State, putting: &mut Putting<'_>) -> Visited {
 
 fn tokens(state: &State, putting: &mut Putting<'_>) -> Visited {
     putting.each(state.tokens.iter(), |putting, token| {
-        let Token { kind, owner, access, gateway, expires_at, version, deleted_at, .. } = token;
+        let Token { kind, owner, access, gateway, authorized, expires_at, version, deleted_at, .. } = token;
         let value = TokenValue {
             kind: *kind,
             owner: *owner,
             access,
             gateway: gateway.as_deref(),
+            authorized: authorized.as_deref().copied(),
             secrets: token.secrets.iter().map(SecretValue::of).collect(),
             expires_at: *expires_at,
             conditions: token.conditions(),
@@ -289,6 +319,37 @@ fn sign_in_links(state: &State, putting: &mut Putting<'_>) -> Visited {
     putting.each(links, |putting, (number, link)| {
         let Link { who, digest, expires_at, session, .. } = *link;
         putting.put(&key(SIGN_IN_LINK, &[number]), &SignInLinkValue { who, digest, expires_at, session })
+    })
+}
+
+fn applications(state: &State, putting: &mut Putting<'_>) -> Visited {
+    putting.each(state.applications.iter(), |putting, application| {
+        let value = ApplicationValue {
+            account: application.account,
+            client: application.client,
+            redirect_uris: &application.redirect_uris,
+            kind: application.kind,
+            secrets: application.secrets.iter().map(SecretValue::of).collect(),
+            version: application.version,
+            deleted_at: application.deleted_at,
+        };
+        putting.put(&key(APPLICATION, &[application.id.0]), &value)
+    })
+}
+
+fn authorizations(state: &State, putting: &mut Putting<'_>) -> Visited {
+    putting.each(state.authorizations.iter(), |putting, authorization| {
+        let Authorization { account, application, user, membership, ref access, ref tokens, revoked_at, .. } =
+            *authorization;
+        let value = AuthorizationValue { account, application, user, membership, access, tokens, revoked_at };
+        putting.put(&key(AUTHORIZATION, &[authorization.id.0]), &value)
+    })
+}
+
+fn codes(state: &State, putting: &mut Putting<'_>) -> Visited {
+    putting.each(state.codes.iter(), |putting, (digest, code)| {
+        let key = [&[CODE], &digest.0[..]].concat();
+        putting.put(&key, code)
     })
 }
 

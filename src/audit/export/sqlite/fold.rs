@@ -287,6 +287,15 @@ fn texts_of(event: &Event) -> Vec<TextNumber> {
     let mut texts: Vec<TextNumber> = by_of(event).into_iter().flat_map(|by| [by.address, by.agent]).collect();
     match event {
         Event::AccessReviewDecided(decided) => texts.push(decided.note),
+        Event::ApplicationRegistered(registered) => {
+            texts.push(registered.name);
+            texts.extend(&registered.redirect_uris);
+        }
+        Event::ApplicationChanged(changed) => {
+            texts.push(changed.name);
+            texts.extend(&changed.redirect_uris);
+        }
+        Event::AuthorizationCodeIssued(issued) => texts.push(issued.redirect_uri),
         Event::ResourceAdded(added) => {
             if let ResourceFacts::Certificate(facts) = &added.facts {
                 texts.extend(&facts.alternate_names);

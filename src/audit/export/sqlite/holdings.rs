@@ -152,14 +152,16 @@ fn open(connection: &Connection, token: TokenId, account: AccountId) -> Result<O
 fn held(connection: &Connection, state: &State, id: TokenId, account: AccountId) -> Result<Option<Held>, LogError> {
     let Some(token) = state.token(id) else { return Ok(None) };
     let (Some(works), Some((_, _, source))) = (token.works(), state.access_on(token, account)) else { return Ok(None) };
-    let user = match (source, token.owner) {
+    let member = match (source, token.owner) {
         (AccessSource::Membership(_), Owner::User(user)) => Some(user),
         _ => None,
     };
-    let access = match user {
+    let access = match member {
         Some(user) => access_of_member(connection, account, user)?,
+        // Of an OAuth token what was authorised: its member may have less meanwhile.
         None => access_of_token(connection, id)?,
     };
+    let user = member.or_else(|| token.follows());
     let until = works.until.map(|until| (until.to_micros_text(), end_name(works.end).to_owned()));
     let (works_until, works_end) = until.unzip();
     Ok(Some(Held {

@@ -203,6 +203,7 @@ fn source(source: AccessSource) -> (&'static str, i64) {
         AccessSource::Token(version) => ("token", int(version.0)),
         AccessSource::Membership(version) => ("membership", int(version.0)),
         AccessSource::Identity(version) => ("identity", int(version.0)),
+        AccessSource::Authorization(version, _) => ("authorization", int(version.0)),
     }
 }
 

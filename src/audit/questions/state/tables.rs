@@ -14,6 +14,7 @@ use crate::projections::usage::Pool;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Read models, what it takes to put them into words, and the time that they are judged at.
 #[derive(Debug)]
@@ -37,18 +38,23 @@ pub fn tables(seen: &Seen<'_>, of: Of) -> Option<Vec<Table>> {
         Of::User(id) => user(id).map(|user| seen.of_user(user)),
         Of::Membership(id, user) => {
             let member = account(id)?.members.get(&user)?;
-            Some(vec![seen.membership(id, user, member), seen.grants([(None, Some(id), Some(user), &member.access)])])
+            Some(vec![
+                seen.membership(id, user, member),
+                seen.grants([(None, Some(id), Some(user), Cow::Borrowed(&member.access))]),
+            ])
         }
     }
 }
 
 /// Whose grants: token, account, user, and the access.
-type Granted<'a> = (Option<TokenId>, Option<AccountId>, Option<UserId>, &'a Access);
+type Granted<'a> = (Option<TokenId>, Option<AccountId>, Option<UserId>, Cow<'a, Access>);
 
 impl Seen<'_> {
     fn of_token(&self, token: &Token) -> Vec<Table> {
         let granted: Vec<Granted<'_>> = match token.owner {
-            Owner::Account(account) => vec![(Some(token.id), Some(account), None, &token.access)],
+            Owner::Account(account) => {
+                vec![(Some(token.id), Some(account), token.follows(), self.access_of(token, account))]
+            }
             Owner::User(user) => self.memberships(user),
             Owner::Service => Vec::new(),
         };
@@ -64,8 +70,10 @@ impl Seen<'_> {
     }
 
     fn of_account(&self, account: &Account) -> Vec<Table> {
-        let members =
-            account.members.iter().map(|(&user, member)| (None, Some(account.id), Some(user), &member.access));
+        let members = account
+            .members
+            .iter()
+            .map(|(&user, member)| (None, Some(account.id), Some(user), Cow::Borrowed(&member.access)));
         let mut listed = Table::new("members", "Members", &["user_id", "name", "version", "since"]);
         for (&user, member) in account.members.iter() {
             let name = self.projections.state.user(user).and_then(|user| self.words.text(user.name));
@@ -83,12 +91,18 @@ impl Seen<'_> {
         vec![self.user(user), self.grants(self.memberships(user.id)), tokens, self.windows((AccountId::NONE, user.id))]
     }
 
+    /// The access of an account's token that counts there; of one whose member has left what was authorised.
+    fn access_of<'a>(&'a self, token: &'a Token, account: AccountId) -> Cow<'a, Access> {
+        let counts = self.projections.state.access_on(token, account).map(|(_, access, _)| access);
+        counts.unwrap_or(Cow::Borrowed(&token.access))
+    }
+
     fn memberships(&self, user: UserId) -> Vec<Granted<'_>> {
         let state = &self.projections.state;
         let accounts = state.user(user).into_iter().flat_map(|user| user.accounts.iter());
         let membership = |&account: &AccountId| {
             let member = state.account(account)?.members.get(&user)?;
-            Some((None, Some(account), Some(user), &member.access))
+            Some((None, Some(account), Some(user), Cow::Borrowed(&member.access)))
         };
         accounts.filter_map(membership).collect()
     }
@@ -96,11 +110,11 @@ impl Seen<'_> {
     fn token(&self, token: &Token) -> Table {
         let (used, reported) =
             (self.projections.last_used.token(token.id), self.projections.last_used.reported_of(token.id));
-        let (account, user) = match token.owner {
-            Owner::Account(account) => (Some(account.0), None),
-            Owner::User(user) => (None, Some(user.0)),
-            Owner::Service => (None, None),
+        let account = match token.owner {
+            Owner::Account(account) => Some(account.0),
+            Owner::User(_) | Owner::Service => None,
         };
+        let (user, authorized) = (token.follows().map(|user| user.0), token.authorized.as_deref());
         let owner = account.and_then(|account| self.projections.state.account(AccountId(account)));
         let gateway = token.gateway.as_deref();
         members([
@@ -111,7 +125,9 @@ impl Seen<'_> {
             ("account_id", json!(account)),
             ("user_id", json!(user)),
             ("plan", json!(owner.map(|account| account.plan.name()))),
-            ("access", json!(account.map(|_| extent(&token.access)))),
+            ("access", json!(account.map(|account| extent(&self.access_of(token, AccountId(account)))))),
+            ("authorization_id", json!(authorized.map(|authorized| authorized.authorization.0))),
+            ("application_id", json!(authorized.map(|authorized| authorized.application.0))),
             ("rights", json!(gateway.map(|reach| reach.rights.iter().map(|right| right.name()).collect::<Vec<_>>()))),
             (
                 "accounts",
@@ -197,7 +213,7 @@ impl Seen<'_> {
         let mut table = Table::new("grants", "Access, grant by grant", columns);
         for (token, account, user, access) in granted {
             let whose = [json!(token.map(|id| id.0)), json!(account.map(|id| id.0)), json!(user.map(|id| id.0))];
-            let said = self.words.access(access);
+            let said = self.words.access(&access);
             let rows: Vec<[Value; 3]> = match said["grants"].as_array() {
                 None => vec![[Value::Null, said, json!("all")]],
                 Some(grants) => {
@@ -217,7 +233,10 @@ impl Seen<'_> {
         let mut table = Table::new("tokens", "Tokens that were not deleted", columns);
         for token in ids.filter_map(|id| self.projections.state.token(id)) {
             let last_used = &self.projections.last_used;
-            let access = matches!(token.owner, Owner::Account(_)).then(|| extent(&token.access));
+            let access = match token.owner {
+                Owner::Account(account) => Some(extent(&self.access_of(token, account))),
+                Owner::User(_) | Owner::Service => None,
+            };
             table.add(vec![
                 json!(token.id.0),
                 json!(token.kind.name()),

@@ -1,6 +1,7 @@
 //! Access that is not exercised: of tokens that were used in the period, what they may do and did not.
 //!
-//! Of an account's token its own access, of a member its membership's, exercised by all of the user's tokens. What was not
+//! Of an account's token its own access, of an OAuth token what it may by its authorization and its member, of a member its
+//! membership's, exercised by all of the user's tokens. What was not
 //! used at all is another table's. A list exercises all that it showed. Uses that gateways decided and reported count.
 
 use super::{DAY_SECONDS, Looking};
@@ -13,6 +14,7 @@ use crate::domain::token::{Owner, Token, TokenKind};
 use crate::log::LogError;
 use crate::projections::keys::Key;
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -33,7 +35,7 @@ struct Exercised {
 /// An access with those who exercise it.
 struct Bearer<'a> {
     account: AccountId,
-    access: &'a Access,
+    access: Cow<'a, Access>,
     token: Option<&'a Token>,
     user: Option<UserId>,
     tokens: Vec<TokenId>,
@@ -67,8 +69,13 @@ fn bearers<'a>(looking: &Looking<'a>, tokens: &[&'a Token]) -> Vec<Bearer<'a>> {
     for &token in working {
         match (token.kind, token.owner) {
             (TokenKind::Account, Owner::Account(account)) => {
-                let (access, tokens) = (&token.access, vec![token.id]);
+                let (access, tokens) = (Cow::Borrowed(&token.access), vec![token.id]);
                 bearers.push(Bearer { account, access, token: Some(token), user: None, tokens });
+            }
+            (TokenKind::OAuth, Owner::Account(account)) => {
+                let Some((_, access, _)) = looking.state.access_on(token, account) else { continue };
+                let (user, tokens) = (token.follows(), vec![token.id]);
+                bearers.push(Bearer { account, access, token: Some(token), user, tokens });
             }
             (TokenKind::User, Owner::User(user)) => of_users.entry(user).or_default().push(token.id),
             _ => {}
@@ -79,7 +86,8 @@ fn bearers<'a>(looking: &Looking<'a>, tokens: &[&'a Token]) -> Vec<Bearer<'a>> {
         for (user, member) in account.members.iter() {
             if let Some(tokens) = of_users.get(user) {
                 let (user, tokens) = (Some(*user), tokens.clone());
-                bearers.push(Bearer { account: account.id, access: &member.access, token: None, user, tokens });
+                let access = Cow::Borrowed(&member.access);
+                bearers.push(Bearer { account: account.id, access, token: None, user, tokens });
             }
         }
     }
@@ -152,7 +160,7 @@ fn tell(looking: &Looking<'_>, table: &mut Table, bearer: &Bearer<'_>, exercised
             json!((!told.is_empty()).then_some(told)),
         ]);
     };
-    match bearer.access {
+    match &*bearer.access {
         Access::Full => {
             let wrote = exercised.values().any(|group| group.wrote);
             if let (1, Some((group, _))) = (exercised.len(), exercised.first_key_value()) {

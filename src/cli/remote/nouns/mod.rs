@@ -1,6 +1,7 @@
 //! Every noun with its verbs.
 
 mod accounts;
+mod applications;
 mod events;
 mod features;
 mod gateway_tokens;
@@ -25,6 +26,8 @@ pub const NOUNS: &[Noun] = &[
     tokens::TOKENS,
     staff_tokens::STAFF_TOKENS,
     gateway_tokens::GATEWAY_TOKENS,
+    applications::APPLICATIONS,
+    applications::AUTHORIZATIONS,
     usage::USAGE,
     events::EVENTS,
     reviews::REVIEWS,
