@@ -2,7 +2,7 @@
 //!
 //! To be called by whatever answers from history, once it knows what it was asked and before the answer goes out:
 //!
-//! ```ignore
+//! ```text
 //! let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
 //! …
 //! app.read_history(asked, &reader, HistoryQuery::of("who_could", head).about_account(account)).await?;

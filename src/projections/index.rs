@@ -1,7 +1,7 @@
 //! The index: at which positions the records of a key are (`keys.rs`), so that no question looks through the log.
 //!
 //! It is made of *segments*, each of a fixed run of positions and written once. Keys of what was folded last are in
-//! memory, in *chunks* ([`tail`]); when all chunks of a segment are there they are merged into *blocks* ([`blocks`])
+//! memory, in *chunks* ([`tail`]); when all chunks of a segment are there they are merged into *blocks* (`blocks`)
 //! and stored in `views.db` ([`store`]); where no server runs [`build`] does it. Who asks gets positions from both, and is told which positions nobody knows
 //! of ([`find`]): those are looked through, which is slower and never wrong. So the index may lack anything at any
 //! time: a file of another log or release, a damaged row, or a deleted file cost time until it is made anew.

@@ -76,6 +76,13 @@ REASONS = [
         r"group must be a known scope group",
         r"required_scope must be a scope",
         r"the old size \d+ is larger",
+        r"/problems/as-of-out-of-range",
+        r"give as_of or as_of_position, and once",
+        r"table is for format=csv",
+        r"limit and order are for pages",
+        r"say of what: token, account, or both",
+        r"token or account, user, or account and user, must be given",
+        r"access must be full, or an object with grants",
     )
 ]
 

@@ -109,7 +109,7 @@ pub struct Tried {
     pub is_nothing: bool,
 }
 
-/// As [`tried`], for whoever has words of their own for a rejection.
+/// As `tried`, for whoever has words of their own for a rejection.
 pub async fn try_tried(
     app: &App,
     asked: &Asked,

@@ -2,7 +2,7 @@
 //!
 //! For whoever builds a page of an account:
 //!
-//! ```ignore
+//! ```text
 //! let scene = Scene::of(app, asked, account, LastUses::OfAccount).await?;      // reads `as_of` of the query
 //! let rows = scene.view(app, |view| rows(&view)).await;                        // now, or then
 //! let page = Page::new(…).in_account(…).as_of(scene.as_of());                  // the banner, and links that keep it

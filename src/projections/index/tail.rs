@@ -1,6 +1,6 @@
 //! What is not in the file yet: keys of the records folded last, in memory, and what it takes to make segments whole.
 //!
-//! Chunks are of a run of positions that is not broken by a multiple of [`CHUNK_EVENTS`]. Those of what is folded are
+//! Chunks are of a run of positions that is not broken by a multiple of `CHUNK_EVENTS`. Those of what is folded are
 //! made on the way; where others are missing, before a start or because memory ran out, they are made from the log
 //! again. Memory is bounded: past it the oldest that are not of the next segment are dropped.
 
@@ -144,7 +144,7 @@ impl Whole {
 }
 
 impl Tail {
-    /// Gathers what is folded after a position. `segment_events` is a multiple of [`CHUNK_EVENTS`], or less than it.
+    /// Gathers what is folded after a position. `segment_events` is a multiple of `CHUNK_EVENTS`, or less than it.
     pub fn after(folded: Position, segment_events: u64) -> Self {
         Self {
             segment_events,
