@@ -1,7 +1,7 @@
 //! API & Access: an account's limits and its tokens, and everything that is done with a token.
 //!
-//! [`limits`] and [`list`] are the page itself, [`permissions`] and [`settings`] the form, `difference` and `preview`
-//! what is said before it is saved; then what is done: [`generate`], [`edit`], [`rotate`], [`delete`].
+//! `limits` and `list` are the page itself, `permissions` and `settings` the form, `difference` and `preview`
+//! what is said before it is saved; then what is done: `generate`, `edit`, `rotate`, `delete`.
 
 mod delete;
 mod difference;
