@@ -83,6 +83,14 @@ REASONS = [
         r"say of what: token, account, or both",
         r"token or account, user, or account and user, must be given",
         r"access must be full, or an object with grants",
+        r"must be given, and not both",
+        r"user is a member of an account, and goes with account alone",
+        r"table must be one of",
+        r"as_of must be a position",
+        r"hashed_token must be the SHA-256",
+        r"review must be a number from 1 on",
+        r"scope names no scope group",
+        r"the log has no position",
     )
 ]
 
@@ -93,6 +101,8 @@ def is_explained(response):
     if response.status_code not in (400, 422):
         return False
     problem = response.json()
+    if "error" in problem and response.status_code == 400:
+        return True  # RFC 6749 5.2: what goes with the grant and its client, which no schema says.
     if problem.get("data", {}).get("errors"):
         return True  # A researched name that no registry has, which is an answer and a recorded use.
     faults = [f"{field} {fault}" for field, texts in problem.get("errors", {}).items() for fault in texts]
