@@ -91,6 +91,10 @@ REASONS = [
         r"review must be a number from 1 on",
         r"scope names no scope group",
         r"the log has no position",
+        r"(since|as_of) must be a (position|time)",
+        r"to is before from",
+        r"token is the service's",
+        r"token or account must be given, with what would change of it",
     )
 ]
 
