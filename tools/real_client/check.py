@@ -355,9 +355,14 @@ def check_log(checks, server, calls, furnished_at):
         [receipt for receipt, _ in receipts],
     )
     others = {event["type"] for event in events if event["type"] not in kinds}
+    # Where the log's head stood was asked of it: a look is recorded too, after what it was shown.
     checks.equal(
-        "beside them only the two changes, and texts seen", {"TokenDeleted", "HourlyLimitChanged", "TextSeen"}, others
+        "beside them only the two changes, texts seen, and the look at the log",
+        {"TokenDeleted", "HourlyLimitChanged", "TextSeen", "HistoryRead"},
+        others,
     )
+    looks = [event["token_id"] for event in events if event["type"] == "HistoryRead"]
+    checks.equal("the look is the operator's own", [server.manage("GET", "/v1/self")["data"]["id"]], looks)
 
 
 def check_replay(checks, server):
