@@ -23,7 +23,7 @@ import sys
 # From here to the other mark this stands, letter by letter, in tools/verify_bundle.py too: that one is a file by itself.
 # ---- records: begin ----
 
-FORMAT = 0
+FORMAT = 1
 RECORD_BYTES_MAX = 65_535
 ENVELOPE_BYTES = 4
 VARINT_BOUNDARIES = (250, 251, 65_535, 65_536, 2**32 - 1, 2**32, 2**64 - 1)

@@ -44,7 +44,7 @@ ED25519 = 1
 # The part between the marks stands, letter by letter, in tools/decode_record.py too, where golden records hold it.
 # ---- records: begin ----
 
-FORMAT = 0
+FORMAT = 1
 RECORD_BYTES_MAX = 65_535
 ENVELOPE_BYTES = 4
 VARINT_BOUNDARIES = (250, 251, 65_535, 65_536, 2**32 - 1, 2**32, 2**64 - 1)

@@ -1,14 +1,15 @@
 //! Records: a 4-byte envelope, then header and payload in bincode. The one module that knows bincode.
 //!
 //! The format is ours, frozen and documented in `schema/codec.md`; golden bytes hold it. Envelope:
-//! `[format u8][type u16 LE][schema version u8]`. Format 0 is the draft that precedes the frozen format 1.
+//! `[format u8][type u16 LE][schema version u8]`. Format 1 is frozen: what it says is read for ever. Format 0 was the draft
+//! before it, and no program reads it any more.
 
 use crate::domain::event::{self, Event, Header};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 /// Format byte of records written today.
-pub const FORMAT: u8 = 0;
+pub const FORMAT: u8 = 1;
 /// Longest record (C2SP tlog-tiles entry bundles say lengths in 16 bits).
 pub const RECORD_BYTES_MAX: usize = 65_535;
 /// Bytes before the header.

@@ -21,13 +21,16 @@ pub fn record_of(sample: &Sample) -> Vec<u8> {
     record
 }
 
-/// The golden entries; written anew first, once, under `BLESS=1`.
+/// The golden entries; under `BLESS=1` those of new samples are added first, once. What is there is never written anew:
+/// the format is frozen.
 pub fn golden() -> &'static [Value] {
     static GOLDEN: OnceLock<Vec<Value>> = OnceLock::new();
     GOLDEN.get_or_init(|| {
         if std::env::var_os("BLESS").is_some() {
             std::fs::create_dir_all(golden_path().with_file_name("")).expect("the golden directory can be made");
-            std::fs::write(golden_path(), text_of_all()).expect("the golden file can be written");
+            let kept = std::fs::read_to_string(golden_path()).unwrap_or_else(|_| "[]".to_owned());
+            let kept: Vec<Value> = serde_json::from_str(&kept).expect("the golden file is a JSON list");
+            std::fs::write(golden_path(), text_with_new(kept)).expect("the golden file can be written");
         }
         let text = std::fs::read_to_string(golden_path()).expect("there is a golden file; BLESS=1 writes it");
         serde_json::from_str(&text).expect("the golden file is a JSON list")
@@ -35,8 +38,11 @@ pub fn golden() -> &'static [Value] {
 }
 
 /// One entry a line, so that a change shows which record it is.
-fn text_of_all() -> String {
-    let lines: Vec<String> = samples().iter().map(|sample| entry(sample).to_string()).collect();
+fn text_with_new(kept: Vec<Value>) -> String {
+    let old = |sample: &Sample| kept.iter().find(|entry| name_of(entry) == sample.name).cloned();
+    let all: Vec<Value> = samples().iter().map(|sample| old(sample).unwrap_or_else(|| entry(sample))).collect();
+    let lost = kept.iter().filter(|entry| !all.contains(entry));
+    let lines: Vec<String> = all.iter().chain(lost).map(Value::to_string).collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 

@@ -84,7 +84,6 @@ REASONS = [
         r"token or account, user, or account and user, must be given",
         r"access must be full, or an object with grants",
         r"must be given, and not both",
-        r"user is a member of an account, and goes with account alone",
         r"table must be one of",
         r"as_of must be a position",
         r"hashed_token must be the SHA-256",
@@ -95,6 +94,13 @@ REASONS = [
         r"to is before from",
         r"token is the service's",
         r"token or account must be given, with what would change of it",
+        # Parameters of questions that go together, or do not.
+        r"(goes|does not go) with",
+        r"token is a user's: ask of the memberships",
+        r"access is of tokens of accounts",
+        r"access must be full: the account's plan has no grants",
+        r"scope (says another verb than verb|must be \w+:\*|names .*, which)",
+        r"there was no token \d+ then",
     )
 ]
 
