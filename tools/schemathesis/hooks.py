@@ -24,6 +24,9 @@ schemathesis.openapi.format("date-time", TIMES)
 # The loopback is in some of them: tokens go on working.
 RANGES = ["127.0.0.0/8", "127.0.0.1", "192.0.2.0/24", "2001:db8::/32", "::1", "::ffff:192.0.2.0/120", "0.0.0.0/0"]
 schemathesis.openapi.format("ip-range", st.sampled_from(RANGES))
+# Absolute and https, but for the person's own machine (RFC 8252 section 7).
+REDIRECTS = ["https://app.example/callback", "https://app.example:8443/a?b=c", "http://127.0.0.1/cb", "http://localhost:3000/"]
+schemathesis.openapi.format("redirect-uri", st.sampled_from(REDIRECTS) | st.builds("https://{}.example/{}".format, LABELS, LABELS))
 
 
 @schemathesis.serializer("application/x-ndjson")
