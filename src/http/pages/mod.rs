@@ -22,6 +22,7 @@ mod own;
 pub mod page;
 pub mod reply;
 pub mod said;
+mod secret;
 mod sign_in;
 pub mod sparks;
 mod staff;
@@ -87,7 +88,8 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         | Op::UpdateOwnToken
         | Op::RotateOwnToken
         | Op::DeleteOwnToken
-        | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
+        | Op::EndOwnSession
+        | Op::RevokeOwnAuthorization => own::answer(app, asked, page, variables, body).await,
         Op::Token => token_life::answer(app, asked, variables).await,
         Op::Usage => usage_day::answer(app, asked, variables).await,
         Op::History => account_history::answer(app, asked, variables).await,

@@ -3,18 +3,17 @@
 //! A client secret is shown in the answer to the form that made it, and nowhere else: the form sent again, by a reload, is
 //! answered without it.
 
-use crate::domain::command::{Actor, Change, NewSecret, OAuthChange};
+use crate::domain::command::{Actor, Change, OAuthChange};
 use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, Version};
 use crate::domain::oauth::{Application, Authorization, ClientKind};
 use crate::domain::rejection::Rejection;
 use crate::domain::text::PersonalText;
-use crate::domain::token_text::TokenSecret;
 use crate::http::App;
 use crate::http::answer::Reply;
 use crate::http::entry::{Asked, Body};
-use crate::http::manage::{self, oauth::client_id, oauth::client_secret};
-use crate::http::pages::form::{Faults, Form};
+use crate::http::manage::{self, oauth::client_id, oauth::client_secret, tokens::new_secret};
+use crate::http::pages::form::{Faults, Form, new_key};
 use crate::http::pages::page::{Page, Section};
 use crate::http::pages::reply::{html, see_other, shown};
 use crate::http::pages::viewer::{self, Standing, Viewer};
@@ -112,10 +111,6 @@ fn given(view: &View<'_>, authorization: &Authorization) -> Given {
     }
 }
 
-fn new_key(app: &App) -> String {
-    app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The list of an account.
 pub async fn list(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
@@ -140,7 +135,7 @@ async fn list_page(
                 state.account(account).ok_or_else(|| Box::new(Problem::not_found("there is no such account")))?;
             let page = Page::new("OAuth applications", viewer, asked);
             Ok(ListPage {
-                page: page.in_account(&view, account, standing, Section::Access),
+                page: page.in_account(&view, account, standing, Section::Applications),
                 account,
                 manages: standing == Standing::Manages,
                 applications: found
@@ -196,10 +191,6 @@ fn note(faults: &mut Faults, rejection: &Rejection) -> bool {
 fn once(app: &App, asked: &Asked, key: String, change: Change) -> Change {
     let request: RequestDigest = app.ledger.digest_request(asked.method(), asked.target(), key.as_bytes());
     Change::Once { key: PersonalText::new(key), request, change: Box::new(change) }
-}
-
-fn new_secret(secret: &TokenSecret) -> NewSecret {
-    NewSecret { digest: secret.digest(), hint: secret.hint() }
 }
 
 /// Registers one.
@@ -266,7 +257,7 @@ async fn one(
             let page = Page::new(name.to_string(), viewer, asked);
             let by = words::principal(&view, found.created_by);
             Ok(OnePage {
-                page: page.in_account(&view, account, standing, Section::Access),
+                page: page.in_account(&view, account, standing, Section::Applications),
                 account,
                 manages: standing == Standing::Manages,
                 id,
