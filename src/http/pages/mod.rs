@@ -17,6 +17,7 @@ mod event_page;
 pub mod form;
 mod history_filter;
 mod home;
+mod next;
 mod oauth;
 mod own;
 pub mod page;
@@ -80,7 +81,7 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
         Op::SignIn => sign_in::answer(app, asked).await,
         Op::Enter => sign_in::enter(app, asked, body).await,
-        Op::SignInLink => sign_in::link(app, variables).await,
+        Op::SignInLink => sign_in::link(app, asked, variables).await,
         Op::SignOut => sign_in::leave(app, asked, body).await,
         Op::Own
         | Op::NewOwnToken

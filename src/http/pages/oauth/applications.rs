@@ -18,7 +18,7 @@ use crate::http::pages::page::{Page, Section};
 use crate::http::pages::reply::{html, see_other, shown};
 use crate::http::pages::viewer::{self, Standing, Viewer};
 use crate::http::pages::words::{self, Time};
-use crate::http::pages::{Answered, number};
+use crate::http::pages::{Answered, as_of, number};
 use crate::http::problem::Problem;
 use crate::ledger::View;
 use askama::Template;
@@ -111,9 +111,20 @@ fn given(view: &View<'_>, authorization: &Authorization) -> Given {
     }
 }
 
+/// They are shown as they are: what they were, and who had authorised them, is told by history.
+fn check_now(asked: &Asked) -> Result<(), Box<Problem>> {
+    let said =
+        "OAuth applications are shown as they are now; the history shows who authorized which, and when that ended";
+    match as_of::point(asked)? {
+        None => Ok(()),
+        Some(_) => Err(Box::new(Problem::malformed(said))),
+    }
+}
+
 /// The list of an account.
 pub async fn list(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
+    check_now(asked)?;
     let account = AccountId(number(variables, 0)?);
     list_page(app, asked, &viewer, account, (Typed::default(), Faults::default())).await.map(|page| shown(&page))
 }
@@ -233,6 +244,7 @@ pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) 
 /// One application.
 pub async fn page(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
+    check_now(asked)?;
     let whose = (AccountId(number(variables, 0)?), ApplicationId(number(variables, 1)?));
     one(app, asked, &viewer, whose, (Faults::default(), None), StatusCode::OK).await
 }
