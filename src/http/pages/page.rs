@@ -207,7 +207,8 @@ impl Page {
         own == section
     }
 
-    /// Whether it can be shown as of a point of the past. What was authorised then is told by history.
+    /// Whether it can be shown as of a point of the past. What was authorised then is told by history: applications are
+    /// shown as they are now, and a page of the past does not lead to them.
     pub fn has_past(&self) -> bool {
         self.section != Section::Applications
     }
