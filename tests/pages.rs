@@ -16,6 +16,8 @@ mod wire;
 
 #[path = "pages/access_tokens.rs"]
 mod access_tokens;
+#[path = "pages/authorizations.rs"]
+mod authorizations;
 #[path = "pages/browser.rs"]
 mod browser;
 #[path = "pages/foundation.rs"]

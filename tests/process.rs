@@ -70,6 +70,8 @@ mod scene;
 mod scope_map;
 #[path = "process/shim.rs"]
 mod shim;
+#[path = "process/sign_in.rs"]
+mod sign_in;
 #[path = "process/signed_head.rs"]
 mod signed_head;
 #[path = "process/start_time.rs"]

@@ -4,6 +4,7 @@
 //! Pure but for what is around an event: texts are read by whoever shows them.
 
 mod access;
+mod applications;
 mod around;
 mod life;
 mod sentences;
@@ -13,7 +14,7 @@ pub use around::{access_before, neighbours};
 pub use life::{Chapter, life};
 pub use sentences::{cause, scope, tell, verdict};
 
-use crate::domain::ids::{Position, ResourceId, TextNumber, TokenId, UserId};
+use crate::domain::ids::{ApplicationId, Position, ResourceId, TextNumber, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use std::borrow::Cow;
 
@@ -30,6 +31,8 @@ pub enum Part {
     User(UserId),
     /// A resource.
     Resource(ResourceId),
+    /// An OAuth application.
+    Application(ApplicationId),
     /// An instant.
     Time(Timestamp),
     /// A record.
@@ -111,7 +114,11 @@ pub fn counted(count: u64, noun: &str) -> String {
 pub(super) mod testing {
     use super::{Part, Phrase};
     use crate::domain::access::{BUILT_IN_GROUPS, ScopeGroup};
+    use crate::domain::event::Header;
+    use crate::domain::ids::{AccountId, RequestId, TokenId};
     use crate::domain::table::Table;
+    use crate::domain::time::Timestamp;
+    use crate::domain::token::Principal;
 
     /// The groups that every ledger starts with.
     pub fn groups() -> Table<ScopeGroup> {
@@ -124,6 +131,20 @@ pub(super) mod testing {
         groups
     }
 
+    /// Of token 2 of account 1.
+    pub fn header() -> Header {
+        Header {
+            recorded_at: Timestamp::from_seconds(1_772_366_400),
+            account: AccountId(1),
+            account_number: 7,
+            token: TokenId(2),
+            token_number: 3,
+            principal: Principal::Account(AccountId(1)),
+            credential: TokenId(2),
+            request: RequestId([1; 16]),
+        }
+    }
+
     /// Texts as `t4`, tokens as `token 2`, and so on.
     pub fn plain(phrase: &Phrase) -> String {
         let said = |part: &Part| match part {
@@ -132,6 +153,7 @@ pub(super) mod testing {
             Part::Token(token) => format!("token {token}"),
             Part::User(user) => format!("user {user}"),
             Part::Resource(resource) => format!("resource {resource}"),
+            Part::Application(application) => format!("application {application}"),
             Part::Time(at) => at.to_seconds_text(),
             Part::Record(position) => format!("record {position}"),
         };

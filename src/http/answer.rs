@@ -95,3 +95,10 @@ pub fn add_header(reply: &mut Reply, name: HeaderName, value: &str) {
         reply.headers_mut().insert(name, value);
     }
 }
+
+/// Adds a cookie beside those that are there.
+pub fn add_cookie(reply: &mut Reply, set_cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(set_cookie) {
+        reply.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

@@ -1,4 +1,4 @@
-//! The session of a browser: its cookie, and what keeps other sites from using it.
+//! The session of a browser: its cookie, as all cookies of ours are, and what keeps other sites from using it.
 //!
 //! Pages take it from here as their [`Viewer`](super::pages::viewer::Viewer); calls on `/v1` show it beside their header
 //! `X-CSRF-Token`, from a page of ours.
@@ -27,10 +27,12 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 use warp::http::{HeaderMap, StatusCode, header};
 
-/// Name of the cookie behind TLS. Browsers take it from this host alone, and over TLS alone.
-const SECURE_COOKIE: &str = "__Host-token-ledger-session";
-/// Name of the cookie over plain HTTP, where no browser takes the other.
-const PLAIN_COOKIE: &str = "token-ledger-session";
+/// Name of the cookie that opens a session.
+const COOKIE: &str = "session";
+/// What names of cookies begin with behind TLS: browsers take these from this host alone, and over TLS alone.
+const SECURE_PREFIX: &str = "__Host-token-ledger-";
+/// The same over plain HTTP, where no browser takes the others.
+const PLAIN_PREFIX: &str = "token-ledger-";
 /// Header of a session's calls on `/v1`.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 /// Page of whoever is signed in.
@@ -87,33 +89,40 @@ fn csrf_of(secret: &str) -> Csrf {
     Csrf(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-fn cookie_name(site: &Site) -> &'static str {
-    if site.is_secure() { SECURE_COOKIE } else { PLAIN_COOKIE }
+fn cookie_name(site: &Site, name: &str) -> String {
+    format!("{}{name}", if site.is_secure() { SECURE_PREFIX } else { PLAIN_PREFIX })
 }
 
-/// Reads the cookie. Two of the name are none: one of them is somebody else's.
+/// Reads the cookie.
 pub fn shown(app: &App, headers: &HeaderMap) -> Option<Shown> {
-    let name = cookie_name(&app.site);
+    let text = cookie_value(&app.site, headers, COOKIE)?;
+    (is_well_formed(text) && text.starts_with(prefix_of(TokenKind::Session))).then(|| Shown::of(text))
+}
+
+/// The value of a cookie of ours. Two of the name are none: one of them is somebody else's.
+pub(super) fn cookie_value<'a>(site: &Site, headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let name = cookie_name(site, name);
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-    let text = values.next().filter(|text| is_well_formed(text) && text.starts_with(prefix_of(TokenKind::Session)));
-    if values.next().is_some() { None } else { text.map(Shown::of) }
+    let value = values.next();
+    if values.next().is_some() { None } else { value }
 }
 
 /// The `Set-Cookie` that begins a session in a browser.
 pub fn cookie(site: &Site, secret: &str) -> String {
-    set_cookie(site, secret, SESSION_SECONDS)
+    set_cookie(site, COOKIE, secret, SESSION_SECONDS)
 }
 
 /// The `Set-Cookie` that ends it.
 pub fn no_cookie(site: &Site) -> String {
-    set_cookie(site, "", 0)
+    set_cookie(site, COOKIE, "", 0)
 }
 
-fn set_cookie(site: &Site, value: &str, seconds: u64) -> String {
+/// The `Set-Cookie` of a cookie of ours: for this host, and for no script.
+pub(super) fn set_cookie(site: &Site, name: &str, value: &str, seconds: u64) -> String {
     let secure = if site.is_secure() { "; Secure" } else { "" };
-    format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", cookie_name(site))
+    format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", cookie_name(site, name))
 }
 
 /// Who is signed in, as far as the session says.

@@ -48,6 +48,7 @@ const MATRIX: &[Row] = {
         (RotateOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (DeleteOwnToken, "303  404  404  404  404  404  404", "303  404  404  404  404  404  404"),
         (EndOwnSession, " 303  404  404  404  404  404  404", ""),
+        (RevokeOwnAuthorization, "303 404 404 404 404 404 404", "303  404  404  404  404  404  404"),
         // Without a query there is nobody to ask for.
         (AskAuthorization, "303 400 400 400 400 400 400", ""),
         (AnswerAuthorization, "303 400 400 400 400 400 400", ""),

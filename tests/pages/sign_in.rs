@@ -2,7 +2,9 @@
 
 use crate::browser::{send, visit};
 use crate::house::House;
-use crate::wire::{self, Ask};
+use crate::wire::{self, Ask, Told};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 fn ada(house: &House) -> String {
@@ -120,6 +122,17 @@ async fn whoever_is_in_is_led_on_and_never_elsewhere() {
         ("?next=%2F%2Fevil.example", &home),
         ("?next=https%3A%2F%2Fevil.example", &home),
         ("?next=%2F%5Cevil.example", &home),
+        ("?next=%2F%2F%2Fevil.example", &home),
+        ("?next=%2F%255Cevil.example", &home),
+        ("?next=%2F%252Fevil.example", &home),
+        ("?next=%2F%09%2Fevil.example", &home),
+        ("?next=%2Fuser%0D%0ASet-Cookie%3A+a%3Db", &home),
+        ("?next=javascript%3Aalert(1)", &home),
+        ("?next=user", &home),
+        ("?next=%2Fno%2Fsuch%2Fpage", &home),
+        ("?next=%2Fassets%2Fledger.css", &home),
+        ("?next=%2Fsign-in%3Fnext%3D%2Fuser", &home),
+        ("?next=%2Fuser%2Fsessions%2F1%2Fend", "/user"),
         ("?next=%2Fsign-out", &home),
     ] {
         let told = send(&house, browser.shows(Ask::get(format!("/sign-in{next}")))).await.expect(303);
@@ -128,6 +141,82 @@ async fn whoever_is_in_is_led_on_and_never_elsewhere() {
     // Who is a member of nothing begins with their own page.
     let told = house.press(&house.sign_in_link(&format!("/v1/users/{}", house.linus)).await).await.expect(303);
     assert_eq!(told.header("location"), Some("/user?done=signed-in"));
+}
+
+/// The cookie that a page gave, as it is sent back.
+fn kept(told: &Told) -> Option<String> {
+    let given = told.headers.iter().filter(|(name, _)| name == "set-cookie");
+    let mut waiting = given.filter(|(_, value)| value.starts_with("token-ledger-next="));
+    let found = waiting.next().map(|(_, value)| value.split(';').next().unwrap().to_owned());
+    assert!(waiting.next().is_none());
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_that_somebody_wanted_opens_once_they_are_signed_in() {
+    let house = House::new().await;
+    for wanted in [
+        "/accounts/1/access_tokens?q=a+b&sort=-used".to_owned(),
+        "/accounts/1/history?as_of=2026-03-01T12%3A00%3A00Z".to_owned(),
+        format!("/oauth/authorize?response_type=code&client_id=00ff00000000abcd&state={}", "%C3%BC".repeat(300)),
+    ] {
+        // Given: somebody who was sent to sign in.
+        let told = visit(&house, &wanted).await.expect(303);
+        let page = visit(&house, told.header("location").unwrap()).await.expect(200);
+        assert!(page.text().contains("leads you on to the page that you wanted"));
+        let cookie = kept(&page).expect("it waits in the browser");
+        let attributes = page.header("set-cookie").unwrap().split_once("; ").unwrap().1;
+        assert_eq!(attributes, "Path=/; Max-Age=3600; HttpOnly; SameSite=Lax");
+        // When the link that they get is opened in the same browser, it says so, and a look uses nothing up.
+        let link = house.sign_in_link(&ada(&house)).await;
+        let shows = |ask: Ask| ask.header("Cookie", &cookie);
+        let page = send(&house, shows(Ask::get(format!("/sign-in/{link}")))).await.expect(200);
+        assert!(page.text().contains("You then go on to the page that you wanted"));
+        let told = send(&house, shows(button(&link))).await.expect(303);
+        assert_eq!(told.header("location"), Some(&*wanted));
+        let given: Vec<_> = told.headers.iter().filter(|(name, _)| name == "set-cookie").collect();
+        assert!(given[0].1.starts_with("token-ledger-session=tlks_"));
+        assert_eq!(given[1].1, "token-ledger-next=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax", "it waits no more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leads_from_a_sign_in_to_another_site() {
+    let house = House::new().await;
+    let home = format!("/accounts/{}/access_tokens?done=signed-in", house.teams.min(house.solo));
+    let evil = [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/\t/evil.example",
+        "/user\r\nLocation: https://evil.example",
+        "/%2Fevil.example",
+        "/.//evil.example",
+        "/sign-out",
+    ];
+    for next in evil {
+        // Neither through the page that asks for a link …
+        let asked = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        let page = visit(&house, &format!("/sign-in?{asked}")).await.expect(200);
+        assert_eq!(kept(&page), None, "{next:?}");
+        assert!(!page.text().contains("leads you on") && !page.text().contains("evil"), "{next:?}");
+        // … nor by a cookie that somebody else put there.
+        let link = house.sign_in_link(&ada(&house)).await;
+        let cookie = format!("token-ledger-next={}", URL_SAFE_NO_PAD.encode(next));
+        let told = send(&house, button(&link).header("Cookie", cookie)).await.expect(303);
+        assert_eq!(told.header("location"), Some(&*home), "{next:?}");
+    }
+    for cookie in
+        ["token-ledger-next=?", "token-ledger-next=_w", "token-ledger-next=L3VzZXI; token-ledger-next=L3VzZXI"]
+    {
+        let link = house.sign_in_link(&ada(&house)).await;
+        let told = send(&house, button(&link).header("Cookie", cookie)).await.expect(303);
+        assert_eq!(told.header("location"), Some(&*home), "{cookie}");
+    }
+    // The link itself takes no way: whoever sends it decides nothing.
+    let link = house.sign_in_link(&ada(&house)).await;
+    let page = visit(&house, &format!("/sign-in/{link}?next=%2Fuser")).await.expect(200);
+    assert_eq!(kept(&page), None);
 }
 
 /// Whoever tries links is held up like whoever tries tokens.

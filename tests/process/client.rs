@@ -105,6 +105,19 @@ impl Client {
         self.read_answer()
     }
 
+    /// Asks as a browser does: with its cookies among the headers, and with the fields of a form in the body.
+    pub fn browse(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: ledger.example\r\nAccept: text/html\r\nUser-Agent: {}\r\n{headers}\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.agent,
+            body.len()
+        );
+        self.stream.get_mut().write_all(head.as_bytes())?;
+        self.read_answer()
+    }
+
     fn send_as(&mut self, request: RequestId, (method, path, token): (&str, &str, &str), body: &str) -> io::Result<()> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nX-Request-Id: {request}\r\n\

@@ -192,6 +192,22 @@ async function signingOut(stage) {
   await kept.close();
 }
 
+async function onTheWay(stage) {
+  const { browser, watch, service } = stage;
+  const context = await watch.context(browser);
+  const page = await context.newPage();
+  const wanted = `/accounts/${TEAMS}/usage?day=2026-01-31`;
+  await page.goto(wanted);
+  await watch.page(page, "Sign in, on the way to a page");
+  const link = await service.signInLink("1");
+  await signIn(page, link);
+  watch.secrets.push(link.split("/").at(-1));
+  const { pathname, search } = new URL(page.url());
+  expect(pathname + search, wanted, "the page that was wanted");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await context.close();
+}
+
 export const FLOWS = {
   "sign in": signingIn,
   "generate on Solo": generatingOnSolo,
@@ -207,5 +223,6 @@ export const FLOWS = {
   staff,
   "hostile names": hostileNames,
   "sign out": signingOut,
+  "on the way to a page": onTheWay,
   "a token's life without script": withoutScript,
 };

@@ -1,7 +1,7 @@
 //! One sentence for an event, whoever was its subject named by whoever shows it.
 
 use super::access::access;
-use super::{Part, Phrase, counted, number};
+use super::{Part, Phrase, applications, counted, number};
 use crate::domain::access::{RequiredScope, ScopeGroup, Target};
 use crate::domain::conditions::Conditions;
 use crate::domain::event::{Cause, Event, Header, Outcome, Route, TokenUsed};
@@ -22,6 +22,7 @@ pub fn tell(groups: &Groups, header: &Header, event: &Event) -> Option<Phrase> {
         .or_else(|| of_token(groups, header, event))
         .or_else(|| of_requests(groups, header, event))
         .or_else(|| of_reviews(event))
+        .or_else(|| applications::tell(groups, header, event))
 }
 
 fn of_account(groups: &Groups, event: &Event) -> Option<Phrase> {
@@ -75,7 +76,7 @@ fn of_token(groups: &Groups, header: &Header, event: &Event) -> Option<Phrase> {
         Event::TokenAccessChanged(e) => token.words(" may now: ").then(access(groups, &e.access)),
         Event::TokenExpiryChanged(e) => token.words(" ").then(expiry(e.expires_at)),
         Event::TokenRotated(e) => token.words(" got ").then(rotated(&e.secret, e.ends, e.ends_at, header.recorded_at)),
-        Event::TokenDeleted(_) => token.words(" deleted"),
+        Event::TokenDeleted(e) => token.words(" deleted").words(applications::ended(e.reason)),
         Event::TokenConditionsChanged(e) => token.words(" ").then(conditions(&e.conditions)),
         _ => return None,
     })
@@ -264,29 +265,16 @@ pub fn cause(cause: Cause) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{groups, plain};
+    use super::super::testing::{groups, header, plain};
     use super::*;
     use crate::domain::access::group::ZONES;
     use crate::domain::access::{Access, Coverage, Grant, Level, Verb};
     use crate::domain::event::{
         AccessSource, By, QuotaRefusalsTotalled, RefusalsSummed, TokenAccessChanged, TokenRotated, TokenUseRefused,
     };
-    use crate::domain::ids::{AccountId, RequestId, ResourceId, TokenId, Version};
-    use crate::domain::token::{Authority, Principal};
+    use crate::domain::ids::{AccountId, ResourceId, TokenId, Version};
+    use crate::domain::token::Authority;
     use crate::domain::token_text::TokenDigest;
-
-    fn header() -> Header {
-        Header {
-            recorded_at: Timestamp::from_seconds(1_772_366_400),
-            account: AccountId(1),
-            account_number: 7,
-            token: TokenId(2),
-            token_number: 3,
-            principal: Principal::Account(AccountId(1)),
-            credential: TokenId(2),
-            request: RequestId([1; 16]),
-        }
-    }
 
     const BY: By = By { authority: Authority::Local, secret: 0, address: TextNumber::NONE, agent: TextNumber::NONE };
 

@@ -5,6 +5,7 @@ use super::viewer::Viewer;
 use super::words;
 use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
+use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::media_type;
 use crate::http::problem::Problem;
@@ -157,6 +158,11 @@ impl Form {
             }
         }
     }
+}
+
+/// The key of a form that makes something: what is sent under it twice is made once.
+pub fn new_key(app: &App) -> String {
+    app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A form ends its lines with CR LF, whatever was typed.

@@ -17,11 +17,13 @@ mod event_page;
 pub mod form;
 mod history_filter;
 mod home;
+mod next;
 mod oauth;
 mod own;
 pub mod page;
 pub mod reply;
 pub mod said;
+mod secret;
 mod sign_in;
 pub mod sparks;
 mod staff;
@@ -79,7 +81,7 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         Op::DeleteToken => access_tokens::delete(app, asked, variables, body).await,
         Op::SignIn => sign_in::answer(app, asked).await,
         Op::Enter => sign_in::enter(app, asked, body).await,
-        Op::SignInLink => sign_in::link(app, variables).await,
+        Op::SignInLink => sign_in::link(app, asked, variables).await,
         Op::SignOut => sign_in::leave(app, asked, body).await,
         Op::Own
         | Op::NewOwnToken
@@ -87,7 +89,8 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
         | Op::UpdateOwnToken
         | Op::RotateOwnToken
         | Op::DeleteOwnToken
-        | Op::EndOwnSession => own::answer(app, asked, page, variables, body).await,
+        | Op::EndOwnSession
+        | Op::RevokeOwnAuthorization => own::answer(app, asked, page, variables, body).await,
         Op::Token => token_life::answer(app, asked, variables).await,
         Op::Usage => usage_day::answer(app, asked, variables).await,
         Op::History => account_history::answer(app, asked, variables).await,

@@ -1,27 +1,33 @@
-//! `/user`: what is somebody's own. User tokens, which act on every account their user is a member of, and sessions.
+//! `/user`: what is somebody's own. User tokens, which act on every account their user is a member of, the applications
+//! that they authorised, and sessions.
 
-use super::form::{Faults, Form, time, time_value};
+mod authorizations;
+
+use super::form::{Faults, Form, new_key, time, time_value};
 use super::page::{Page, Section};
 use super::reply::{html, see_other, shown};
+use super::secret::{SecretPage, Told};
 use super::table::PageOperation;
 use super::viewer::{self, Viewer, Who};
 use super::words::{self, Time};
 use super::{Answered, Instead, number, sign_in};
-use crate::domain::command::{Change, NewSecret};
+use crate::domain::command::Change;
 use crate::domain::conditions::{Conditions, ConditionsEdit};
 use crate::domain::decide::DoneSubject;
-use crate::domain::ids::{Position, TokenId, UserId, Version};
+use crate::domain::ids::{TokenId, UserId, Version};
 use crate::domain::rejection::Rejection;
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Token, TokenKind};
 use crate::domain::token_text::TokenSecret;
 use crate::http::entry::{Asked, Body};
+use crate::http::manage::tokens::{make_secret, new_secret};
 use crate::http::problem::Problem;
 use crate::http::session::USER_PAGE;
 use crate::http::{App, manage, shapes};
 use crate::ledger::View;
 use askama::Template;
+use authorizations::Authorized;
 use std::sync::Arc;
 use warp::http::StatusCode;
 
@@ -36,6 +42,7 @@ struct OwnPage {
     is_person: bool,
     accounts: Vec<Place>,
     tokens: Vec<Row>,
+    authorized: Vec<Authorized>,
     sessions: Vec<Session>,
     form: NewForm,
 }
@@ -90,17 +97,6 @@ struct TokenPage {
     faults: Faults,
 }
 
-#[derive(Template)]
-#[template(path = "own_secret.html")]
-struct SecretPage {
-    page: Page,
-    heading: &'static str,
-    secret: Option<String>,
-    curl: String,
-    row: Row,
-    position: Option<Position>,
-}
-
 pub(super) async fn answer(
     app: &App,
     asked: &Asked,
@@ -113,8 +109,11 @@ pub(super) async fn answer(
     match (operation, viewer.who) {
         (Op::Own, _) => Ok(shown(&own_page(app, asked, &viewer, NewForm::default()).await)),
         (Op::EndOwnSession, _) => end_session(app, asked, &viewer, variables, body).await,
+        (Op::RevokeOwnAuthorization, Who::Member(user)) => {
+            authorizations::revoke(app, asked, (&viewer, user), variables, body).await
+        }
         (_, Who::Member(user)) => tokens(app, asked, (&viewer, user), operation, variables, body).await,
-        // Staff have no user tokens.
+        // Staff have no user tokens, and authorise nothing.
         _ => Err(Problem::not_found("there is no such page").into()),
     }
 }
@@ -150,24 +149,19 @@ async fn tokens(
 }
 
 async fn own_page(app: &App, asked: &Asked, viewer: &Viewer, form: NewForm) -> OwnPage {
-    let form = NewForm { key: key(app), ..form };
+    let form = NewForm { key: new_key(app), ..form };
     let page = Page::new("Your page", viewer, asked).in_section(Section::Own);
     app.ledger
         .view(|view| {
-            let (accounts, tokens) = match viewer.who {
-                Who::Member(user) => (places(&view, user), rows(&view, user)),
+            let (accounts, tokens, authorized) = match viewer.who {
+                Who::Member(user) => (places(&view, user), rows(&view, user), authorizations::of(&view, user)),
                 _ => Default::default(),
             };
             let is_person = sign_in::is_person(viewer);
             let sessions = sessions(&view, viewer);
-            OwnPage { page, is_person, accounts, tokens, sessions, form }
+            OwnPage { page, is_person, accounts, tokens, authorized, sessions, form }
         })
         .await
-}
-
-/// A key of a form: sent twice, it does one thing.
-fn key(app: &App) -> String {
-    app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn places(view: &View<'_>, user: UserId) -> Vec<Place> {
@@ -247,7 +241,7 @@ async fn generate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), b
     let mut faults = Faults::default();
     let end = typed_time(&mut faults, "expires_at", &expires_at);
     if faults.is_empty() {
-        let secret = TokenSecret::from_random(TokenKind::User, &app.entropy.lock().bytes_32());
+        let secret = make_secret(app, TokenKind::User);
         let change = Change::CreateToken {
             owner: Owner::User(user),
             kind: TokenKind::User,
@@ -255,7 +249,7 @@ async fn generate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), b
             access: None,
             expires_at: end,
             conditions: Conditions::default(),
-            secret: NewSecret { digest: secret.digest(), hint: secret.hint() },
+            secret: new_secret(&secret),
         };
         let sent = format!("{name}\n{expires_at}");
         match manage::try_submit(app, asked, viewer.actor(), once(app, asked, key, &sent, change)).await? {
@@ -285,14 +279,14 @@ async fn secret_page(
     secret: TokenSecret,
 ) -> Answered {
     let DoneSubject::Token(id) = carried.done.subject else { return Ok(see_other(USER_PAGE)) };
-    let row = app.ledger.view(|view| view.projections.state.token(id).map(|token| row(&view, token))).await;
-    let Some(row) = row else { return Ok(see_other(USER_PAGE)) };
-    let secret = (!carried.repeated).then(|| secret.reveal_once());
-    let site = app.site.origin(asked.headers()).unwrap_or_default();
-    let curl = secret.as_ref().map(|secret| format!("curl {site}/v2/whoami -H 'Authorization: Bearer {secret}'"));
+    let told = Told::of(app, asked, secret, &carried);
     let page = Page::new(heading, viewer, asked).in_section(Section::Own);
-    let curl = curl.unwrap_or_default();
-    Ok(html(StatusCode::CREATED, &SecretPage { page, heading, secret, curl, row, position: carried.position }))
+    let onward = [(format!("{USER_PAGE}/tokens/{id}"), "To the token"), (USER_PAGE.to_owned(), "To your page")];
+    let built = app.ledger.view(|view| {
+        let token = view.projections.state.token(id)?;
+        Some(SecretPage::new(page, told, (&view, token), onward))
+    });
+    Ok(built.await.map_or_else(|| see_other(USER_PAGE), |page| page.reply()))
 }
 
 async fn token_page(
@@ -301,7 +295,7 @@ async fn token_page(
     (viewer, user): (&Viewer, UserId),
     id: TokenId,
 ) -> Result<TokenPage, Instead> {
-    let key = key(app);
+    let key = new_key(app);
     let found = app.ledger.view(|view| {
         let token = own_token(&view, user, id)?;
         let name = words::text(&view, token.name);
@@ -372,8 +366,8 @@ async fn rotate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), tok
     let (overlap, key) = (form.number("overlap_seconds")?, form.text("key")?);
     form.finish()?;
     let overlap_seconds = overlap.ok_or_else(|| Box::new(Problem::malformed("overlap_seconds must be a number")))?;
-    let secret = TokenSecret::from_random(TokenKind::User, &app.entropy.lock().bytes_32());
-    let new = NewSecret { digest: secret.digest(), hint: secret.hint() };
+    let secret = make_secret(app, TokenKind::User);
+    let new = new_secret(&secret);
     let owner = Owner::User(user);
     let change = Change::RotateToken { owner, token, overlap_seconds, secret: new, if_match: None };
     let change = once(app, asked, key, &overlap_seconds.to_string(), change);

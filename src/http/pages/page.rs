@@ -57,6 +57,8 @@ pub enum Section {
     Usage,
     /// History.
     History,
+    /// OAuth applications.
+    Applications,
     /// The viewer's own page.
     Own,
     /// Pages of staff.
@@ -198,10 +200,17 @@ impl Page {
             Section::Access => "access",
             Section::Usage => "usage",
             Section::History => "history",
+            Section::Applications => "applications",
             Section::Own => "own",
             Section::Staff => "staff",
         };
         own == section
+    }
+
+    /// Whether it can be shown as of a point of the past. What was authorised then is told by history: applications are
+    /// shown as they are now, and a page of the past does not lead to them.
+    pub fn has_past(&self) -> bool {
+        self.section != Section::Applications
     }
 
     /// Whether staff looks.

@@ -3,7 +3,7 @@
 use super::words::{Escaped, Time, kind_label};
 use crate::audit::told::{Part, Phrase};
 use crate::domain::event::Header;
-use crate::domain::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId};
+use crate::domain::ids::{AccountId, ApplicationId, ResourceId, TextNumber, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Principal};
 use crate::http::shapes;
@@ -65,6 +65,7 @@ impl Speaker<'_> {
                 Part::Token(token) => self.token(*token, &mut html),
                 Part::User(user) => self.user(*user, &mut html),
                 Part::Resource(resource) => self.resource(*resource, &mut html),
+                Part::Application(application) => self.application(*application, &mut html),
                 Part::Time(at) => write!(html, "{}", Time(*at)),
                 Part::Record(position) => write!(html, "record {position}"),
             };
@@ -92,12 +93,7 @@ impl Speaker<'_> {
             Principal::User(user) => self.user(user, &mut html),
             Principal::Staff(token) => self.staff(token, &mut html),
             Principal::Local(uid) => write!(html, "somebody on the server itself (Unix user {uid})"),
-            Principal::Application(application) => {
-                match self.view.projections.state.applications.get(application.0).filter(|known| !known.id.is_none()) {
-                    Some(known) => html.write_str("the application ").and_then(|()| self.text(known.name, &mut html)),
-                    None => write!(html, "application {application}"),
-                }
-            }
+            Principal::Application(application) => self.application(application, &mut html),
         };
         if matches!(header.principal, Principal::User(_)) && !credential.is_none() {
             let _ = html.write_str(" with ").and_then(|()| self.token(credential, &mut html));
@@ -146,6 +142,14 @@ impl Speaker<'_> {
                 self.text(known.name, html)
             }
             None => write!(html, "staff (token {token})"),
+        }
+    }
+
+    /// Applications of other accounts are not there in the past.
+    fn application(&self, application: ApplicationId, html: &mut String) -> fmt::Result {
+        match self.view.projections.state.applications.get(application.0).filter(|known| !known.id.is_none()) {
+            Some(known) => html.write_str("application ").and_then(|()| self.text(known.name, html)),
+            None => write!(html, "application {application}"),
         }
     }
 

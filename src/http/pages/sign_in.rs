@@ -5,7 +5,7 @@ use super::form::{Form, check_same_origin};
 use super::page::Page;
 use super::reply::{html, see_other, shown};
 use super::viewer::{self, Viewer, Who};
-use super::{Answered, Instead, words};
+use super::{Answered, Instead, next, words};
 use crate::domain::command::{Actor, Change, NewSecret, SignInChange};
 use crate::domain::decide::DoneSubject;
 use crate::domain::ids::TokenId;
@@ -27,6 +27,8 @@ use warp::http::{StatusCode, header};
 #[template(path = "sign_in.html")]
 struct SignInPage {
     page: Page,
+    /// Whether they were on the way to a page.
+    leads_on: bool,
 }
 
 #[derive(Template)]
@@ -35,6 +37,7 @@ struct LinkPage<'a> {
     page: Page,
     name: Arc<str>,
     link: &'a str,
+    leads_on: bool,
 }
 
 #[derive(Template)]
@@ -46,34 +49,33 @@ struct DeadLinkPage {
 /// How one gets in. Who is in already is led on.
 pub(super) async fn answer(app: &App, asked: &Asked) -> Answered {
     if let Some(viewer) = viewer::of(app, asked).await {
-        return Ok(see_other(&match next(asked) {
+        return Ok(see_other(&match next::asked_for(asked) {
             Some(next) => next,
             None => home(app, viewer.principal).await,
         }));
     }
     let mut page = Page::bare("Sign in");
     page.flash = has_said(asked, "done", "signed-out").then_some("You are signed out.");
-    Ok(shown(&SignInPage { page }))
+    let asked_for = next::asked_for(asked);
+    let leads_on = asked_for.is_some() || next::waiting(app, asked).is_some();
+    let mut reply = shown(&SignInPage { page, leads_on });
+    if let Some(next) = asked_for {
+        answer::add_cookie(&mut reply, &next::wait(app, &next));
+    }
+    Ok(reply)
 }
 
 fn has_said(asked: &Asked, name: &str, value: &str) -> bool {
     asked.query.iter().flatten().any(|(key, said)| key == name && said == value)
 }
 
-/// Where somebody was on the way to: a path of ours, and nothing else.
-fn next(asked: &Asked) -> Option<String> {
-    let (_, next) = asked.query.iter().flatten().find(|(name, _)| name == "next")?;
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/sign-");
-    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    (is_ours && is_plain).then(|| next.clone())
-}
-
 /// What a link leads to: whom it signs in, and the button that does. Nothing is used up.
-pub(super) async fn link(app: &App, variables: &[&str]) -> Answered {
+pub(super) async fn link(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let link = variables.first().copied().unwrap_or_default();
     let name = app.ledger.view(|view| name_of_link(&view, link)).await;
+    let leads_on = next::waiting(app, asked).is_some();
     Ok(match name {
-        Some(name) => shown(&LinkPage { page: Page::bare("Sign in"), name, link }),
+        Some(name) => shown(&LinkPage { page: Page::bare("Sign in"), name, link, leads_on }),
         None => dead(),
     })
 }
@@ -112,8 +114,15 @@ pub(super) async fn enter(app: &App, asked: &Asked, body: Body) -> Answered {
     let change = Change::SignIn(SignInChange::UseLink { name, secret: new });
     match manage::try_submit(app, asked, Actor::Link(TokenDigest::of(&link)), change).await? {
         Ok(carried) => {
-            let mut reply = see_other(&done(&landing(app, carried.done.subject).await, "signed-in"));
-            answer::add_header(&mut reply, header::SET_COOKIE, &session::cookie(&app.site, &secret.reveal_once()));
+            let waiting = next::waiting(app, asked);
+            let mut reply = see_other(&match &waiting {
+                Some(next) => next.clone(),
+                None => done(&landing(app, carried.done.subject).await, "signed-in"),
+            });
+            answer::add_cookie(&mut reply, &session::cookie(&app.site, &secret.reveal_once()));
+            if waiting.is_some() {
+                answer::add_cookie(&mut reply, &next::arrived(app));
+            }
             answer::add_position(&mut reply, carried.position);
             Ok(reply)
         }
@@ -166,7 +175,7 @@ pub(super) async fn leave(app: &App, asked: &Asked, body: Body) -> Answered {
 /// The answer to whoever ended their own session: its cookie goes.
 pub(super) fn left(app: &App, mut reply: Reply) -> Reply {
     answer::add_header(&mut reply, header::LOCATION, "/sign-in?done=signed-out");
-    answer::add_header(&mut reply, header::SET_COOKIE, &session::no_cookie(&app.site));
+    answer::add_cookie(&mut reply, &session::no_cookie(&app.site));
     reply
 }
 

@@ -17,7 +17,6 @@ use crate::http::session::{self, Csrf, SignedIn};
 use crate::http::{App, manage, shapes};
 use crate::ledger::View;
 use std::sync::Arc;
-use warp::http::header;
 
 /// Whoever is signed in.
 #[derive(Clone, Debug)]
@@ -169,7 +168,7 @@ fn viewer(app: &App, signed_in: SignedIn) -> Viewer {
 fn to_sign_in(app: &App, asked: &Asked) -> Reply {
     let mut reply = see_other(&sign_in_path(asked));
     if session::shown(app, asked.headers()).is_some() {
-        answer::add_header(&mut reply, header::SET_COOKIE, &session::no_cookie(&app.site));
+        answer::add_cookie(&mut reply, &session::no_cookie(&app.site));
     }
     reply
 }

@@ -1,8 +1,7 @@
 //! Generate a token: the form, and what it makes. The secret is in the answer to the form, and nowhere else.
 
-use super::secrets::{SecretPage, curl};
 use super::settings::{Settings, Wish};
-use super::{form_key, gone};
+use super::{gone, onward};
 use crate::domain::command::Change;
 use crate::domain::decide::DoneSubject;
 use crate::domain::event::ManagementOperation;
@@ -10,15 +9,16 @@ use crate::domain::ids::AccountId;
 use crate::domain::rejection::Rejection;
 use crate::domain::text::PersonalText;
 use crate::domain::token::{Owner, TokenKind};
+use crate::domain::token_text::TokenSecret;
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::tokens::{make_secret, new_secret};
 use crate::http::manage::{self, rejected};
-use crate::http::pages::form::Form;
+use crate::http::pages::form::{Form, new_key};
 use crate::http::pages::page::{Page, Section};
 use crate::http::pages::reply::{html, shown};
+use crate::http::pages::secret::{SecretPage, Told};
 use crate::http::pages::viewer::{self, Standing, Viewer};
-use crate::http::pages::words::Time;
 use crate::http::pages::{Answered, form as forms, number, words};
 use askama::Template;
 use warp::http::StatusCode;
@@ -41,7 +41,7 @@ pub async fn new(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
         Some((page(&view, asked, &viewer, account), Settings::new(&view, found)))
     });
     let (page, settings) = built.await.ok_or_else(gone)?;
-    Ok(shown(&NewTokenPage { page, account, settings, key: form_key(app), was_sent_before: false }))
+    Ok(shown(&NewTokenPage { page, account, settings, key: new_key(app), was_sent_before: false }))
 }
 
 async fn enter(
@@ -80,10 +80,7 @@ pub async fn generate(app: &App, asked: &Asked, variables: &[&str], body: Body) 
             Change::CreateToken { owner, kind, name, access, expires_at, conditions, secret: new_secret(&secret) };
         let change = Change::Once { key: PersonalText::new(key), request, change: Box::new(change) };
         match manage::try_submit(app, asked, viewer.actor(), change).await? {
-            Ok(carried) => {
-                let secret = (!carried.repeated).then(|| secret.reveal_once());
-                return made(app, asked, &viewer, account, carried, secret).await;
-            }
+            Ok(carried) => return made(app, asked, &viewer, account, carried, secret).await,
             Err(Rejection::Invalid(faults)) => settings.note(&faults),
             // Sent before with other fields: from a page that was gone back to.
             Err(Rejection::KeyReused) => was_sent_before = true,
@@ -94,7 +91,7 @@ pub async fn generate(app: &App, asked: &Asked, variables: &[&str], body: Body) 
         }
     }
     let page = app.ledger.view(|view| page(&view, asked, &viewer, account)).await;
-    let again = NewTokenPage { page, account, settings, key: form_key(app), was_sent_before };
+    let again = NewTokenPage { page, account, settings, key: new_key(app), was_sent_before };
     Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &again))
 }
 
@@ -104,28 +101,15 @@ async fn made(
     viewer: &Viewer,
     account: AccountId,
     carried: manage::Carried,
-    secret: Option<String>,
+    secret: TokenSecret,
 ) -> Answered {
     let DoneSubject::Token(token) = carried.done.subject else { return Err(gone()) };
-    let status = if secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
-    let curl = secret.as_deref().map(|secret| curl(app, asked, secret)).unwrap_or_default();
+    let told = Told::of(app, asked, secret, &carried);
     let built = app.ledger.view(|view| {
         let found = view.projections.state.token(token)?;
-        let title = "Token generated";
-        let page = Page::new(title, viewer, asked).in_account(&view, account, Standing::Manages, Section::Access);
-        Some(SecretPage {
-            page,
-            account,
-            token,
-            heading: title,
-            secret,
-            curl,
-            name: words::text(&view, found.name),
-            access: words::access_line(&view, &found.access),
-            expires_at: found.expires_at.map(Time),
-            overlaps_until: None,
-            position: carried.position,
-        })
+        let page = Page::new("Token generated", viewer, asked);
+        let page = page.in_account(&view, account, Standing::Manages, Section::Access);
+        Some(SecretPage::new(page, told, (&view, found), onward(account, token)))
     });
-    Ok(html(status, &built.await.ok_or_else(gone)?))
+    Ok(built.await.ok_or_else(gone)?.reply())
 }

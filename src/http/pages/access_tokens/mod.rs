@@ -12,7 +12,6 @@ pub mod list;
 pub mod permissions;
 mod preview;
 mod rotate;
-mod secrets;
 pub mod settings;
 
 pub(super) use delete::{ask as ask_delete, delete};
@@ -142,9 +141,10 @@ impl AtToken {
     }
 }
 
-/// The key of a form that makes something: what is sent under it twice is made once.
-fn form_key(app: &App) -> String {
-    app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
+/// Where one goes on from the page that shows a secret.
+fn onward(account: AccountId, token: TokenId) -> [(String, &'static str); 2] {
+    let all = format!("/accounts/{account}/access_tokens");
+    [(format!("{all}/{token}"), "To the token"), (all, "To all tokens")]
 }
 
 /// The list again, after something was done: by GET, so that a reload sends nothing again.

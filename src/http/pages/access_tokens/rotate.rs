@@ -1,7 +1,6 @@
 //! Give a token a new secret, and see whether the one before is still used.
 
-use super::secrets::{SecretPage, curl};
-use super::{AtToken, form_key, with_token};
+use super::{AtToken, onward, with_token};
 use crate::audit::questions::AuditError;
 use crate::audit::secret_use::{SecretUse, last_use};
 use crate::domain::command::Change;
@@ -17,9 +16,10 @@ use crate::http::entry::{Asked, Body};
 use crate::http::manage::tokens::{OVERLAP_SECONDS_DEFAULT, make_secret, new_secret};
 use crate::http::manage::{self, rejected};
 use crate::http::pages::Answered;
-use crate::http::pages::form::Form;
+use crate::http::pages::form::{Form, new_key};
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
+use crate::http::pages::secret::{SecretPage, Told};
 use crate::http::pages::words::{self, Time};
 use askama::Template;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ async fn rotate_page(
         token: at.token,
         name: words::text(view, token.name),
         version: token.version,
-        key: form_key(app),
+        key: new_key(app),
         overlap,
         overlaps: &OVERLAPS,
         secrets: rows,
@@ -130,26 +130,12 @@ pub async fn rotate(app: &App, asked: &Asked, variables: &[&str], body: Body) ->
     let change = Change::Once { key: PersonalText::new(key), request, change: Box::new(change) };
     match manage::try_submit(app, asked, at.viewer.actor(), change).await? {
         Ok(carried) => {
-            let secret = (!carried.repeated).then(|| secret.reveal_once());
-            let status = if secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
-            let curl = secret.as_deref().map(|secret| curl(app, asked, secret)).unwrap_or_default();
+            let told = Told::of(app, asked, secret, &carried);
             let page = with_token(app, (at.account, at.token), |view, _, token| {
-                let older = token.secrets.iter().rev().nth(1).and_then(|secret| secret.not_after);
-                SecretPage {
-                    page: at.page(view, asked, "Token rotated"),
-                    account: at.account,
-                    token: at.token,
-                    heading: "Token rotated",
-                    secret,
-                    curl,
-                    name: words::text(view, token.name),
-                    access: words::access_line(view, &token.access),
-                    expires_at: token.expires_at.map(Time),
-                    overlaps_until: older.filter(|end| *end > view.now).map(Time),
-                    position: carried.position,
-                }
+                let page = at.page(view, asked, "Token rotated");
+                SecretPage::new(page, told, (view, token), onward(at.account, at.token))
             });
-            Ok(html(status, &page.await?))
+            Ok(page.await?.reply())
         }
         Err(Rejection::VersionMismatch(_) | Rejection::KeyReused) => {
             let fault = "Somebody changed this token meanwhile, or this form was sent before. Nothing was rotated now: look below, then rotate it again if it is still to be done.";

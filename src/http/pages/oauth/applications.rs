@@ -3,23 +3,22 @@
 //! A client secret is shown in the answer to the form that made it, and nowhere else: the form sent again, by a reload, is
 //! answered without it.
 
-use crate::domain::command::{Actor, Change, NewSecret, OAuthChange};
+use crate::domain::command::{Actor, Change, OAuthChange};
 use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, Version};
 use crate::domain::oauth::{Application, Authorization, ClientKind};
 use crate::domain::rejection::Rejection;
 use crate::domain::text::PersonalText;
-use crate::domain::token_text::TokenSecret;
 use crate::http::App;
 use crate::http::answer::Reply;
 use crate::http::entry::{Asked, Body};
-use crate::http::manage::{self, oauth::client_id, oauth::client_secret};
-use crate::http::pages::form::{Faults, Form};
+use crate::http::manage::{self, oauth::client_id, oauth::client_secret, tokens::new_secret};
+use crate::http::pages::form::{Faults, Form, new_key};
 use crate::http::pages::page::{Page, Section};
 use crate::http::pages::reply::{html, see_other, shown};
 use crate::http::pages::viewer::{self, Standing, Viewer};
 use crate::http::pages::words::{self, Time};
-use crate::http::pages::{Answered, number};
+use crate::http::pages::{Answered, as_of, number};
 use crate::http::problem::Problem;
 use crate::ledger::View;
 use askama::Template;
@@ -112,13 +111,20 @@ fn given(view: &View<'_>, authorization: &Authorization) -> Given {
     }
 }
 
-fn new_key(app: &App) -> String {
-    app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
+/// They are shown as they are: what they were, and who had authorised them, is told by history.
+fn check_now(asked: &Asked) -> Result<(), Box<Problem>> {
+    let said =
+        "OAuth applications are shown as they are now; the history shows who authorized which, and when that ended";
+    match as_of::point(asked)? {
+        None => Ok(()),
+        Some(_) => Err(Box::new(Problem::malformed(said))),
+    }
 }
 
 /// The list of an account.
 pub async fn list(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
+    check_now(asked)?;
     let account = AccountId(number(variables, 0)?);
     list_page(app, asked, &viewer, account, (Typed::default(), Faults::default())).await.map(|page| shown(&page))
 }
@@ -140,7 +146,7 @@ async fn list_page(
                 state.account(account).ok_or_else(|| Box::new(Problem::not_found("there is no such account")))?;
             let page = Page::new("OAuth applications", viewer, asked);
             Ok(ListPage {
-                page: page.in_account(&view, account, standing, Section::Access),
+                page: page.in_account(&view, account, standing, Section::Applications),
                 account,
                 manages: standing == Standing::Manages,
                 applications: found
@@ -198,10 +204,6 @@ fn once(app: &App, asked: &Asked, key: String, change: Change) -> Change {
     Change::Once { key: PersonalText::new(key), request, change: Box::new(change) }
 }
 
-fn new_secret(secret: &TokenSecret) -> NewSecret {
-    NewSecret { digest: secret.digest(), hint: secret.hint() }
-}
-
 /// Registers one.
 pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let viewer = viewer::required(app, asked).await?;
@@ -242,6 +244,7 @@ pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) 
 /// One application.
 pub async fn page(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
+    check_now(asked)?;
     let whose = (AccountId(number(variables, 0)?), ApplicationId(number(variables, 1)?));
     one(app, asked, &viewer, whose, (Faults::default(), None), StatusCode::OK).await
 }
@@ -266,7 +269,7 @@ async fn one(
             let page = Page::new(name.to_string(), viewer, asked);
             let by = words::principal(&view, found.created_by);
             Ok(OnePage {
-                page: page.in_account(&view, account, standing, Section::Access),
+                page: page.in_account(&view, account, standing, Section::Applications),
                 account,
                 manages: standing == Standing::Manages,
                 id,
