@@ -13,7 +13,7 @@ use super::questions::AuditError;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
-use crate::domain::token::{Owner, Token};
+use crate::domain::token::{Owner, Principal, Token};
 use crate::ledger::{TextReader, View};
 use crate::projections::Projections;
 use crate::projections::index::find::Wanted;
@@ -290,17 +290,21 @@ impl<'a> Part<'a> {
         self.fold(&keys)
     }
 
-    /// An account, everybody who was ever a member of it, and their tokens.
+    /// An account, everybody who was ever a member of it, their tokens, and the staff that made tokens there.
     fn account_with_people(&mut self, account: AccountId) -> Result<(), AuditError> {
-        let mut users = BTreeSet::new();
-        let joined = Wanted::any(&[Key::AccountChanges(account)]).and_any(&[Key::of_type("MemberAdded")]);
-        self.archive.visit_wanted(&joined, self.everything(), &mut |_, _, event| {
-            if let Event::MemberAdded(added) = event {
-                users.insert(added.user);
+        let (mut users, mut staff) = (BTreeSet::new(), BTreeSet::new());
+        let types = ["MemberAdded", "TokenCreated", "TokenImported"].map(Key::of_type);
+        let people = Wanted::any(&[Key::AccountChanges(account)]).and_any(&types);
+        self.archive.visit_wanted(&people, self.everything(), &mut |_, header, event| {
+            match (event, header.principal) {
+                (Event::MemberAdded(added), _) => drop(users.insert(added.user)),
+                (_, Principal::Staff(token)) => drop(staff.insert(token)),
+                _ => {}
             }
             ControlFlow::Continue(())
         })?;
         let mut keys = vec![Key::AccountChanges(account)];
+        keys.extend(staff.into_iter().map(Key::TokenChanges));
         for user in users {
             keys.extend(self.begun(&[Key::User(user)], Owner::User(user))?);
             keys.push(Key::User(user));

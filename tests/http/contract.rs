@@ -135,6 +135,9 @@ fn check_keywords(schema: &'static Value, value: &Value, at: &str) -> Result<(),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
             "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
             "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
+            "uniqueItems" => {
+                value.as_array().is_none_or(|items| (1..items.len()).all(|at| !items[..at].contains(&items[at])))
+            }
             "required" => has_all(wanted, value),
             "properties" => return_first(
                 object(wanted)

@@ -344,6 +344,9 @@ async fn any_page_can_be_shown_as_of_the_past_and_says_so() {
         assert!(!html.contains("renamed"), "{path}: what came later is not there");
         assert_eq!(html.matches(&format!("name=\"as_of\" value=\"{then}\"")).count(), 1, "{path}: its form stays, too");
     }
+    let list = ada.page(&format!("/accounts/{teams}/access_tokens?as_of={then}")).await;
+    assert!(plain(&list).contains("by first (staff)"), "whoever made a token has their name in the past, too: {list}");
+    assert!(!list.contains("(erased)"), "nothing is said erased that is not: {list}");
     let html = ada.page(&format!("{own}?as_of={then}")).await;
     assert!(html.contains(name) && html.contains("zones: read only on"), "{html}");
     let hours = rows(&html, "id=\"hours-title\"");

@@ -183,13 +183,16 @@ pub fn principal(view: &View<'_>, principal: Principal) -> String {
         Principal::Account(_) => "a token of the account".to_owned(),
         Principal::User(user) => user_name(view, user),
         Principal::Staff(token) => match view.projections.state.token(token) {
-            Some(staff) => format!("{} (staff)", text(view, staff.name)),
-            None => "staff".to_owned(),
+            Some(staff) if !staff.name.is_none() => format!("{} (staff)", text(view, staff.name)),
+            // A part of the past holds what was asked for: whoever is not in it has no name there.
+            _ => "staff".to_owned(),
         },
         Principal::Local(_) => "somebody on the server itself".to_owned(),
         Principal::Application(application) => match view.projections.state.applications.get(application.0) {
-            Some(application) => format!("{} (application)", text(view, application.name)),
-            None => "an application".to_owned(),
+            Some(application) if !application.name.is_none() => {
+                format!("{} (application)", text(view, application.name))
+            }
+            _ => "an application".to_owned(),
         },
     }
 }

@@ -10,7 +10,7 @@ use crate::http::entry::Asked;
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::shown;
 use crate::http::pages::viewer::Viewer;
-use crate::http::pages::words;
+use crate::http::pages::words::{self, counted};
 use crate::ledger::View;
 use askama::Template;
 use base64::Engine;
@@ -115,8 +115,8 @@ fn find(view: &View<'_>, wanted: &Wanted, digest: Option<TokenId>) -> Found {
     for (at, account) in state.accounts.iter().enumerate() {
         let name = words::text(view, account.name);
         if is_it(account.id.0) || (at < LOOKED_MAX && (has(&name) || has(&words::text(view, account.email)))) {
-            let what =
-                format!("{}, {} tokens, {} members", account.plan.name(), account.tokens.len(), account.members.len());
+            let (tokens, members) = (account.tokens.len() as u64, account.members.len() as u64);
+            let what = format!("{}, {}, {}", account.plan.name(), counted(tokens, "token"), counted(members, "member"));
             let link = Some(format!("/accounts/{}/access_tokens", account.id));
             add(&mut accounts, Thing { id: account.id.0, link, name, what });
         }
@@ -131,7 +131,8 @@ fn find(view: &View<'_>, wanted: &Wanted, digest: Option<TokenId>) -> Found {
         let name = words::text(view, user.name);
         let email = words::text(view, user.email);
         if is_it(user.id.0) || (at < LOOKED_MAX && (has(&name) || has(&email))) {
-            let what = format!("{email}, {} accounts, {} tokens", user.accounts.len(), user.tokens.len());
+            let (of, tokens) = (user.accounts.len() as u64, user.tokens.len() as u64);
+            let what = format!("{email}, {}, {}", counted(of, "account"), counted(tokens, "token"));
             add(&mut users, Thing { id: user.id.0, link: None, name, what });
         }
     }
