@@ -12,6 +12,7 @@
 //! Whether somebody may look is judged now; what they see is judged then.
 
 use super::Instead;
+use super::form::time;
 use super::page::AsOf;
 use super::viewer::Viewer;
 use crate::audit::as_of::{AccountThen, LastUses};
@@ -31,18 +32,6 @@ pub const AS_OF: &str = "as_of";
 /// times.
 const AS_OF_POSITION: &str = "as_of_position";
 
-/// Reads a time as people and browsers write it, in UTC: `2026-03-01`, `2026-03-01T12:00`, `2026-03-01 12:00:05`, RFC 3339.
-pub fn read_time(text: &str) -> Option<Timestamp> {
-    let text = text.trim().replacen(' ', "T", 1);
-    let text = text.strip_suffix("TUTC").or(text.strip_suffix(" UTC")).unwrap_or(&text);
-    let whole = match text.len() {
-        10 => format!("{text}T00:00:00Z"),
-        16 => format!("{text}:00Z"),
-        _ => text.to_owned(),
-    };
-    Timestamp::parse(&whole).or_else(|| Timestamp::parse(&format!("{whole}Z")))
-}
-
 /// The point that a page is asked for; none is now.
 pub fn point(asked: &Asked) -> Result<Option<Point>, Box<Problem>> {
     let query = asked.query()?;
@@ -54,7 +43,7 @@ pub fn point(asked: &Asked) -> Result<Option<Point>, Box<Problem>> {
         return Err(Box::new(Problem::malformed("say as of when by a time or by a position, and once")));
     }
     let by_position = text.bytes().all(|byte| byte.is_ascii_digit());
-    let point = if by_position { Point::parse(text) } else { read_time(text).map(Point::Time) };
+    let point = if by_position { Point::parse(text) } else { time(text).map(Point::Time) };
     let wanted = "as of when must be a time such as 2026-03-01 12:00, or a position such as 1234";
     point.map(Some).ok_or_else(|| Box::new(Problem::malformed(wanted)))
 }
@@ -108,28 +97,5 @@ impl Scene {
             app.read_history(asked, &viewer.reader(), query).await?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_people_and_browsers_write_them() {
-        for (text, told) in [
-            ("2026-03-01", Some("2026-03-01T00:00:00Z")),
-            ("2026-03-01T12:00", Some("2026-03-01T12:00:00Z")),
-            ("2026-03-01 12:00", Some("2026-03-01T12:00:00Z")),
-            (" 2026-03-01 12:00:05 ", Some("2026-03-01T12:00:05Z")),
-            ("2026-03-01 12:00:05 UTC", Some("2026-03-01T12:00:05Z")),
-            ("2026-03-01T12:00:05+02:00", Some("2026-03-01T10:00:05Z")),
-            ("2026-03-01T12:00:05.5Z", Some("2026-03-01T12:00:05Z")),
-            ("2026-02-30", None),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(read_time(text).map(Timestamp::to_seconds_text).as_deref(), told, "{text}");
-        }
     }
 }

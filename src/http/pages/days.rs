@@ -1,6 +1,6 @@
 //! Days of the calendar (UTC), as pages of the past are turned by them.
 
-use super::as_of::read_time;
+use super::form::time;
 use crate::domain::time::Timestamp;
 use crate::http::entry::Asked;
 use crate::http::problem::Problem;
@@ -27,7 +27,7 @@ impl Day {
     pub fn asked(asked: &Asked) -> Result<Option<Self>, Box<Problem>> {
         let said = asked.query()?.iter().rfind(|(key, text)| key == "day" && !text.trim().is_empty());
         let Some((_, text)) = said else { return Ok(None) };
-        let day = read_time(text).map(Self::of);
+        let day = time(text).map(Self::of);
         day.map(Some).ok_or_else(|| Box::new(Problem::malformed("day must be a day such as 2026-03-01")))
     }
 

@@ -194,16 +194,16 @@ pub fn label_of(field: &str) -> String {
     }
 }
 
-/// A time as a form has it: `2026-03-01T12:00`, with seconds or without, in UTC; or RFC 3339. None if it is neither.
+/// Reads a time as people and browsers write it, in UTC: `2026-03-01`, `2026-03-01T12:00`, `2026-03-01 12:00:05`, RFC 3339.
 pub fn time(text: &str) -> Option<Timestamp> {
-    let text = text.trim().replace(' ', "T");
+    let text = text.trim().replacen(' ', "T", 1);
+    let text = text.strip_suffix("TUTC").or(text.strip_suffix(" UTC")).unwrap_or(&text);
     let whole = match text.len() {
         10 => format!("{text}T00:00:00Z"),
         16 => format!("{text}:00Z"),
-        19 => format!("{text}Z"),
-        _ => text,
+        _ => text.to_owned(),
     };
-    Timestamp::parse(&whole)
+    Timestamp::parse(&whole).or_else(|| Timestamp::parse(&format!("{whole}Z")))
 }
 
 /// A time as `<input type="datetime-local">` takes it, in UTC; empty if there is none.
@@ -243,22 +243,25 @@ mod tests {
     }
 
     #[test]
-    fn times_of_forms_are_utc() {
-        let noon = Timestamp::parse("2026-03-01T12:00:00Z");
-        for text in [
-            "2026-03-01T12:00",
-            "2026-03-01T12:00:00",
-            "2026-03-01 12:00",
-            "2026-03-01T12:00:00Z",
-            "2026-03-01T13:00:00+01:00",
+    fn times_are_read_as_people_and_browsers_write_them() {
+        for (text, told) in [
+            ("2026-03-01", Some("2026-03-01T00:00:00Z")),
+            ("2026-03-01T12:00", Some("2026-03-01T12:00:00Z")),
+            ("2026-03-01 12:00", Some("2026-03-01T12:00:00Z")),
+            (" 2026-03-01 12:00:05 ", Some("2026-03-01T12:00:05Z")),
+            ("2026-03-01 12:00:05 UTC", Some("2026-03-01T12:00:05Z")),
+            ("2026-03-01T12:00:05+02:00", Some("2026-03-01T10:00:05Z")),
+            ("2026-03-01T12:00:05.5Z", Some("2026-03-01T12:00:05Z")),
+            ("2026-03-01T12:00:05", Some("2026-03-01T12:00:05Z")),
+            ("2026-02-30", None),
+            ("2026-13-01T00:00", None),
+            ("12:00", None),
+            ("yesterday", None),
+            ("", None),
         ] {
-            assert_eq!(time(text), noon, "{text}");
+            assert_eq!(time(text).map(Timestamp::to_seconds_text).as_deref(), told, "{text}");
         }
-        assert_eq!(time("2026-03-01"), Timestamp::parse("2026-03-01T00:00:00Z"));
-        for text in ["", "soon", "2026-13-01T00:00", "12:00"] {
-            assert_eq!(time(text), None, "{text}");
-        }
-        assert_eq!(time_value(noon), "2026-03-01T12:00:00");
+        assert_eq!(time_value(Timestamp::parse("2026-03-01T12:00:00Z")), "2026-03-01T12:00:00");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which of an account's events a page of history shows, and its exports: read from the query, and said again in links.
 
-use super::as_of::read_time;
+use super::form::time;
 use crate::audit::history::{Filter, Sort};
 use crate::domain::event::{EVENT_TYPES, OUTCOMES};
 use crate::domain::ids::{AccountId, TokenId};
@@ -55,7 +55,7 @@ impl Wish {
 
     fn read_one(&mut self, name: &str, text: &str) -> Result<(), &'static str> {
         let filter = &mut self.filter;
-        let time = || read_time(text).ok_or("must be a time such as 2026-03-01 12:00");
+        let at = || time(text).ok_or("must be a time such as 2026-03-01 12:00");
         match name {
             "show" => {
                 let found = SORTS.iter().find(|(word, ..)| *word == text);
@@ -69,8 +69,8 @@ impl Wish {
                 filter.resource = Some(normalize_domain_name(text).unwrap_or_else(|_| text.to_lowercase()));
             }
             "outcome" => filter.outcome = Some(text.to_owned()),
-            "from" => filter.from = Some(time()?),
-            _ => filter.to = Some(time()?),
+            "from" => filter.from = Some(at()?),
+            _ => filter.to = Some(at()?),
         }
         Ok(())
     }

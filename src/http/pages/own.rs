@@ -9,7 +9,7 @@ use super::reply::{html, see_other, shown};
 use super::secret::{SecretPage, Told};
 use super::table::PageOperation;
 use super::viewer::{self, Viewer, Who};
-use super::words::{self, Time};
+use super::words::{self, LastUse, Time};
 use super::{Answered, Instead, number, sign_in};
 use crate::domain::command::Change;
 use crate::domain::conditions::{Conditions, ConditionsEdit};
@@ -24,7 +24,7 @@ use crate::http::entry::{Asked, Body};
 use crate::http::manage::tokens::{make_secret, new_secret};
 use crate::http::problem::Problem;
 use crate::http::session::USER_PAGE;
-use crate::http::{App, manage, shapes};
+use crate::http::{App, manage};
 use crate::ledger::View;
 use askama::Template;
 use authorizations::Authorized;
@@ -60,7 +60,7 @@ struct Row {
     name: Arc<str>,
     hint: String,
     created_at: Time,
-    used: String,
+    last_used: LastUse,
     expires_at: Option<Time>,
     is_over: bool,
 }
@@ -185,19 +185,12 @@ fn rows(view: &View<'_>, user: UserId) -> Vec<Row> {
 }
 
 fn row(view: &View<'_>, token: &Token) -> Row {
-    let shape = shapes::token(view, token);
-    let used_at = shape["last_used_at"].as_str().and_then(Timestamp::parse);
-    let used = match (used_at, shape["last_used_status"].as_str()) {
-        (Some(at), _) => format!("{} ({})", Time(at).plain(), words::distance(at, view.now)),
-        (None, Some("unknown")) => "not known".to_owned(),
-        _ => "never".to_owned(),
-    };
     Row {
         id: token.id,
         name: words::text(view, token.name),
         hint: String::from_utf8_lossy(&token.hint()).into_owned(),
         created_at: Time(token.created_at),
-        used,
+        last_used: LastUse::of(view, token),
         expires_at: token.expires_at.map(Time),
         is_over: token.expires_at.is_some_and(|end| end <= view.now),
     }

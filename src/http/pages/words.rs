@@ -6,7 +6,7 @@ use crate::domain::access::{Access, Coverage, Grant, GroupNumber, Level, ScopeGr
 use crate::domain::ids::{TextNumber, UserId};
 use crate::domain::table::Table;
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Principal, TokenKind};
+use crate::domain::token::{Principal, Token, TokenKind};
 use crate::http::shapes;
 use crate::ledger::View;
 use askama::filters::HtmlSafe;
@@ -57,6 +57,44 @@ impl Time {
     /// The day alone.
     pub fn day(self) -> String {
         self.0.to_seconds_text()[..10].to_owned()
+    }
+}
+
+/// When something was last used: as HTML, the time and how long ago that is.
+pub enum LastUse {
+    /// Then, and so long ago.
+    At(Time, String),
+    /// Never.
+    Never,
+    /// Not here; nobody knows what was before it was taken over.
+    NotKnownBefore(Time),
+}
+
+impl LastUse {
+    /// Of a token.
+    pub fn of(view: &View<'_>, token: &Token) -> Self {
+        match (view.projections.last_used.token(token.id), token.imported_at) {
+            (Some(uses), _) => Self::at(uses.last_at, view.now),
+            (None, Some(imported)) => Self::NotKnownBefore(Time(imported)),
+            (None, None) => Self::Never,
+        }
+    }
+
+    /// At an instant.
+    pub fn at(at: Timestamp, now: Timestamp) -> Self {
+        Self::At(Time(at), distance(at, now))
+    }
+}
+
+impl HtmlSafe for LastUse {}
+
+impl fmt::Display for LastUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at, ago) => write!(f, "{at} <small class=\"quiet\">{ago}</small>"),
+            Self::Never => f.write_str("never"),
+            Self::NotKnownBefore(at) => write!(f, "not known before {at}"),
+        }
     }
 }
 

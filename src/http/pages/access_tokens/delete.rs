@@ -1,7 +1,6 @@
 //! Delete a token: asked once more, with its last uses in sight.
 
 use super::back_to;
-use super::list::LastUse;
 use super::{AtToken, with_token};
 use crate::audit::history::{self, Filter, Page as HistoryPage};
 use crate::domain::command::Change;
@@ -18,6 +17,7 @@ use crate::http::pages::chart::Sparkline;
 use crate::http::pages::form::Form;
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
+use crate::http::pages::words::LastUse;
 use crate::http::pages::words::{self, Time};
 use crate::http::pages::{Answered, Instead, sparks};
 use askama::Template;

@@ -8,7 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::http::entry::Asked;
 use crate::http::pages::chart::Sparkline;
-use crate::http::pages::words::{self, Time, counted};
+use crate::http::pages::words::{self, LastUse, Time, counted};
 use crate::ledger::View;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -187,27 +187,6 @@ pub struct Row {
     pub overlaps_until: Option<Time>,
     /// Uses by day.
     pub spark: Option<Sparkline>,
-}
-
-/// When a token was last used.
-pub enum LastUse {
-    /// Then, and how long ago that is.
-    At(Time, String),
-    /// Never.
-    Never,
-    /// Not here; nobody knows what was before it was taken over.
-    NotKnownBefore(Time),
-}
-
-impl LastUse {
-    /// Of a token.
-    pub fn of(view: &View<'_>, token: &Token) -> Self {
-        match (view.projections.last_used.token(token.id), token.imported_at) {
-            (Some(uses), _) => Self::At(Time(uses.last_at), words::distance(uses.last_at, view.now)),
-            (None, Some(imported)) => Self::NotKnownBefore(Time(imported)),
-            (None, None) => Self::Never,
-        }
-    }
 }
 
 /// The rows that are asked for, without their charts.

@@ -36,7 +36,7 @@ use crate::http::problem::Problem;
 use crate::ledger::View;
 use askama::Template;
 use limits::Limits;
-use list::{LastUse, List, Wanted};
+use list::{List, Wanted};
 
 #[derive(Template)]
 #[template(path = "access_tokens.html")]

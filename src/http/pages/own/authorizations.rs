@@ -3,7 +3,7 @@
 use super::super::form::Form;
 use super::super::reply::see_other;
 use super::super::viewer::Viewer;
-use super::super::words::{self, Time, counted};
+use super::super::words::{self, LastUse, Time, counted};
 use super::super::{Answered, number};
 use crate::domain::command::{Change, OAuthChange};
 use crate::domain::ids::{AuthorizationId, UserId};
@@ -21,7 +21,10 @@ pub(super) struct Authorized {
     pub account: Arc<str>,
     pub access: String,
     pub granted_at: Time,
-    pub used: String,
+    /// When one of the tokens that it holds was last used; of those that ended meanwhile nothing is known here.
+    pub last_used: Option<LastUse>,
+    /// What is said where none was: it does not say "never".
+    pub unused: String,
 }
 
 /// What a user authorised and did not revoke, the newest first. Each ends with the membership that it was given under, so
@@ -45,19 +48,21 @@ fn row(view: &View<'_>, authorization: &Authorization) -> Authorized {
         account: account.unwrap_or_default(),
         access: words::access_line(view, &authorization.access),
         granted_at: Time(authorization.granted_at),
-        used: used(view, authorization),
+        last_used: last_used(view, authorization),
+        unused: unused(authorization.tokens.len()),
     }
 }
 
-/// When one of its tokens was last used: of those that ended meanwhile this does not know, and does not say "never".
-fn used(view: &View<'_>, authorization: &Authorization) -> String {
-    let tokens = &authorization.tokens;
-    let uses = tokens.iter().filter_map(|&token| view.projections.last_used.token(token));
-    match (uses.map(|uses| uses.last_at).max(), tokens.len()) {
-        (Some(at), _) => format!("{} ({})", Time(at).plain(), words::distance(at, view.now)),
-        (None, 0) => "it holds no token".to_owned(),
-        (None, 1) => "never with the token that it holds".to_owned(),
-        (None, many) => format!("never with the {} that it holds", counted(many as u64, "token")),
+fn last_used(view: &View<'_>, authorization: &Authorization) -> Option<LastUse> {
+    let uses = authorization.tokens.iter().filter_map(|&token| view.projections.last_used.token(token));
+    uses.map(|uses| uses.last_at).max().map(|at| LastUse::at(at, view.now))
+}
+
+fn unused(tokens: usize) -> String {
+    match tokens {
+        0 => "it holds no token".to_owned(),
+        1 => "never with the token that it holds".to_owned(),
+        many => format!("never with the {} that it holds", counted(many as u64, "token")),
     }
 }
 
