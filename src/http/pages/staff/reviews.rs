@@ -8,6 +8,7 @@ use crate::domain::decide::DoneSubject;
 use crate::domain::ids::{AccountId, TokenId, UserId};
 use crate::domain::review::{ReviewRow, ReviewVerdict};
 use crate::domain::text::PersonalText;
+use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::{self, reviews};
@@ -70,6 +71,12 @@ fn text(value: &Value) -> String {
     said(value).unwrap_or_default()
 }
 
+/// A member of the summary, which nobody typed: a time as pages say it.
+fn fact(value: &Value) -> String {
+    let told = text(value);
+    Timestamp::parse(&told).map_or(told, |at| words::Time(at).plain())
+}
+
 /// A row of a table as its cells by name.
 fn cells<'a>(answer: &'a Answer, table: &str) -> impl Iterator<Item = impl Fn(&str) -> &'a Value> {
     let found = answer.tables.iter().find(|it| it.name == table);
@@ -119,7 +126,7 @@ pub(super) async fn one(app: &App, asked: &Asked, viewer: &Viewer, variables: &[
     let wanted = asked.query()?.iter().rfind(|(name, _)| name == "page").and_then(|(_, text)| text.parse().ok());
     let page_number = wanted.unwrap_or(1_usize).clamp(1, pages);
     let rows = rows.into_iter().skip((page_number - 1) * ROWS_MAX).take(ROWS_MAX).collect();
-    let facts = answer.summary.iter().map(|(name, value)| (words::label_of_member(name), text(value))).collect();
+    let facts = answer.summary.iter().map(|(name, value)| (words::label_of_member(name), fact(value))).collect();
     let table = since.tables.first().map(|table| table.name).unwrap_or_default();
     Ok(shown(&ReviewPage {
         page: page(&format!("Access review {id}"), viewer, asked),
