@@ -108,7 +108,7 @@ mod tests {
             (registered.into(), "application t9 registered: public"),
             (
                 AuthorizationGranted { authorization, application, user, membership, access, by: BY }.into(),
-                "user 5 authorized application 3: full access",
+                "user 5 authorized application 3: full access to everything",
             ),
             (refused.into(), "code of authorization 4 refused: its time was over"),
             (revoked(EndReason::Asked).into(), "authorization of application 3 by user 5 ended"),
