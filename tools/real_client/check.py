@@ -329,7 +329,7 @@ def check_log(checks, server, calls, furnished_at):
         {"TokenDeleted", "HourlyLimitChanged", "TextSeen", "HistoryRead"},
         others,
     )
-    looks = [event["token_id"] for event in events if event["type"] == "HistoryRead"]
+    looks = [event["credential"] for event in events if event["type"] == "HistoryRead"]
     checks.equal("the look is the operator's own", [server.manage("GET", "/v1/self")["data"]["id"]], looks)
 
 

@@ -3,6 +3,7 @@
 use crate::domain::access::Access;
 use crate::domain::directory::Account;
 use crate::domain::ids::TokenId;
+use crate::domain::names::NAME_CHARS_MAX;
 use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::http::entry::Asked;
@@ -77,7 +78,7 @@ impl Wanted {
         let mut wanted = Self { page: 1, ..Self::default() };
         for (name, value) in asked.query.iter().flatten() {
             match name.as_str() {
-                "q" => wanted.search = value.trim().chars().take(200).collect(),
+                "q" => wanted.search = value.trim().chars().take(NAME_CHARS_MAX).collect(),
                 "show" => wanted.show = SHOWS.iter().find(|(word, ..)| word == value).map_or(Show::All, |row| row.1),
                 "sort" => {
                     let (word, is_reversed) =
