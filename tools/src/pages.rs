@@ -41,6 +41,9 @@ pub struct Case {
     pub who: Who,
     /// What is answered.
     pub status: u16,
+    /// Whether it is held to the goals of pages. A report is the whole answer to a question in a file that stands by
+    /// itself: it is told, and held to nothing.
+    pub is_held: bool,
     /// What is sent the n-th time.
     pub ask: Box<dyn FnMut(u64) -> Ask>,
 }
@@ -221,9 +224,12 @@ impl Scene {
                 })]
             }
             Op::RotateApplication => {
-                vec![self.sent("an application's new secret", &account("oauth_applications/1/rotate"), &|n| {
-                    vec![("key", format!("application-{n}"))]
-                })]
+                vec![Case {
+                    status: 200,
+                    ..self.sent("an application's new secret", &account("oauth_applications/1/rotate"), &|n| {
+                        vec![("key", format!("application-{n}"))]
+                    })
+                }]
             }
             Op::RegisterApplication => {
                 let faulty = |n| {
@@ -258,7 +264,7 @@ impl Scene {
     fn case(&self, name: &str, who: Who, ask: impl FnMut(u64) -> Ask + 'static) -> Case {
         let (name, cookie) = (name.to_owned(), self.cookie(who));
         let mut ask = ask;
-        Case { name, who, status: 200, ask: Box::new(move |n| Ask { cookie: cookie.clone(), ..ask(n) }) }
+        Case { name, who, status: 200, is_held: true, ask: Box::new(move |n| Ask { cookie: cookie.clone(), ..ask(n) }) }
     }
 
     fn fixed(&self, name: &str, who: Who, path: &str) -> Case {
@@ -393,7 +399,8 @@ impl Scene {
             encoded(&token_ledger::domain::time::Timestamp::from_seconds(at).to_seconds_text())
         };
         let report = |kind: &str, query: &str| {
-            self.fixed(&format!("report: {kind}"), Who::Auditor, &format!("/staff/reports/{kind}?{query}"))
+            let path = format!("/staff/reports/{kind}?{query}");
+            Case { is_held: false, ..self.fixed(&format!("report: {kind}"), Who::Auditor, &path) }
         };
         vec![
             report("access", &format!("account={ACCOUNT}&scope=zones%3Aexample.com&from={}", at(30))),
