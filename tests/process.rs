@@ -16,6 +16,8 @@ mod bundle;
 mod client;
 #[path = "process/crash_points.rs"]
 mod crash_points;
+#[path = "process/demo.rs"]
+mod demo;
 #[path = "process/disk_full.rs"]
 mod disk_full;
 #[path = "process/doctor.rs"]

@@ -3,6 +3,7 @@
 use super::serve::{HangUp, ServeOptions, serve_dir, start_logging};
 use super::{Failure, progress};
 use crate::clock::Clock;
+use crate::domain::time::Timestamp;
 use crate::domain::token_text::TokenDigest;
 use crate::entropy::Entropy;
 use crate::furnish::Made;
@@ -48,7 +49,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     // Without a map to read again, a hang-up says that the terminal is gone.
     let hang_up = if arguments.options.scope_map.is_some() { HangUp::ReadsTheMap } else { HangUp::Ends };
     serve_dir(&dir, &arguments.options, hang_up, |address| {
-        print_guide(address, &dir, &initialized.operator_token, &initialized.log_vkey, &furnished);
+        print_guide(address, &dir, &initialized.operator_token, &initialized.log_vkey, (&furnished, begins));
     })
 }
 
@@ -59,7 +60,14 @@ fn fresh_directory() -> Result<PathBuf, Failure> {
     made.map(tempfile::TempDir::keep).map_err(|source| LogError::Io { path: std::env::temp_dir(), source }.into())
 }
 
-fn print_guide(address: SocketAddr, dir: &DataDir, operator: &str, vkey: &str, furnished: &Furnished) {
+/// Everything below "Try", "Ask" and "While it runs" works as it stands: a test runs it.
+fn print_guide(
+    address: SocketAddr,
+    dir: &DataDir,
+    operator: &str,
+    vkey: &str,
+    (furnished, begins): (&Furnished, Timestamp),
+) {
     let (path, account) = (dir.path().display(), furnished.account);
     println!("Token Ledger demo on http://{address}");
     println!("Data directory: {path}");
@@ -74,8 +82,35 @@ fn print_guide(address: SocketAddr, dir: &DataDir, operator: &str, vkey: &str, f
     println!("  curl -i http://{address}/v2/whoami -H 'Authorization: Bearer {}'", text(0));
     println!("  curl -i http://{address}/v2/{account}/zones/example.org -H 'Authorization: Bearer {}'", text(1));
     println!("  curl 'http://{address}/v1/events?order=desc&limit=3' -H 'Authorization: Bearer {operator}'");
+    println!("\nAsk (each over HTTP as /v1/audit/NAME too; `token-ledger audit --help` lists them):");
+    for (question, why) in questions(begins) {
+        println!("  token-ledger audit {question} --data {path}   # {why}");
+    }
+    let [.., since] = DAYS.map(|day| at(begins, day));
+    println!("  curl 'http://{address}/v1/audit/leak?token=8&since={since}' -H 'Authorization: Bearer {operator}'");
     println!("\nWhile it runs:");
+    println!("  token-ledger sign-in --data {path} 1   # a link for a browser: the pages, as Ada sees them");
     println!("  token-ledger verify --data {path}");
     println!("  token-ledger replay --compare --data {path}");
     println!("\nCtrl-C ends it.");
+}
+
+/// Days of the year that the questions are about: see the table in `furnish/year`.
+const DAYS: [u64; 3] = [80, 230, 357];
+
+fn at(begins: Timestamp, day: u64) -> String {
+    begins.plus_seconds(day * 86_400).to_seconds_text()
+}
+
+/// Three questions that the year has something to say to, and why they are asked.
+fn questions(begins: Timestamp) -> [(String, &'static str); 3] {
+    let [from, to, leaked] = DAYS.map(|day| at(begins, day));
+    [
+        (
+            format!("who-could --account 1 --scope zones:example.org --from {from} --to {to}"),
+            "who could read a zone, since when and by what; who did",
+        ),
+        (format!("least-privilege --token 8 --to {leaked}"), "what a token used of what it may"),
+        ("since-review --account 1".to_owned(), "what became of the last review's decisions"),
+    ]
 }

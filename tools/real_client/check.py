@@ -8,19 +8,14 @@ installed, the Node.js client asks too. Prints one line a check and a closing co
 that fails.
 """
 
-import argparse
-import json
-import os
-import pathlib
-import subprocess
 import sys
 import time
 
 import dnsimple
 
-from server import PATIENCE_SECONDS, Failed, Server
+from checks import Checks, check_replay, check_stopped, node, run
+from server import Failed, Server
 
-HERE = pathlib.Path(__file__).resolve().parent
 HOURLY_LIMIT = 2400
 NAMED = ["example.com", "example.net", "example.org"]
 ZONES = NAMED + ["shop.test", "xn--bcher-kva.example"]
@@ -28,22 +23,6 @@ ZONES = NAMED + ["shop.test", "xn--bcher-kva.example"]
 DOMAINS = sorted(ZONES + [f"site-{number:02}.test" for number in range(30)])
 # Of the form that DNSimple itself gives out: it is looked up, and nobody knows it.
 UNKNOWN_TOKEN = "dnsimple_a_" + "x" * 32
-
-
-class Checks:
-    """Counts checks; the first that fails ends the run."""
-
-    def __init__(self):
-        self.passed = 0
-
-    def equal(self, name, expected, got):
-        if got != expected:
-            raise Failed(f"{name}\n  expected {expected!r}\n  got      {got!r}")
-        self.ok(name)
-
-    def ok(self, name):
-        self.passed += 1
-        print(f"ok {name}", flush=True)
 
 
 class Furnished:
@@ -288,20 +267,9 @@ def check_closed(checks, calls, made):
 
 def check_node(checks, calls, made, modules):
     """The Node.js client; what it asks is in check.mjs."""
-    told = {
-        "url": calls.url,
-        "account": made.account,
-        "full": made.full["text"],
-        "scoped": made.scoped["text"],
-        "modules": os.path.abspath(modules),
-    }
-    done = subprocess.run(
-        ["node", HERE / "check.mjs"], input=json.dumps(told), capture_output=True, text=True, timeout=PATIENCE_SECONDS
-    )
-    for line in done.stdout.splitlines():
+    told = {"url": calls.url, "account": made.account, "full": made.full["text"], "scoped": made.scoped["text"]}
+    for line in node("check.mjs", modules, told).splitlines():
         checks.ok(line.removeprefix("ok "))
-    if done.returncode != 0:
-        raise Failed(f"check.mjs ended with {done.returncode}\n{done.stderr}")
     zones, zone = "/v2/{account}/zones", "/v2/{account}/zones/{zone}"
     used = lambda route, outcome: ("TokenUsed", route, outcome, made.full["id"], None)
     # Its iterator asks for three pages of two.
@@ -365,23 +333,6 @@ def check_log(checks, server, calls, furnished_at):
     checks.equal("the look is the operator's own", [server.manage("GET", "/v1/self")["data"]["id"]], looks)
 
 
-def check_replay(checks, server):
-    compared = json.loads(server.command("replay", "--compare", "--json"))
-    checks.equal(
-        "a replay gives what the running server shows",
-        ("the running server", []),
-        (compared["live"], compared["differences"]),
-    )
-    verified = json.loads(server.command("verify", "--json"))
-    checks.equal("verify finds nothing while the server runs", 0, verified["findings_total"])
-
-
-def check_stopped(checks, server):
-    checks.equal("SIGTERM ends the server in order", 0, server.stop())
-    verified = json.loads(server.command("verify", "--json"))
-    checks.equal("verify finds nothing after the end", 0, verified["findings_total"])
-
-
 def check(binary, modules):
     checks = Checks()
     with Server(binary) as server:
@@ -399,21 +350,5 @@ def check(binary, modules):
     return checks.passed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("binary", help="the token-ledger program")
-    parser.add_argument("--node-modules", help="folder in which package.json was installed")
-    arguments = parser.parse_args()
-    # The server is on this machine: no proxy of the environment may stand between.
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
-    try:
-        passed = check(arguments.binary, arguments.node_modules)
-    except Failed as failure:
-        print(f"FAILED {failure}", file=sys.stderr)
-        return 1
-    print(f"{passed} passed, 0 failed")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, check))

@@ -3,27 +3,23 @@
 
     check_oauth.py PATH_TO_TOKEN_LEDGER [--node-modules DIRECTORY]
 
-A person's browser is played here, by links and forms; the exchange of the code, and every call with the token, is the
-client's. Prints one line a check and a closing count; ends with 1 at the first check that fails.
+It needs what check.py needs: requirements.txt and, with --node-modules, package.json. A person's browser is played here,
+by links and forms; the exchange of the code, and every call with the token, is the client's. Prints one line a check and
+a closing count; ends with 1 at the first check that fails.
 """
 
-import argparse
 import html
 import http.client
 import json
-import os
-import pathlib
 import re
-import subprocess
 import sys
 import urllib.parse
 
 import dnsimple
 
-from check import Checks
+from checks import Checks, check_replay, check_stopped, node, run
 from server import PATIENCE_SECONDS, Failed, Server
 
-HERE = pathlib.Path(__file__).resolve().parent
 CALLBACK = "https://app.example/callback"
 STATE = "a state & more"
 
@@ -147,19 +143,11 @@ def check_python(checks, scene):
 
 
 def check_node(checks, scene, modules):
-    told = {"url": scene.server.url, "clientId": scene.client_id, "modules": os.path.abspath(modules)}
-    told.update({"redirectUri": CALLBACK, "state": STATE, "account": scene.account, "clientSecret": scene.secret})
-
-    def run(**more):
-        asked = json.dumps({**told, **more})
-        command = ["node", HERE / "check_oauth.mjs"]
-        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
-        if done.returncode != 0:
-            raise Failed(f"check_oauth.mjs ended with {done.returncode}\n{done.stderr}")
-        return json.loads(done.stdout)
-
-    code = scene.browser.authorize(target_of(run()["authorize"]), scene.account)
-    got = run(code=code)
+    told = {"url": scene.server.url, "clientId": scene.client_id, "clientSecret": scene.secret}
+    told.update({"redirectUri": CALLBACK, "state": STATE, "account": scene.account})
+    ask = lambda **more: json.loads(node("check_oauth.mjs", modules, {**told, **more}))
+    code = scene.browser.authorize(target_of(ask()["authorize"]), scene.account)
+    got = ask(code=code)
     checks.equal(
         "node client: exchange, whoami, zones",
         (scene.account, scene.account, ["example.com"]),
@@ -178,10 +166,6 @@ def check_revocation(checks, scene, token):
         raise Failed("a token outlives its authorization")
     except dnsimple.DNSimpleException as error:
         checks.equal("revoked, the token is refused", 401, error.status)
-    compared = json.loads(scene.server.command("replay", "--compare", "--json"))
-    checks.equal("a replay gives what the running server shows", [], compared["differences"])
-    verified = json.loads(scene.server.command("verify", "--json"))
-    checks.equal("verify finds nothing", 0, verified["findings_total"])
 
 
 def check(binary, modules):
@@ -192,24 +176,10 @@ def check(binary, modules):
         if modules is not None:
             _, token = check_node(checks, scene, modules)
             check_revocation(checks, scene, token)
+        check_replay(checks, server)
+        check_stopped(checks, server)
     return checks.passed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("binary", help="the token-ledger program")
-    parser.add_argument("--node-modules", help="folder in which package.json was installed")
-    arguments = parser.parse_args()
-    # The server is on this machine: no proxy of the environment may stand between.
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
-    try:
-        passed = check(arguments.binary, arguments.node_modules)
-    except Failed as failure:
-        print(f"FAILED {failure}", file=sys.stderr)
-        return 1
-    print(f"{passed} passed, 0 failed")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, check))

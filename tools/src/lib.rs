@@ -1,7 +1,9 @@
 //! What the benches share: a ledger to measure on, and children that end with their parent.
 
 pub mod big_log;
+pub mod browser;
 pub mod load;
+pub mod pages;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -46,6 +46,7 @@
 
 mod callers;
 mod cast;
+mod crowd;
 mod story;
 mod troubles;
 
@@ -115,6 +116,17 @@ pub fn furnish(
     entropy: Entropy,
     tell: &mut dyn FnMut(Made),
 ) -> Result<Furnished, FurnishError> {
+    furnish_crowded(core, operator, now, (entropy, 0), tell)
+}
+
+/// The same year, with so many more busy tokens in the account that most of it belongs to: for benches of pages.
+pub fn furnish_crowded(
+    core: &mut Core,
+    operator: TokenDigest,
+    now: Timestamp,
+    (entropy, crowd): (Entropy, u64),
+    tell: &mut dyn FnMut(Made),
+) -> Result<Furnished, FurnishError> {
     let (begin, end) = (begins(now), ends_before(now));
     let run_from = core.head().0;
     let mut year = Year {
@@ -125,6 +137,8 @@ pub fn furnish(
         at: begin,
         operator,
         tokens: BTreeMap::new(),
+        crowd,
+        crowd_digests: Vec::new(),
         run_from,
     };
     let mut day = 0;
@@ -165,6 +179,9 @@ struct Year<'a> {
     /// The operator who acts.
     operator: TokenDigest,
     tokens: BTreeMap<TokenName, Vec<Held>>,
+    /// Tokens that the story does not know: how many there are to be, and those that are there.
+    crowd: u64,
+    crowd_digests: Vec<TokenDigest>,
     /// The last position before the running run's records.
     run_from: u64,
 }
@@ -173,6 +190,7 @@ struct Year<'a> {
 enum Happening {
     Step(story::Step),
     Call(&'static Caller, u64),
+    OfCrowd(u64, u64),
 }
 
 impl Year<'_> {
@@ -190,6 +208,7 @@ impl Year<'_> {
         for (number, caller) in (1..).zip(CALLERS) {
             self.call(day, number, caller, &mut happenings);
         }
+        crowd::of_day(self, day, &mut happenings);
         // Stable: of one instant, the story goes first.
         happenings.sort_by_key(|(at, _)| *at);
         for (at, happening) in happenings.into_iter().take_while(|(at, _)| *at < end) {
@@ -197,6 +216,7 @@ impl Year<'_> {
             match happening {
                 Happening::Step(step) => step(self)?,
                 Happening::Call(caller, draw) => self.make_call(caller, &mut Chance::new(draw))?,
+                Happening::OfCrowd(member, draw) => crowd::ask(self, member, &mut Chance::new(draw))?,
             }
         }
         Ok(())

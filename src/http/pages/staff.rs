@@ -23,7 +23,7 @@ use crate::http::problem::Problem;
 use serde_json::Value;
 
 /// Rows of a table that a page shows.
-const ROWS_SHOWN: usize = 200;
+const ROWS_SHOWN: usize = 50;
 
 /// Answers a page of staff, or what a form of one sent.
 pub(super) async fn answer(

@@ -21,8 +21,8 @@ use crate::http::problem::Problem;
 use askama::Template;
 use serde_json::Value;
 
-/// Rows of a page: each has a form of its own.
-const ROWS_MAX: usize = 50;
+/// Rows of a page: each has a form of its own, and with style, script and what changed since it stays below 100 KB.
+const ROWS_MAX: usize = 25;
 
 #[derive(Template)]
 #[template(path = "staff_reviews.html")]
