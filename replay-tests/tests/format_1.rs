@@ -4,6 +4,8 @@
 //! The files of the backup never change. `answers.json` is text for people: `BLESS=1 cargo test -p replay-tests --test
 //! format_1` writes it anew where an answer has got a new member, and whoever commits that says why.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
 #[path = "cases/golden.rs"]
 mod golden;
 

@@ -256,7 +256,8 @@ impl Scene {
             | Op::EditApplication
             | Op::RevokeApplication
             | Op::DeleteApplication
-            | Op::RevokeAuthorization => return Measured::NoPage,
+            | Op::RevokeAuthorization
+            | Op::RevokeOwnAuthorization => return Measured::NoPage,
         };
         Measured::Cases(cases)
     }
