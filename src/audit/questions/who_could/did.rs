@@ -81,7 +81,11 @@ impl Did {
 }
 
 /// What was counted so far: of each kind how many, the first and the last.
-type Counts = BTreeMap<Kind, (u64, Position, Position)>;
+type Counts = BTreeMap<Kind, Counted>;
+/// How many, the first and the last.
+type Counted = (u64, Position, Position);
+/// What uses that the index counts have in common; the last is whether the token could.
+type Alike = (TokenId, Way, Verb, Outcome, bool);
 
 /// Looks for uses in a range. `tokens` are those whose uses the index is asked for; of others they are read.
 pub(super) fn find(
@@ -129,7 +133,7 @@ impl Looking<'_, '_> {
         };
         archive.visit_at(&split.rest, &mut |position, header, event| self.read(position, header, event))?;
         let looked_until = self.did.looked_until.unwrap_or(piece.through.next());
-        let mut counts: BTreeMap<(TokenId, Way, Verb, Outcome, bool), (u64, Position, Position)> = BTreeMap::new();
+        let mut counts: BTreeMap<Alike, Counted> = BTreeMap::new();
         for one in split.uses.iter().take_while(|one| one.position < looked_until) {
             let is_reached = could_reach(self.coulds, one.token, one.position);
             let key = (one.token, one.way, one.verb, one.outcome, is_reached);
@@ -176,7 +180,7 @@ impl Looking<'_, '_> {
     }
 
     /// Adds what was counted to what is there.
-    fn add(&mut self, kind: Kind, (count, first, last): (u64, Position, Position)) {
+    fn add(&mut self, kind: Kind, (count, first, last): Counted) {
         let counted = self.counts.entry(kind).or_insert((0, first, last));
         *counted = (counted.0 + count, counted.1.min(first), counted.2.max(last));
     }
