@@ -9,6 +9,7 @@ mod oauth;
 mod reports;
 mod sign_ins;
 
+use self::oauth::{members_access, some_access};
 use crate::random::Random;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -274,9 +275,25 @@ impl Generator {
     /// The same, and a member who authorised an application.
     pub fn beginning_with_an_authorization(&mut self) -> Vec<Job> {
         let mut jobs = self.beginning();
-        let authorized = self.authorized();
+        let authorized =
+            self.authorized(&[("first code", AccessRequest::Full, true), ("second code", AccessRequest::Full, false)]);
         jobs.extend(authorized.into_iter().map(|command| self.job(command)));
         jobs
+    }
+
+    /// The same, with tokens of the first user for full access and for some.
+    pub fn beginning_with_authorizations(&mut self) -> Vec<Job> {
+        let mut jobs = self.beginning();
+        let some = [("first code", AccessRequest::Full, true), ("second code", some_access(), true)];
+        let authorized = self.authorized(&some);
+        jobs.extend(authorized.into_iter().map(|command| self.job(command)));
+        jobs
+    }
+
+    /// Another access of the first user, which the tokens follow that it authorised: now more, now less.
+    pub fn members_turn(&mut self, turn: usize) -> Job {
+        let change = Change::PutMember { account: AccountId(1), user: UserId(1), access: members_access(turn) };
+        self.job(Command::Manage(Actor::Local(1_000), Box::new(change)))
     }
 
     /// Moves a clock, mostly on and a little, now and then far, rarely back.

@@ -9,8 +9,11 @@ use token_ledger::domain::event::{Event, Header};
 use token_ledger::domain::ids::Position;
 use token_ledger::domain::state::State;
 use token_ledger::entropy::Entropy;
-use token_ledger::ledger::core::Core;
+use token_ledger::ledger::core::{Core, Job};
 use token_ledger::log::DataDir;
+
+/// Batches between two changes of a member's access.
+const BATCHES_A_TURN: usize = 12;
 
 /// A ledger that has a history.
 pub struct Story {
@@ -28,13 +31,22 @@ impl Story {
     }
 
     /// Tells one in which something more happens behind each batch, which is counted from 0.
-    pub fn told_with(seed: u64, batches: usize, mut more: impl FnMut(&mut Core, usize)) -> Self {
+    pub fn told_with(seed: u64, batches: usize, more: impl FnMut(&mut Core, usize)) -> Self {
+        Self::told_from(seed, batches, Generator::beginning, more)
+    }
+
+    fn told_from(
+        seed: u64,
+        batches: usize,
+        beginning: impl FnOnce(&mut Generator) -> Vec<Job>,
+        mut more: impl FnMut(&mut Core, usize),
+    ) -> Self {
         let home = tempfile::tempdir().expect("a directory can be made");
         let dir = DataDir::new(home.path().join("ledger"));
         let clock = Clock::manual(BEGIN);
         let mut core = Core::create(&dir, clock.clone(), Entropy::seeded(seed)).expect("a ledger can be made");
         let mut generator = Generator::new(seed);
-        let beginning = generator.beginning();
+        let beginning = beginning(&mut generator);
         core.commit(&beginning).expect("the beginning is appended");
         for batch in 0..batches {
             generator.move_clock(&clock);
@@ -43,6 +55,19 @@ impl Story {
             more(&mut core, batch);
         }
         Self { _home: home, dir, clock }
+    }
+
+    /// Tells one in which the first member's access changes now and then, and with it what the applications may that the
+    /// member let in.
+    pub fn told_with_authorizations(seed: u64, batches: usize) -> Self {
+        let mut turns = Generator::new(seed);
+        let beginning = |generator: &mut Generator| generator.beginning_with_authorizations();
+        Self::told_from(seed, batches, beginning, |core, batch| {
+            if batch % BATCHES_A_TURN == BATCHES_A_TURN - 1 {
+                let turn = turns.members_turn(batch / BATCHES_A_TURN);
+                core.commit(&[turn]).expect("the turn is appended");
+            }
+        })
     }
 
     /// As questions see it.

@@ -6,6 +6,8 @@ mod told;
 
 #[path = "questions/authority.rs"]
 mod authority;
+#[path = "questions/counted_uses.rs"]
+mod counted_uses;
 #[path = "questions/growth.rs"]
 mod growth;
 #[path = "questions/leak.rs"]

@@ -264,15 +264,17 @@ CREATE TABLE grant_resources (
 ) STRICT, WITHOUT ROWID;
 
 -- Which access a token had on an account, from when until when by what was recorded. What ends it by the clock is in
--- `works_until`; the view `access_held` has both. Of an OAuth token it is what was authorised: where its member has less by now,
--- the token can do less, which `token-ledger audit who-could` tells and this file does not.
+-- `works_until`; the view `access_held` has both. An OAuth token can do what both accesses of its row allow.
 CREATE TABLE holdings (
     holding_id INTEGER PRIMARY KEY,
     token_id INTEGER NOT NULL,
     account_id INTEGER NOT NULL,
     -- The member whose membership gave it, or who authorised an OAuth token; null: its own.
     user_id INTEGER,
+    -- The access (accesses): the membership's, or the token's own.
     access_position INTEGER NOT NULL,
+    -- Of an OAuth token the access that the member who authorised it had then (accesses); null of others.
+    member_access_position INTEGER,
     -- When and by which record it began.
     since_at TEXT NOT NULL,
     since_position INTEGER NOT NULL,

@@ -11,7 +11,7 @@ WITH judged AS (
     FROM holdings CROSS JOIN export
     WHERE works_from IS NULL OR works_from <= judged_at
 ), placed AS (
-    SELECT token_id, account_id, user_id, access_position, allowed_addresses,
+    SELECT token_id, account_id, user_id, access_position, member_access_position, allowed_addresses,
         CASE WHEN begins_by_clock THEN works_from ELSE since_at END AS from_at,
         CASE WHEN begins_by_clock THEN
             COALESCE((SELECT position FROM events WHERE recorded_at >= works_from ORDER BY recorded_at, position LIMIT 1), beyond)
@@ -72,13 +72,17 @@ SELECT account_id, scope_group, 0, since_at, since_position, 'ResearchActivated'
     'ResearchDeactivated', NULL
 FROM research_periods CROSS JOIN scope_groups WHERE needs_research;
 
--- The view below, by numbers.
+-- The view below, by numbers. Of an OAuth token both what was authorised and its member's access must allow it; what lets it
+-- is the later of the two, and it is full, or of all, only where both are.
 CREATE VIEW could_parts AS
 WITH both AS (
     SELECT part.account_id, part.scope_group, part.name_text, part.resource_there,
-        held.token_id, held.user_id, held.access_position, held.allowed_addresses,
-        CASE WHEN is_full THEN 'full' WHEN named.name_text IS NOT NULL THEN 'named' ELSE 'all' END AS coverage,
-        is_full OR level IS 'full_access' AS can_write,
+        held.token_id, held.user_id, held.allowed_addresses,
+        max(held.access_position, COALESCE(held.member_access_position, 0)) AS access_position,
+        CASE WHEN own.is_full AND COALESCE(members.is_full, 1) THEN 'full'
+            WHEN COALESCE(named.name_text, members_named.name_text) IS NOT NULL THEN 'named' ELSE 'all' END AS coverage,
+        (own.is_full OR granted.level IS 'full_access')
+            AND (COALESCE(members.is_full, 1) OR members_granted.level IS 'full_access') AS can_write,
         (part.from_at, part.from_position) > (held.from_at, held.from_position) AS begins_with_part,
         part.until_at IS NOT NULL AND (held.until_at IS NULL
             OR (part.until_at, part.until_position) < (held.until_at, held.until_position)) AS ends_with_part,
@@ -87,12 +91,18 @@ WITH both AS (
         held.from_at, held.from_position, held.began_by, held.until_at, held.until_position, held.ended_by
     FROM scope_parts AS part
     JOIN access_held AS held ON held.account_id = part.account_id
-    JOIN accesses USING (access_position)
-    LEFT JOIN grants ON grants.access_position = held.access_position AND grants.scope_group = part.scope_group
+    JOIN accesses AS own ON own.access_position = held.access_position
+    LEFT JOIN grants AS granted ON granted.access_position = held.access_position AND granted.scope_group = part.scope_group
     LEFT JOIN grant_resources AS named ON named.access_position = held.access_position
         AND named.scope_group = part.scope_group AND named.name_text = part.name_text
-    WHERE (is_full OR coverage IS 'all' OR named.name_text IS NOT NULL)
-        AND (part.resource_there IS NOT 0 OR named.name_text IS NOT NULL)
+    LEFT JOIN accesses AS members ON members.access_position = held.member_access_position
+    LEFT JOIN grants AS members_granted ON members_granted.access_position = held.member_access_position
+        AND members_granted.scope_group = part.scope_group
+    LEFT JOIN grant_resources AS members_named ON members_named.access_position = held.member_access_position
+        AND members_named.scope_group = part.scope_group AND members_named.name_text = part.name_text
+    WHERE (own.is_full OR granted.coverage IS 'all' OR named.name_text IS NOT NULL)
+        AND (COALESCE(members.is_full, 1) OR members_granted.coverage IS 'all' OR members_named.name_text IS NOT NULL)
+        AND (part.resource_there IS NOT 0 OR COALESCE(named.name_text, members_named.name_text) IS NOT NULL)
 ), cut AS (
     SELECT account_id, scope_group, name_text, resource_there, token_id, user_id, access_position, allowed_addresses, coverage,
         can_write,
@@ -173,7 +183,8 @@ JOIN uses AS first ON first.position = used.first_position
 JOIN uses AS last ON last.position = used.last_position
 LEFT JOIN texts ON text_number = used.name_text;
 
--- Every grant in force, of tokens and of members (`token_id` null), with what was asked for in its group. Full access is a grant
+-- Every grant in force, of tokens and of members (`token_id` null), with what was asked for in its group: of an OAuth token those
+-- that were authorised, whatever its member has. Full access is a grant
 -- of all of every group. `is_needed`: a smaller access would have a grant here too; `needs_all`: one of all, since all was asked
 -- for, or only lists were, or more names than a grant takes (1,000); `writes`: one with full access. A number that was no
 -- resource's is covered by a grant of all only, and needs none by itself.

@@ -14,7 +14,7 @@ use crate::log::reader::LogReader;
 use crate::log::signed_head::root_at;
 use crate::log::{DataDir, LogError, codec};
 use crate::projections::history::ClosedWindow;
-use crate::projections::index::find::{Finder, Wanted};
+use crate::projections::index::find::{Finder, Piece, Wanted};
 use crate::projections::index::tail::Recent;
 use crate::projections::keys::{Key, keys_of};
 use crate::projections::snapshot::Views;
@@ -172,6 +172,24 @@ impl Archive {
     pub fn visit_back(&self, wanted: &Wanted, (after, through): Range, visit: Visit<'_>) -> Result<(), LogError> {
         let mut judge = Judge::new(wanted, visit);
         walk::backward(&self.log, &self.finder, wanted, (after, through.min(self.head)), &mut |step| judge.step(step))?;
+        judge.end()
+    }
+
+    /// The next run of positions as the index has it, for who can do without their records.
+    pub fn next_piece(&self, wanted: &Wanted, (after, through): Range) -> Piece {
+        self.finder.next(wanted, after, through.min(self.head))
+    }
+
+    /// Positions of a key in a piece; none where the index does not know.
+    pub fn positions_of(&self, key: Key, piece: &Piece) -> Option<Vec<Position>> {
+        self.finder.positions_of(key, piece)
+    }
+
+    /// Visits the records at these positions, which go up. Stops early if told to.
+    pub fn visit_at(&self, positions: &[Position], visit: Visit<'_>) -> Result<(), LogError> {
+        let everything = Wanted::all();
+        let mut judge = Judge::new(&everything, visit);
+        self.log.pick(positions, |position, record| judge.step(Step::Record(position, record)))?;
         judge.end()
     }
 

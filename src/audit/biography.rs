@@ -52,6 +52,13 @@ impl Biography {
         &self.changes
     }
 
+    /// Tokens that begin in it, in order.
+    pub fn tokens(&self) -> Vec<TokenId> {
+        let begins = |event: &Event| matches!(event, Event::TokenCreated(_) | Event::TokenImported(_));
+        let begun = self.changes.iter().filter(|(_, _, event)| begins(event)).map(|(_, header, _)| header.token);
+        begun.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The state up to and with a position: of what the biography is about, and with blanks for the rest. Windows in it
     /// are not drawn from, and stream numbers are those of the changes.
     pub fn state_at(&self, position: Position) -> State {

@@ -18,6 +18,7 @@ use crate::log::personal::TextReader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// What it takes to put events into words.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,14 @@ pub struct Words<'a> {
     pub texts: &'a TextReader,
     /// Scope groups by number.
     pub groups: &'a Table<ScopeGroup>,
+}
+
+/// The name of a scope group; of one that is not defined its number.
+pub fn group_name(groups: &Table<ScopeGroup>, number: GroupNumber) -> Cow<'_, str> {
+    match groups.get(u64::from(number)) {
+        Some(group) => Cow::Borrowed(group.name.as_str()),
+        None => Cow::Owned(format!("#{number}")),
+    }
 }
 
 /// Who acted.
@@ -167,14 +176,15 @@ impl Words<'_> {
         self.groups.get(u64::from(number)).map(|group| group.name.as_str())
     }
 
-    /// A scope as it is written: `zones:example.com:read`. An erased name is shown as its number.
+    /// A scope as it is written: `zones:example.com:read`. An erased name is shown as its number, and so is a group that is not
+    /// defined: two of them are two.
     pub fn scope(&self, scope: RequiredScope) -> String {
         let name = match scope.target {
             Target::List | Target::All => "*".to_owned(),
             Target::Name(number) => self.text(number).unwrap_or_else(|| format!("#{number}")),
             Target::Number(number) => number.to_string(),
         };
-        format!("{}:{name}:{}", self.group(scope.group).unwrap_or("?"), scope.verb.name())
+        format!("{}:{name}:{}", group_name(self.groups, scope.group), scope.verb.name())
     }
 
     /// Access, in the form it is given in.

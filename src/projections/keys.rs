@@ -1,8 +1,8 @@
 //! Under which keys a record is found. Pure, and the one place that says it: indexes are built by it, and what is not
 //! indexed yet is looked through by it.
 
-use crate::domain::access::{GroupNumber, RequiredScope, Target};
-use crate::domain::event::{EVENT_TYPES, Event, Header, Route};
+use crate::domain::access::{GroupNumber, RequiredScope, Target, Verb};
+use crate::domain::event::{EVENT_TYPES, Event, Header, Outcome, Route};
 use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
 use crate::domain::state::by_of;
 use crate::domain::text::Subject;
@@ -31,6 +31,9 @@ pub enum Key {
     Name(TextNumber),
     /// Uses, refusals and reports that ask for the list of a group, or for all of it: they name nothing.
     Whole(AccountId, GroupNumber),
+    /// Allowed requests of an account that needed a scope, by what they needed and how they ended. With a name's or a whole
+    /// group's, and a token's, it says all that counting uses takes, so that they need not be read.
+    Uses(AccountId, UseShape),
     /// What a user, staff or a person on the machine did. An account's or the service's own is found elsewhere.
     Principal(Principal),
     /// What was done with a token beside being used itself: changes, reports, questions of a gateway.
@@ -41,7 +44,39 @@ pub enum Key {
     Type(u16),
 }
 
+/// Bits of an account's number in [`Key::Uses`]: it has the others for the shape. One with a greater number has no such keys.
+pub(super) const SHAPED_ACCOUNT_BITS: u32 = 27;
+
+/// What an allowed request needed, but for the name, and how it ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct UseShape {
+    /// The scope group.
+    pub group: GroupNumber,
+    /// What was done.
+    pub verb: Verb,
+    /// What of the group.
+    pub reach: Reach,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What of a group a request needed. Numbers are in the index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reach {
+    /// One name.
+    Name,
+    /// What a list shows.
+    List,
+    /// All of it.
+    All,
+}
+
 impl Key {
+    /// Of uses of a shape; none where the index has no such keys.
+    pub fn of_uses(account: AccountId, shape: UseShape) -> Option<Self> {
+        (!account.is_none() && account.0 < 1 << SHAPED_ACCOUNT_BITS).then_some(Self::Uses(account, shape))
+    }
+
     /// Of a type by its name, as in `UserCreated`; under that of no type nothing is found.
     pub fn of_type(name: &str) -> Self {
         Self::Type(EVENT_TYPES.iter().find(|(_, _, known)| *known == name).map_or(0, |(number, _, _)| *number))
@@ -85,6 +120,9 @@ pub fn keys_of(header: &Header, event: &Event, found: &mut impl FnMut(Key)) {
         && used.research > 0
     {
         found(Key::AccountResearch(header.account));
+    }
+    if let Some(key) = shape_of(event).and_then(|shape| Key::of_uses(header.account, shape)) {
+        found(key);
     }
     if let Some(user) = user_of(event) {
         found(Key::User(user));
@@ -163,6 +201,19 @@ fn name_of(event: &Event) -> Option<TextNumber> {
         Target::Name(name) => Some(name),
         _ => None,
     }
+}
+
+/// What an allowed request needed and how it ended; none of one that needed no scope, or was about a number that is nothing's.
+fn shape_of(event: &Event) -> Option<UseShape> {
+    let Event::TokenUsed(used) = event else { return None };
+    let RequiredScope { group, verb, target } = used.scope?;
+    let reach = match target {
+        Target::Name(_) => Reach::Name,
+        Target::List => Reach::List,
+        Target::All => Reach::All,
+        Target::Number(_) => return None,
+    };
+    Some(UseShape { group, verb, reach, outcome: used.outcome })
 }
 
 /// Tokens other than the header's own that were shown: for a change, a report, or a gateway's question.

@@ -153,6 +153,14 @@ async fn a_lower_limit_refuses_what_was_said() {
     hold("PATCH", account, |_| json!({ "hourly_limit": 9_999, "plan": "enterprise" }), 0).await;
 }
 
+/// A plan itself takes nothing away: what it would take is refused until it is gone. What is changed with it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_plan_refuses_what_was_said() {
+    let account = |house: &House| format!("/v1/accounts/{}", house.enterprise);
+    hold("PATCH", account, |_| json!({ "plan": "teams" }), 0).await;
+    hold("PATCH", account, |_| json!({ "plan": "teams", "hourly_limit": 1 }), 2).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn less_research_refuses_what_was_said() {
     let feature = |house: &House| format!("/v1/accounts/{}/features/domain_research", house.enterprise);

@@ -1,8 +1,10 @@
 //! OAuth: applications, what members authorise, and codes that come back.
 
 use super::Generator;
+use token_ledger::domain::access::Level;
 use token_ledger::domain::command::{
-    AccessRequest, Actor, Change, Command, Exchange, NewAuthorization, OAuthChange, SignInChange,
+    AccessRequest, Actor, Change, Command, CoverageRequest, Exchange, GrantRequest, NewAuthorization, OAuthChange,
+    SignInChange,
 };
 use token_ledger::domain::directory::Plan;
 use token_ledger::domain::ids::{AccountId, ApplicationId, AuthorizationId, UserId, Version};
@@ -16,10 +18,43 @@ use token_ledger::domain::token_text::TokenDigest;
 const URIS: [&str; 4] =
     ["https://app.example/cb", "http://127.0.0.1/cb", "https://app.example/other", "ftp://x.example"];
 
+/// What is authorised: parts of several groups, by name and all.
+pub(super) fn some_access() -> AccessRequest {
+    AccessRequest::Granted(vec![
+        grant("zones", Level::FullAccess, None),
+        grant("domains", Level::ReadOnly, Some(&["a.example", "b.example"])),
+        grant("certificates", Level::FullAccess, Some(&["b.example", "c.example"])),
+    ])
+}
+
+/// What a member has in turn: all of it, and accesses that have each some of what is authorised.
+pub(super) fn members_access(turn: usize) -> AccessRequest {
+    match turn % 5 {
+        0 => AccessRequest::Granted(vec![
+            grant("zones", Level::ReadOnly, None),
+            grant("domains", Level::FullAccess, None),
+            grant("certificates", Level::FullAccess, Some(&["a.example", "b.example"])),
+        ]),
+        1 => AccessRequest::Granted(vec![
+            grant("zones", Level::FullAccess, Some(&["a.example"])),
+            grant("domains", Level::FullAccess, Some(&["b.example", "c.example"])),
+        ]),
+        2 => AccessRequest::Full,
+        3 => AccessRequest::Granted(vec![grant("certificates", Level::ReadOnly, None)]),
+        _ => AccessRequest::Granted(vec![]),
+    }
+}
+
+fn grant(group: &str, level: Level, names: Option<&[&str]>) -> GrantRequest {
+    let named = |names: &[&str]| names.iter().map(|name| PersonalText::new((*name).to_owned())).collect();
+    let coverage = names.map_or(CoverageRequest::All, |names| CoverageRequest::Named(named(names)));
+    GrantRequest { group: group.to_owned(), level, coverage }
+}
+
 impl Generator {
-    /// The first user, signed in, who authorises the first account's application twice, of which one code is exchanged:
-    /// by chance alone that hardly comes together.
-    pub(super) fn authorized(&mut self) -> Vec<Command> {
+    /// The first user, signed in, who authorises the first account's application for each code with an access, of which some
+    /// codes are exchanged: by chance alone that hardly comes together.
+    pub(super) fn authorized(&mut self, codes: &[(&str, AccessRequest, bool)]) -> Vec<Command> {
         let (account, user, uri) = (AccountId(1), UserId(1), URIS[0]);
         let text = |text: &str| PersonalText::new(text.to_owned());
         let (link, session, client_secret) =
@@ -48,7 +83,7 @@ impl Generator {
             client,
             secret: client_secret,
         })));
-        for code in ["first code", "second code"] {
+        for &(code, ref access, is_exchanged) in codes {
             let bindings = Bindings {
                 redirect_uri: BoundText::redirect_uri(code, uri),
                 redirect_uri_sent: true,
@@ -58,7 +93,7 @@ impl Generator {
             let new = NewAuthorization {
                 account,
                 client,
-                access: AccessRequest::Full,
+                access: access.clone(),
                 redirect_uri: text(uri),
                 registered_uri: text(uri),
                 code: TokenDigest::of(code),
@@ -66,7 +101,7 @@ impl Generator {
             };
             let change = Change::OAuth(OAuthChange::Authorize(Box::new(new)));
             commands.push(Command::Manage(Actor::Session(session.digest), Box::new(change)));
-            if code == "first code" {
+            if is_exchanged {
                 commands.push(Command::Exchange(Box::new(Exchange {
                     client,
                     client_secret: Some(client_secret.digest),

@@ -32,7 +32,7 @@ const VIEWS: &str = include_str!("../../../schema/export/003_views.sql");
 /// "TkLx": says that a file is an export of this program.
 const APPLICATION_ID: i32 = 0x546b_4c78;
 /// Step of the tables; a file of another one is not gone on with.
-const SCHEMA_STEP: i32 = 1;
+const SCHEMA_STEP: i32 = 2;
 /// How long a further run waits for somebody who reads or writes the file.
 const BUSY_PATIENCE: Duration = Duration::from_secs(10);
 /// A file without its name is thrown away after a crash: it needs no journal, and is synced when it is whole.

@@ -8,6 +8,7 @@
 //! there. From which addresses a token worked is told, not judged. Tokens of staff and gateways do not call the guarded
 //! API and are not among them.
 
+mod by_index;
 mod could;
 mod did;
 mod wanted;
@@ -64,7 +65,7 @@ fn answer(archive: &Archive, asked: &Asked) -> Result<Answer, AuditError> {
     let wanted = Wanted::read(archive, &biography, (account, text, verb), &period)?;
     let coulds = could::find(&over_time, &biography, &wanted, &period);
     let after = Position(period.from.position.0.saturating_sub(1));
-    let did = did::find(archive, &wanted, &coulds, (after, period.through))?;
+    let did = did::find(archive, &wanted, (&coulds, biography.tokens()), (after, period.through))?;
     let mut answer = Answer::new(WHO_COULD.name, Basis::new(archive, period.through, period.last_instant())?);
     let telling = Telling { archive, biography: &biography, state: &over_time.state, wanted: &wanted };
     telling.tell(&mut answer, &coulds, &did, &period);
@@ -271,7 +272,7 @@ impl Telling<'_> {
         let scope = self.archive.words().scope(self.wanted.scope);
         if let Some(position) = did.looked_until {
             gaps.push(format!(
-                "who did: only the first {RECORDS_MAX} records that can be about it were looked at, up to position \
+                "who did: only the first {RECORDS_MAX} records that had to be read for it were looked at, up to position \
                  {position}; ask for a shorter time"
             ));
         }

@@ -2,6 +2,7 @@
 
 use super::access::access;
 use super::{Part, Phrase, applications, counted, number};
+use crate::audit::describe::group_name;
 use crate::domain::access::{RequiredScope, ScopeGroup, Target};
 use crate::domain::conditions::Conditions;
 use crate::domain::event::{Cause, Event, Header, Outcome, Route, TokenUsed};
@@ -159,7 +160,7 @@ fn times(count: u64) -> String {
 
 /// A scope as it is written, its name a part: `zones:` example.com `:read`.
 pub fn scope(groups: &Groups, scope: RequiredScope) -> Phrase {
-    let group = groups.get(u64::from(scope.group)).map_or("?", |group| group.name.as_str());
+    let group = group_name(groups, scope.group);
     let begin = Phrase::of(format!("{group}:"));
     let target = match scope.target {
         Target::List | Target::All => begin.words("*"),

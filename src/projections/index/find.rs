@@ -170,6 +170,12 @@ impl Finder {
         Piece { after: after.max(begin).max(before.unwrap_or(begin)), through, found: None }
     }
 
+    /// Positions of a key in a piece that was found; none if the index does not know it any more.
+    pub fn positions_of(&self, key: Key, piece: &Piece) -> Option<Vec<Position>> {
+        let again = self.next(&Wanted::any(&[key]), piece.after, piece.through);
+        again.found.filter(|_| again.through == piece.through)
+    }
+
     /// Ends of the segment that a position is in.
     fn segment_around(&self, position: Position) -> (Position, Position) {
         let events = self.segment_events;

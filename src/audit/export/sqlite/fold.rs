@@ -15,7 +15,7 @@ use crate::audit::past::{self, Moment};
 use crate::audit::what_if::owner_of;
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{Event, Header};
-use crate::domain::ids::{Position, TextNumber, TokenId};
+use crate::domain::ids::{Position, TextNumber, TokenId, UserId};
 use crate::domain::state::{State, by_of};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Owner;
@@ -29,6 +29,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 /// Last uses of tokens gathered in memory at most; then they are written.
 const LAST_USES_MAX: usize = 8_192;
@@ -40,6 +41,8 @@ pub(super) struct Scope {
     keys: Option<Vec<Key>>,
     /// Of a token its owner, whose own changes are told, and those of other tokens are not.
     owner: Option<Owner>,
+    /// Of an OAuth token the member that it follows.
+    follows: Option<UserId>,
 }
 
 impl Scope {
@@ -59,9 +62,10 @@ impl Scope {
             });
             keys = Some(of_account.into_iter().chain(of_people).collect());
         }
-        let mut owner = None;
+        let (mut owner, mut follows) = (None, None);
         if let Some(token) = selection.token {
             owner = owner_of(archive, token, through)?;
+            follows = authorized_by(archive, token, through)?;
             let of_owner = match owner {
                 // What others draw from its windows is read too, and not told.
                 Some(Owner::Account(account)) => vec![Key::AccountChanges(account), Key::AccountTraffic(account)],
@@ -75,7 +79,7 @@ impl Scope {
                 None => of_token,
             });
         }
-        Ok(Self { selection: *selection, keys: keys.map(|keys| keys.into_iter().collect()), owner })
+        Ok(Self { selection: *selection, keys: keys.map(|keys| keys.into_iter().collect()), owner, follows })
     }
 
     fn wanted(&self) -> Wanted {
@@ -89,9 +93,10 @@ impl Scope {
             return false;
         }
         let Some(token) = self.selection.token else { return true };
-        let is_of_member =
-            matches!(event, Event::MemberAdded(_) | Event::MemberAccessChanged(_) | Event::MemberRemoved(_));
-        let is_of_owner = !(is_of_member && matches!(self.owner, Some(Owner::Account(_))));
+        let is_of_owner = match (member_of(event), self.owner) {
+            (Some(member), Some(Owner::Account(_))) => self.follows == Some(member),
+            _ => true,
+        };
         header.token == token || (header.token.is_none() && is_change(event) && is_of_owner)
     }
 
@@ -104,6 +109,28 @@ impl Scope {
     /// Whether all that draws from the windows is read: of a user's token alone it is not.
     fn has_windows(&self) -> bool {
         !matches!(self.owner, Some(Owner::User(_)))
+    }
+}
+
+/// Who authorised a token; none of one that nobody did.
+fn authorized_by(archive: &Archive, token: TokenId, through: Position) -> Result<Option<UserId>, LogError> {
+    let mut user = None;
+    archive.visit(&[Key::TokenChanges(token)], (Position::NONE, through), &mut |_, _, event| {
+        if let Event::TokenCreated(created) = event {
+            user = created.authorized.as_ref().map(|authorized| authorized.user);
+        }
+        ControlFlow::Break(())
+    })?;
+    Ok(user)
+}
+
+/// The member that a change is of.
+fn member_of(event: &Event) -> Option<UserId> {
+    match event {
+        Event::MemberAdded(added) => Some(added.user),
+        Event::MemberAccessChanged(changed) => Some(changed.user),
+        Event::MemberRemoved(removed) => Some(removed.user),
+        _ => None,
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) struct Holdings {
 struct Held {
     user: Option<i64>,
     access: i64,
+    member_access: Option<i64>,
     works_from: Option<String>,
     works_until: Option<String>,
     works_end: Option<String>,
@@ -108,15 +109,17 @@ fn turn(
     }
     if let Some(held) = held {
         let mut statement = connection.prepare_cached(
-            "INSERT INTO holdings (token_id, account_id, user_id, access_position, since_at, since_position, works_from,
-                works_until, works_end, allowed_addresses) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO holdings (token_id, account_id, user_id, access_position, member_access_position, since_at, since_position,
+                works_from, works_until, works_end, allowed_addresses)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
-        let Held { user, access, works_from, works_until, works_end, addresses } = held;
+        let Held { user, access, member_access, works_from, works_until, works_end, addresses } = held;
         statement.execute(params![
             int(token.0),
             int(account.0),
             user,
             access,
+            member_access,
             at.to_micros_text(),
             int(position.0),
             works_from,
@@ -130,7 +133,7 @@ fn turn(
 
 fn open(connection: &Connection, token: TokenId, account: AccountId) -> Result<Option<(i64, Held)>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT holding_id, user_id, access_position, works_from, works_until, works_end, allowed_addresses
+        "SELECT holding_id, user_id, access_position, member_access_position, works_from, works_until, works_end, allowed_addresses
          FROM holdings WHERE token_id = ?1 AND account_id = ?2 AND ended_position IS NULL",
     )?;
     let found = statement.query_row([int(token.0), int(account.0)], |row| {
@@ -139,10 +142,11 @@ fn open(connection: &Connection, token: TokenId, account: AccountId) -> Result<O
             Held {
                 user: row.get(1)?,
                 access: row.get(2)?,
-                works_from: row.get(3)?,
-                works_until: row.get(4)?,
-                works_end: row.get(5)?,
-                addresses: row.get(6)?,
+                member_access: row.get(3)?,
+                works_from: row.get(4)?,
+                works_until: row.get(5)?,
+                works_end: row.get(6)?,
+                addresses: row.get(7)?,
             },
         ))
     });
@@ -158,8 +162,12 @@ fn held(connection: &Connection, state: &State, id: TokenId, account: AccountId)
     };
     let access = match member {
         Some(user) => access_of_member(connection, account, user)?,
-        // Of an OAuth token what was authorised: its member may have less meanwhile.
         None => access_of_token(connection, id)?,
+    };
+    // An OAuth token has what both its authorization and its member's access allow.
+    let member_access = match (source, token.follows()) {
+        (AccessSource::Authorization(..), Some(user)) => access_of_member(connection, account, user)?,
+        _ => None,
     };
     let user = member.or_else(|| token.follows());
     let until = works.until.map(|until| (until.to_micros_text(), end_name(works.end).to_owned()));
@@ -167,6 +175,7 @@ fn held(connection: &Connection, state: &State, id: TokenId, account: AccountId)
     Ok(Some(Held {
         user: user.and_then(|user| some(user.0)),
         access: access.unwrap_or_default(),
+        member_access,
         works_from: (works.from > Timestamp::default()).then(|| works.from.to_micros_text()),
         works_until,
         works_end,

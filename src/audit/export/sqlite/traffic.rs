@@ -2,6 +2,7 @@
 
 use super::texts::Texts;
 use super::{int, some};
+use crate::audit::describe::group_name;
 use crate::domain::access::{RequiredScope, Target};
 use crate::domain::event::{
     AccessSource, Header, ManagementRefused, MappedRoute, RefusalsSummed, Route, TokenUseRefused, TokenUsed,
@@ -43,8 +44,7 @@ impl Row<'_, '_> {
                 ("name", Some(int(name.0)), None)
             }
         };
-        // As in words: a group that nobody defined.
-        let group = found.map_or_else(|| "?".to_owned(), |group| group.name.clone());
+        let group = group_name(&self.state.groups, group).into_owned();
         Ok((Some(group), Some(verb.name()), Some(target), name, number))
     }
 
