@@ -16,6 +16,8 @@ mod wire;
 
 #[path = "pages/access_tokens.rs"]
 mod access_tokens;
+#[path = "pages/applications.rs"]
+mod applications;
 #[path = "pages/authorizations.rs"]
 mod authorizations;
 #[path = "pages/browser.rs"]

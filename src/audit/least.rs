@@ -41,6 +41,8 @@ pub struct Least {
     pub reported: BTreeMap<RequiredScope, u64>,
     /// Uses that needed no scope.
     pub unscoped: u64,
+    /// All uses on the account, those that only asked whose token it is with them; from the read models, whatever needed a scope.
+    pub uses: u64,
     /// The smallest access.
     pub access: Access,
     /// Scopes that it does not cover: numbers that were no resource's.
@@ -85,6 +87,7 @@ pub fn least_in_read_models(
     for (_, scope, uses) in projections.last_used.grants_of(token).filter(|(on, ..)| *on == account) {
         let first = (Position::NONE, uses.first_at);
         let last = (uses.last_position, uses.last_at);
+        used.uses += uses.count;
         used.scopes.insert(scope, Seen { count: uses.count, first, last, examples: Vec::new() });
     }
     Some(used.least(&projections.state.groups, current, Lists::Narrow))
@@ -95,10 +98,12 @@ struct Used {
     scopes: BTreeMap<RequiredScope, Seen>,
     reported: BTreeMap<RequiredScope, u64>,
     unscoped: u64,
+    uses: u64,
 }
 
 impl Used {
     fn take(&mut self, position: Position, header: &Header, event: &Event) {
+        self.uses += u64::from(matches!(event, Event::TokenUsed(_)));
         match event {
             Event::TokenUsed(TokenUsed { source: AccessSource::Identity(_), .. }) => {}
             Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {
@@ -135,8 +140,8 @@ impl Used {
         });
         let access = Access::Granted(grants.collect());
         let uncovered = self.scopes.keys().copied().filter(|scope| !access.allows(*scope)).collect();
-        let Self { scopes, reported, unscoped } = self;
-        Least { scopes, reported, unscoped, access, uncovered, too_many_names }
+        let Self { scopes, reported, unscoped, uses } = self;
+        Least { scopes, reported, unscoped, uses, access, uncovered, too_many_names }
     }
 }
 

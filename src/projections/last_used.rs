@@ -133,6 +133,18 @@ impl LastUsed {
         row.into_iter().flatten().map(|(&(account, scope), uses)| (account, scope, uses))
     }
 
+    /// Uses of a token on an account that needed a scope, as every use of somebody's token on an account does; none where
+    /// there are none.
+    pub fn on_account(&self, token: TokenId, account: AccountId) -> Option<Uses> {
+        let here = self.grants_of(token).filter(|(on, ..)| *on == account).map(|(.., uses)| *uses);
+        here.reduce(|sum, uses| Uses {
+            count: sum.count + uses.count,
+            first_at: sum.first_at.min(uses.first_at),
+            last_at: sum.last_at.max(uses.last_at),
+            last_position: sum.last_position.max(uses.last_position),
+        })
+    }
+
     /// Every token's uses, in the order of tokens.
     pub fn tokens(&self) -> impl Iterator<Item = (TokenId, &Uses)> {
         self.rows().map(|(id, row)| (id, &row.all)).filter(|(_, uses)| uses.count > 0)

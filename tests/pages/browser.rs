@@ -144,7 +144,7 @@ impl<'a> Browser<'a> {
 /// A form as it is in a page: what would be sent if nothing was touched.
 #[derive(Clone, Debug)]
 pub struct Form {
-    action: String,
+    pub action: String,
     pub fields: Vec<(String, String)>,
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use token_ledger::domain::command::{Actor, Change, Command, NewSecret, Origin, SignInChange};
 use token_ledger::domain::ids::{RequestId, TokenId, UserId};
 use token_ledger::domain::text::PersonalText;
+use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Principal, TokenKind};
 use token_ledger::domain::token_text::{TokenDigest, TokenSecret};
 use token_ledger::log::note::{Checkpoint, TlogProof, Vkey};
@@ -356,6 +357,7 @@ async fn any_page_can_be_shown_as_of_the_past_and_says_so() {
         "uses until then, from the hour that it ends in"
     );
     assert_eq!(number(&rows(&html, "Scopes, most used first")[0][1]), 2);
+    assert!(plain(&html).contains("Uses2"), "as many as until then: {html}");
     // The same by its time.
     let at = answer["as_of"]["time"].as_str().unwrap().to_owned();
     assert!(ada.page(&format!("{own}?as_of={at}")).await.contains(&format!("position {then}")));
@@ -366,6 +368,26 @@ async fn any_page_can_be_shown_as_of_the_past_and_says_so() {
     }
     // Before the account there was none of it.
     ada.get(&format!("/accounts/{teams}/history?as_of=1")).await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_somebodys_token_an_account_tells_what_was_used_there() {
+    let house = House::new().await;
+    let ada = Browser::ada(&house).await;
+    let (here, elsewhere) = (house.teams, house.solo);
+    use_it(&house, &house.adas.text, &format!("/v2/{here}/zones/example.com"), 2, 200).await;
+    let then = house.head();
+    let last = house.now();
+    house.advance(600);
+    use_it(&house, &house.adas.text, &format!("/v2/{elsewhere}/zones"), 3, 200).await;
+    use_it(&house, &house.adas.text, "/v2/whoami", 1, 200).await;
+    let own = format!("/accounts/{here}/access_tokens/{}", house.adas.id);
+    for path in [own.clone(), format!("{own}?as_of={then}"), format!("{own}?as_of={}", house.head())] {
+        let html = plain(&ada.page(&path).await);
+        assert!(html.contains("Uses here2"), "{path}: {html}");
+        let at = Timestamp::from_seconds(last).to_seconds_text();
+        assert!(html.contains(&format!("Last used here{} {}", &at[..10], &at[11..19])), "{path}: {html}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

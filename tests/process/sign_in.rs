@@ -141,6 +141,8 @@ fn behind_tls_the_cookies_are_for_this_host_and_tls_alone() {
 
     let from = ("Origin", "https://ledger.example");
     let waiting = format!("{name}={next}");
+    // What a proxy makes of `Host` does not count (`press` asks the machine itself), and plain HTTP is another origin.
+    press(server.address, link_of(&url), &[("Origin", "http://ledger.example"), ("Cookie", &waiting)]).expect(403);
     let told = press(server.address, link_of(&url), &[from, ("Cookie", &waiting)]).expect(303);
     assert_eq!(told.header("location"), Some("/accounts/1/usage"));
     let (name, secret, attributes) = parts(told.header("set-cookie").unwrap());

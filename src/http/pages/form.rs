@@ -3,6 +3,7 @@
 
 use super::viewer::Viewer;
 use super::words;
+use crate::domain::ids::Version;
 use crate::domain::rejection::FieldFault;
 use crate::domain::time::Timestamp;
 use crate::http::App;
@@ -72,8 +73,8 @@ impl std::fmt::Debug for Form {
 
 impl Form {
     /// Reads what a page of this viewer sent. Refused before a field is looked at: what another site's page sent.
-    pub async fn read(asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
-        check_same_origin(asked)?;
+    pub async fn read(app: &App, asked: &Asked, viewer: &Viewer, body: Body) -> Result<Self, Box<Problem>> {
+        check_same_origin(app, asked)?;
         let mut form = Self::of(asked, body).await?;
         let shown = form.take_one(CSRF)?.unwrap_or_default();
         if !viewer.csrf.is(&shown) {
@@ -133,6 +134,17 @@ impl Form {
         Ok(found.pop())
     }
 
+    /// The version that a page was made from; none where it says none. Nobody types it, so what is no number is refused.
+    pub fn version(&mut self) -> Result<Option<Version>, Box<Problem>> {
+        let text = self.text("version")?;
+        let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        match (text.is_empty(), number) {
+            (true, _) => Ok(None),
+            (false, Some(number)) => Ok(Some(Version(number))),
+            (false, None) => Err(Box::new(Problem::malformed("version is no number; open the page again"))),
+        }
+    }
+
     /// A whole number; none where the field is empty or, noted, is no number.
     pub fn number(&mut self, name: &str) -> Result<Option<u64>, Box<Problem>> {
         let text = self.text(name)?;
@@ -170,14 +182,16 @@ fn decoded(text: Cow<'_, str>) -> String {
     if text.contains('\r') { text.replace("\r\n", "\n") } else { text.into_owned() }
 }
 
-/// Browsers say where a form comes from. One that does not is judged by the form's own secret alone.
-pub(super) fn check_same_origin(asked: &Asked) -> Result<(), Box<Problem>> {
+/// Browsers say where a form comes from. One that does not is judged by the form's own secret alone. Where an address of
+/// the service was told, it is that one, whatever a proxy makes of `Host`; else a proxy may speak TLS that nobody told of.
+pub(super) fn check_same_origin(app: &App, asked: &Asked) -> Result<(), Box<Problem>> {
     let header = |name| asked.headers().get(name).and_then(|value: &warp::http::HeaderValue| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let is_own = match header(header::ORIGIN) {
-        None => header(warp::http::HeaderName::from_static("sec-fetch-site"))
+    let is_own = match (header(header::ORIGIN), app.site.told()) {
+        (None, _) => header(warp::http::HeaderName::from_static("sec-fetch-site"))
             .is_none_or(|site| matches!(site, "same-origin" | "none")),
-        Some(origin) => {
+        (Some(origin), Some(told)) => origin.eq_ignore_ascii_case(told),
+        (Some(origin), None) => {
+            let host = header(header::HOST).unwrap_or_default();
             origin.split_once("://").is_some_and(|(_, own)| !host.is_empty() && own.eq_ignore_ascii_case(host))
         }
     };

@@ -14,7 +14,7 @@ use super::{Answered, Instead, number, sign_in};
 use crate::domain::command::Change;
 use crate::domain::conditions::{Conditions, ConditionsEdit};
 use crate::domain::decide::DoneSubject;
-use crate::domain::ids::{TokenId, UserId, Version};
+use crate::domain::ids::{TokenId, UserId};
 use crate::domain::rejection::Rejection;
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
@@ -211,7 +211,7 @@ fn sessions(view: &View<'_>, viewer: &Viewer) -> Vec<Session> {
 
 async fn end_session(app: &App, asked: &Asked, viewer: &Viewer, variables: &[&str], body: Body) -> Answered {
     let session = TokenId(number(variables, 0)?);
-    Form::read(asked, viewer, body).await?.finish()?;
+    Form::read(app, asked, viewer, body).await?.finish()?;
     if session == viewer.session {
         return Ok(sign_in::left(app, sign_in::end(app, asked, viewer, session).await?));
     }
@@ -228,7 +228,7 @@ fn typed_time(faults: &mut Faults, field: &str, text: &str) -> Option<Timestamp>
 }
 
 async fn generate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), body: Body) -> Answered {
-    let mut form = Form::read(asked, viewer, body).await?;
+    let mut form = Form::read(app, asked, viewer, body).await?;
     let (name, expires_at, key) = (form.text("name")?, form.text("expires_at")?, form.text("key")?);
     form.finish()?;
     let mut faults = Faults::default();
@@ -317,8 +317,8 @@ fn own_token<'a>(view: &View<'a>, user: UserId, id: TokenId) -> Option<&'a Token
 }
 
 async fn update(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), token: TokenId, body: Body) -> Answered {
-    let mut form = Form::read(asked, viewer, body).await?;
-    let (name, expires_at, seen) = (form.text("name")?, form.text("expires_at")?, form.number("version")?);
+    let mut form = Form::read(app, asked, viewer, body).await?;
+    let (name, expires_at, seen) = (form.text("name")?, form.text("expires_at")?, form.version()?);
     form.finish()?;
     let mut faults = form.faults;
     let end = typed_time(&mut faults, "expires_at", &expires_at);
@@ -331,7 +331,7 @@ async fn update(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), tok
             // An end that stays as it is need not lie ahead.
             expires_at: (!is_unchanged(app, user, token, &expires_at).await).then_some(end),
             conditions: ConditionsEdit::default(),
-            if_match: seen.map(Version),
+            if_match: seen,
         };
         match manage::try_submit(app, asked, viewer.actor(), change).await? {
             Ok(carried) => {
@@ -355,7 +355,7 @@ async fn is_unchanged(app: &App, user: UserId, token: TokenId, typed: &str) -> b
 }
 
 async fn rotate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), token: TokenId, body: Body) -> Answered {
-    let mut form = Form::read(asked, viewer, body).await?;
+    let mut form = Form::read(app, asked, viewer, body).await?;
     let (overlap, key) = (form.number("overlap_seconds")?, form.text("key")?);
     form.finish()?;
     let overlap_seconds = overlap.ok_or_else(|| Box::new(Problem::malformed("overlap_seconds must be a number")))?;
@@ -369,7 +369,7 @@ async fn rotate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), tok
 }
 
 async fn delete(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), token: TokenId, body: Body) -> Answered {
-    Form::read(asked, viewer, body).await?.finish()?;
+    Form::read(app, asked, viewer, body).await?.finish()?;
     let change = Change::DeleteToken { owner: Owner::User(user), token, if_match: None };
     manage::submit(app, asked, viewer.actor(), change).await?;
     Ok(see_other(&format!("{USER_PAGE}?done=deleted")))

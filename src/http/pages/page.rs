@@ -106,6 +106,7 @@ const FLASHES: &[(&str, &str)] = &[
     ("revoked", "Revoked. It works no more."),
     ("recorded", "Recorded."),
     ("saved", "Saved."),
+    ("sent-before", "This form was sent before. What it asked for was done then, and nothing was done now."),
     ("gone", "Deleted, with every token that it held."),
 ];
 

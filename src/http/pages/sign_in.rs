@@ -100,7 +100,7 @@ fn dead() -> Reply {
 
 /// Uses a link up, and opens a session.
 pub(super) async fn enter(app: &App, asked: &Asked, body: Body) -> Answered {
-    check_same_origin(asked)?;
+    check_same_origin(app, asked)?;
     let mut form = Form::of(asked, body).await?;
     let link = form.text("link")?;
     form.finish()?;
@@ -168,7 +168,7 @@ fn done(path: &str, word: &str) -> String {
 /// Ends the session of whoever asks.
 pub(super) async fn leave(app: &App, asked: &Asked, body: Body) -> Answered {
     let viewer = viewer::required(app, asked).await?;
-    Form::read(asked, &viewer, body).await?.finish()?;
+    Form::read(app, asked, &viewer, body).await?.finish()?;
     Ok(left(app, end(app, asked, &viewer, viewer.session).await?))
 }
 

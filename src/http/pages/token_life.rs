@@ -146,6 +146,8 @@ struct Records {
     callers: Callers,
     decisions: Vec<Decision>,
     least: Option<Least>,
+    /// Uses on the account up to the past that is shown, with the last of them; none of the present.
+    uses: Option<(u64, Option<Timestamp>)>,
     /// Uses and refusals in the clock hour that the past ends in.
     last_hour: Option<(u64, HourUse)>,
 }
@@ -196,14 +198,19 @@ fn known(view: &View<'_>, account: AccountId, id: TokenId, standing: Standing) -
     let last_used = &view.projections.last_used;
     let reported = last_used.reported_of(id).map_or(0, |reported| reported.count);
     let least = access.as_ref().and_then(|access| least_in_read_models(view.projections, (account, id), access));
+    // Somebody's token works on their other accounts, too, and those are not told here.
+    let uses = match token.owner {
+        Owner::Account(_) => last_used.token(id).copied(),
+        _ => last_used.on_account(id, account),
+    };
     Ok(Known {
         token: token.clone(),
         standing,
         plan: found.plan,
         is_member,
         least,
-        uses: last_used.token(id).map_or(0, |uses| uses.count),
-        last_used: last_used.token(id).map(|uses| uses.last_at),
+        uses: uses.map_or(0, |uses| uses.count),
+        last_used: uses.map(|uses| uses.last_at),
         last_used_status: last_used.status(token),
         reported,
         groups: state.groups.clone(),
@@ -234,7 +241,13 @@ async fn read(app: &App, scene: &Scene, account: AccountId, known: &Known) -> Re
             }
             None => None,
         };
+        let uses = match (&least, at) {
+            (_, None) => None,
+            (Some(least), _) => Some((least.uses, least.scopes.values().map(|seen| seen.last.1).max())),
+            (None, _) => Some((counted_between(archive, (account, token), range)?.0, None)),
+        };
         Ok(Records {
+            uses,
             chapters: told::life(archive.groups(), &changes),
             callers: recent_callers(archive, (account, token), through, CALLERS_OF)?,
             decisions: decisions(archive, account, ReviewRow::Token(token), through)?,
@@ -390,8 +403,11 @@ impl Drawing<'_> {
         if let Some(at) = token.imported_at {
             facts.push(("Taken over", say(&Phrase::of("from another system, ").part(Part::Time(at)))));
         }
-        facts.push(("Last used", self.last_used()));
-        facts.push(("Uses", Said::plain(&number(self.known.uses))));
+        let (last_used, uses) =
+            if self.is_somebodys() { ("Last used here", "Uses here") } else { ("Last used", "Uses") };
+        facts.push((last_used, self.last_used()));
+        let count = self.records.uses.map_or(self.known.uses, |(count, _)| count);
+        facts.push((uses, Said::plain(&number(count))));
         if self.known.reported > 0 {
             let told = format!("{} more, told by gateways afterwards", number(self.known.reported));
             facts.push(("Reported", Said::plain(&told)));
@@ -417,8 +433,17 @@ impl Drawing<'_> {
         facts
     }
 
+    /// Whether it is a person's own, that works on each of their accounts.
+    fn is_somebodys(&self) -> bool {
+        matches!(self.known.token.owner, Owner::User(_))
+    }
+
     fn last_used(&self) -> Said {
-        match (self.known.last_used, self.known.last_used_status, self.known.token.imported_at) {
+        let last_used = match self.records.uses {
+            Some((_, last)) if self.is_somebodys() => last,
+            _ => self.known.last_used,
+        };
+        match (last_used, self.known.last_used_status, self.known.token.imported_at) {
             (Some(at), ..) => Said::time(at),
             (None, "unknown", Some(at)) => self.speaker.say(&Phrase::of("not known before ").part(Part::Time(at))),
             _ => Said::plain("never"),

@@ -123,8 +123,8 @@ fn use_row(event: &Value) -> UseRow {
 /// It is deleted, if it is still as it was shown.
 pub async fn delete(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let at = AtToken::enter(app, asked, variables, ManagementOperation::DeleteToken).await?;
-    let mut form = Form::read(asked, &at.viewer, body).await?;
-    let if_match = form.number("version")?.map(Version);
+    let mut form = Form::read(app, asked, &at.viewer, body).await?;
+    let if_match = form.version()?;
     form.finish()?;
     let change = Change::DeleteToken { owner: at.owner(), token: at.token, if_match };
     match manage::try_submit(app, asked, at.viewer.actor(), change).await? {

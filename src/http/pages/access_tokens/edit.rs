@@ -123,8 +123,8 @@ fn days_ago(app: &App) -> Timestamp {
 /// What the form sends: to be looked at first, to be edited further, or to be saved.
 pub async fn update(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let at = AtToken::enter(app, asked, variables, ManagementOperation::UpdateToken).await?;
-    let mut form = Form::read(asked, &at.viewer, body).await?;
-    let (step, version) = (form.text("step")?, form.number("version")?.map(Version));
+    let mut form = Form::read(app, asked, &at.viewer, body).await?;
+    let (step, version) = (form.text("step")?, form.version()?);
     let read = with_token(app, (at.account, at.token), |view, account, token| {
         let (settings, wish) = Settings::read(view, account, form)?;
         let wish = wish.map(|wish| Kept::of(token, &settings, wish));

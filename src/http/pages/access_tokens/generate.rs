@@ -62,7 +62,7 @@ fn page(view: &crate::ledger::View<'_>, asked: &Asked, viewer: &Viewer, account:
 /// What the form asks for is made, once.
 pub async fn generate(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let (viewer, account) = enter(app, asked, variables).await?;
-    let mut form = Form::read(asked, &viewer, body).await?;
+    let mut form = Form::read(app, asked, &viewer, body).await?;
     let key = form.text("key")?;
     let request = app.ledger.digest_request(asked.method(), asked.target(), &form.bytes);
     let read = app.ledger.view(|view| {

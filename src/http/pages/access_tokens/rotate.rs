@@ -118,8 +118,8 @@ async fn rotate_page(
 /// The token gets a new secret, which is shown once.
 pub async fn rotate(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let at = AtToken::enter(app, asked, variables, ManagementOperation::RotateToken).await?;
-    let mut form = Form::read(asked, &at.viewer, body).await?;
-    let (key, if_match) = (form.text("key")?, form.number("version")?.map(Version));
+    let mut form = Form::read(app, asked, &at.viewer, body).await?;
+    let (key, if_match) = (form.text("key")?, form.version()?);
     let overlap_seconds = form.number("overlap")?.unwrap_or(OVERLAP_SECONDS_DEFAULT);
     form.finish()?;
     let kind = with_token(app, (at.account, at.token), |_, _, token| token.kind).await?;

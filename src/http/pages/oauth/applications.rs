@@ -4,6 +4,7 @@
 //! answered without it.
 
 use crate::domain::command::{Actor, Change, OAuthChange};
+use crate::domain::event::ManagementOperation;
 use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, Version};
 use crate::domain::oauth::{Application, Authorization, ClientKind};
@@ -27,6 +28,8 @@ use warp::http::StatusCode;
 
 /// How long the secret before a new one goes on working: the time to put the new one everywhere.
 const OVERLAP_SECONDS: u64 = 86_400;
+const SENT_BEFORE: &str = "was sent before, with another text: look above, the application may be there already";
+const CHANGED_MEANWHILE: &str = "was not saved: somebody changed the application meanwhile; open its page again";
 
 #[derive(Template)]
 #[template(path = "oauth_applications.html")]
@@ -136,11 +139,11 @@ async fn list_page(
     account: AccountId,
     (typed, faults): (Typed, Faults),
 ) -> Result<ListPage, crate::http::pages::Instead> {
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadApplications, Standing::Looks)).await?;
     let key = new_key(app);
     let seen = app
         .ledger
         .view(|view| -> Result<ListPage, Box<Problem>> {
-            let standing = viewer.require(&view, account, Standing::Looks)?;
             let state = &view.projections.state;
             let found =
                 state.account(account).ok_or_else(|| Box::new(Problem::not_found("there is no such account")))?;
@@ -198,9 +201,10 @@ fn note(faults: &mut Faults, rejection: &Rejection) -> bool {
     }
 }
 
-/// The change under the form's key, so that a reload carries nothing out again.
-fn once(app: &App, asked: &Asked, key: String, change: Change) -> Change {
-    let request: RequestDigest = app.ledger.digest_request(asked.method(), asked.target(), key.as_bytes());
+/// The change under the form's key, so that a reload carries nothing out again; what was typed differently under the same
+/// key is told from it.
+fn once(app: &App, asked: &Asked, key: String, sent: &str, change: Change) -> Change {
+    let request: RequestDigest = app.ledger.digest_request(asked.method(), asked.target(), sent.as_bytes());
     Change::Once { key: PersonalText::new(key), request, change: Box::new(change) }
 }
 
@@ -208,7 +212,7 @@ fn once(app: &App, asked: &Asked, key: String, change: Change) -> Change {
 pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let account = AccountId(number(variables, 0)?);
-    let mut form = Form::read(asked, &viewer, body).await?;
+    let mut form = Form::read(app, asked, &viewer, body).await?;
     let (typed, key) = (typed(&mut form)?, form.text("key")?);
     form.finish()?;
     let secret = client_secret(app);
@@ -220,19 +224,24 @@ pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) 
         client: client_id(app),
         secret: new_secret(&secret),
     });
-    let change = once(app, asked, key, change);
+    let sent = format!("{}\n{}\n{}", typed.name, typed.is_public, typed.redirect_uris);
+    let change = once(app, asked, key, &sent, change);
     match manage::try_submit(app, asked, Actor::Session(viewer.digest), change).await? {
         Ok(carried) => {
             let crate::domain::decide::DoneSubject::Application(id) = carried.done.subject else {
                 return Err(Box::new(Problem::malformed("the form made no application")).into());
             };
-            let is_told = !typed.is_public && !carried.repeated;
-            let secret = is_told.then(|| secret.reveal_once());
-            one(app, asked, &viewer, (account, id), (Faults::default(), secret), StatusCode::OK).await
+            if carried.repeated {
+                return Ok(see_other(&format!("/accounts/{account}/oauth_applications/{id}?done=sent-before")));
+            }
+            let secret = (!typed.is_public).then(|| secret.reveal_once());
+            one(app, asked, &viewer, (account, id), (None, Faults::default(), secret), StatusCode::OK).await
         }
         Err(rejection) => {
             let mut faults = Faults::default();
-            if !note(&mut faults, &rejection) {
+            if rejection == Rejection::KeyReused {
+                faults.note("name", SENT_BEFORE);
+            } else if !note(&mut faults, &rejection) {
                 return Err(Box::new(manage::rejected(app, rejection).await).into());
             }
             let page = list_page(app, asked, &viewer, account, (typed, faults)).await?;
@@ -246,7 +255,7 @@ pub async fn page(app: &App, asked: &Asked, variables: &[&str]) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     check_now(asked)?;
     let whose = (AccountId(number(variables, 0)?), ApplicationId(number(variables, 1)?));
-    one(app, asked, &viewer, whose, (Faults::default(), None), StatusCode::OK).await
+    one(app, asked, &viewer, whose, (None, Faults::default(), None), StatusCode::OK).await
 }
 
 async fn one(
@@ -254,14 +263,14 @@ async fn one(
     asked: &Asked,
     viewer: &Viewer,
     (account, id): (AccountId, ApplicationId),
-    (faults, secret): (Faults, Option<String>),
+    (typed, faults, secret): (Option<Typed>, Faults, Option<String>),
     status: StatusCode,
 ) -> Answered {
+    let standing = viewer.enter(app, asked, account, (ManagementOperation::ReadApplications, Standing::Looks)).await?;
     let key = new_key(app);
     let seen = app
         .ledger
         .view(|view| -> Result<OnePage, Box<Problem>> {
-            let standing = viewer.require(&view, account, Standing::Looks)?;
             let found = view.projections.state.application(id).filter(|found| found.account == account);
             let found = found.ok_or_else(|| Box::new(Problem::not_found("there is no such application")))?;
             let name = words::text(&view, found.name);
@@ -273,7 +282,11 @@ async fn one(
                 account,
                 manages: standing == Standing::Manages,
                 id,
-                typed: Typed { name: name.to_string(), redirect_uris: uris.join("\n"), is_public: false },
+                typed: typed.unwrap_or_else(|| Typed {
+                    name: name.to_string(),
+                    redirect_uris: uris.join("\n"),
+                    is_public: false,
+                }),
                 name,
                 client: found.client.to_string(),
                 is_public: found.kind == ClientKind::Public,
@@ -294,19 +307,21 @@ async fn one(
 pub async fn change(app: &App, asked: &Asked, variables: &[&str], body: Body, what: What) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let (account, application) = (AccountId(number(variables, 0)?), ApplicationId(number(variables, 1)?));
-    let mut form = Form::read(asked, &viewer, body).await?;
+    let mut form = Form::read(app, asked, &viewer, body).await?;
     let own = format!("/accounts/{account}/oauth_applications/{application}");
     let secret = client_secret(app);
+    let mut was_typed = None;
     let (change, after) = match what {
         What::Edit => {
-            let (typed, version) = (typed(&mut form)?, form.number("version")?);
+            let (typed, version) = (typed(&mut form)?, form.version()?);
             let (name, redirect_uris) = (Some(PersonalText::new(&*typed.name)), Some(uris(&typed.redirect_uris)));
-            let if_match = version.map(Version);
+            let if_match = version;
+            was_typed = Some(typed);
             (OAuthChange::Update { account, application, name, redirect_uris, if_match }, format!("{own}?done=saved"))
         }
         What::Rotate => {
             let (overlap_seconds, secret) = (OVERLAP_SECONDS, new_secret(&secret));
-            (OAuthChange::RotateSecret { account, application, overlap_seconds, secret, if_match: None }, own)
+            (OAuthChange::RotateSecret { account, application, overlap_seconds, secret, if_match: None }, own.clone())
         }
         What::Revoke => (OAuthChange::RevokeAll { account, application }, format!("{own}?done=revoked")),
         What::Delete => (
@@ -317,19 +332,23 @@ pub async fn change(app: &App, asked: &Asked, variables: &[&str], body: Body, wh
     let key = if what == What::Rotate { form.text("key")? } else { String::new() };
     form.finish()?;
     let change = Change::OAuth(change);
-    let change = if what == What::Rotate { once(app, asked, key, change) } else { change };
+    let change = if what == What::Rotate { once(app, asked, key, "", change) } else { change };
     match manage::try_submit(app, asked, Actor::Session(viewer.digest), change).await? {
-        Ok(carried) if what == What::Rotate => {
-            let secret = (!carried.repeated).then(|| secret.reveal_once());
-            one(app, asked, &viewer, (account, application), (Faults::default(), secret), StatusCode::OK).await
+        Ok(carried) if carried.repeated => Ok(see_other(&format!("{own}?done=sent-before"))),
+        Ok(_) if what == What::Rotate => {
+            let made = (None, Faults::default(), Some(secret.reveal_once()));
+            one(app, asked, &viewer, (account, application), made, StatusCode::OK).await
         }
         Ok(_) => Ok(see_other(&after)),
         Err(rejection) => {
             let mut faults = Faults::default();
-            if what != What::Edit || !note(&mut faults, &rejection) {
+            if what == What::Edit && matches!(rejection, Rejection::VersionMismatch(_)) {
+                faults.note("name", CHANGED_MEANWHILE);
+            } else if what != What::Edit || !note(&mut faults, &rejection) {
                 return Err(Box::new(manage::rejected(app, rejection).await).into());
             }
-            one(app, asked, &viewer, (account, application), (faults, None), StatusCode::UNPROCESSABLE_ENTITY).await
+            let again = (was_typed, faults, None);
+            one(app, asked, &viewer, (account, application), again, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
 }
@@ -351,7 +370,7 @@ pub enum What {
 pub async fn revoke(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let viewer = viewer::required(app, asked).await?;
     let (account, authorization) = (AccountId(number(variables, 0)?), AuthorizationId(number(variables, 1)?));
-    Form::read(asked, &viewer, body).await?.finish()?;
+    Form::read(app, asked, &viewer, body).await?.finish()?;
     let change = Change::OAuth(OAuthChange::Revoke { account, authorization });
     manage::submit(app, asked, Actor::Session(viewer.digest), change).await?;
     let reply: Reply = see_other(&format!("/accounts/{account}/oauth_applications?done=revoked"));

@@ -108,11 +108,16 @@ pub async fn ask(app: &App, asked: &Asked) -> Answered {
 
 /// A browser holds the place that a form's answer leads to against the policy of the form's page.
 fn let_form_lead_to(reply: &mut Reply, redirect_uri: &str) {
-    let Some(origin) = origin_of(redirect_uri) else { return };
+    let Some(origin) = origin_of(redirect_uri).filter(|origin| !is_unsaid_by_policies(origin)) else { return };
     let policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+}
+
+/// Whether a policy cannot name an origin: it knows no IPv6 addresses (CSP 3, section 2.3.1, `host-part`).
+fn is_unsaid_by_policies(origin: &str) -> bool {
+    origin.contains('[')
 }
 
 /// Accounts that the person can choose from.
@@ -150,7 +155,7 @@ pub async fn answered(app: &App, asked: &Asked, body: Body) -> Answered {
         }
         Asking::Back(reply) => return Ok(reply),
     };
-    let mut form = Form::read(asked, &viewer, body).await?;
+    let mut form = Form::read(app, asked, &viewer, body).await?;
     let (decision, account) = (form.text("decision")?, form.number("account")?);
     form.finish()?;
     match (decision.as_str(), account) {
@@ -158,7 +163,7 @@ pub async fn answered(app: &App, asked: &Asked, body: Body) -> Answered {
         ("allow", None) => Err(Box::new(Problem::malformed("Choose an account.")).into()),
         _ => {
             let denied = [("error", "access_denied"), ("error_description", "the person did not allow it")];
-            Ok(back(&asker, Some(&wish.state), &denied))
+            Ok(onward(asked, &asker, back(&asker, Some(&wish.state), &denied)))
         }
     }
 }
@@ -192,7 +197,8 @@ async fn allow(
         Ok(_) => Ok(onward(asked, asker, back(asker, Some(&wish.state), &[("code", &code)]))),
         Err(rejection) => {
             let (error, detail) = told(&rejection);
-            Ok(back(asker, Some(&wish.state), &[("error", error), ("error_description", &detail)]))
+            let reply = back(asker, Some(&wish.state), &[("error", error), ("error_description", &detail)]);
+            Ok(onward(asked, asker, reply))
         }
     }
 }
@@ -206,16 +212,23 @@ fn told(rejection: &Rejection) -> (&'static str, String) {
 }
 
 /// A browser that comes here by a form of another page of ours, as right after signing in, would not be led elsewhere
-/// by that page's policy: it is shown a page that leads on.
+/// by that page's policy, and by the policy of this one not to an origin that no policy can name: it is shown a page that
+/// leads on.
 fn onward(asked: &Asked, asker: &Asker, reply: Reply) -> Reply {
     let site = asked.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
     let target = reply.headers().get(header::LOCATION).and_then(|target| target.to_str().ok());
+    let is_unsaid = origin_of(&asker.redirect_uri).is_some_and(|origin| is_unsaid_by_policies(&origin));
     match (asked.method(), site, target) {
-        ("GET", Some("same-origin"), Some(target)) => shown(&OnwardPage {
-            page: Page::bare("Authorized"),
-            application: Arc::clone(&asker.name),
-            target: target.to_owned(),
-        }),
+        ("POST", _, Some(target)) if is_unsaid => onward_page(asker, target),
+        ("GET", Some("same-origin"), Some(target)) => onward_page(asker, target),
         _ => reply,
     }
+}
+
+fn onward_page(asker: &Asker, target: &str) -> Reply {
+    shown(&OnwardPage {
+        page: Page::bare("On your way back"),
+        application: Arc::clone(&asker.name),
+        target: target.to_owned(),
+    })
 }

@@ -75,7 +75,7 @@ pub(super) async fn revoke(
     body: Body,
 ) -> Answered {
     let authorization = AuthorizationId(number(variables, 0)?);
-    Form::read(asked, viewer, body).await?.finish()?;
+    Form::read(app, asked, viewer, body).await?.finish()?;
     let change = Change::OAuth(OAuthChange::RevokeOwn { user, authorization });
     let carried = manage::submit(app, asked, viewer.actor(), change).await?;
     let mut reply = see_other(&format!("{USER_PAGE}?done=revoked"));

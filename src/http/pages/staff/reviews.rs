@@ -161,7 +161,7 @@ fn row<'a>(cell: &impl Fn(&str) -> &'a Value) -> Row {
 }
 
 pub(super) async fn open(app: &App, asked: &Asked, viewer: &Viewer, body: Body) -> Answered {
-    let mut form = Form::read(asked, viewer, body).await?;
+    let mut form = Form::read(app, asked, viewer, body).await?;
     let account = form.number("account")?;
     form.finish()?;
     let account = account.ok_or_else(|| Box::new(Problem::malformed("account must be the number of an account")))?;
@@ -175,7 +175,7 @@ pub(super) async fn open(app: &App, asked: &Asked, viewer: &Viewer, body: Body) 
 
 pub(super) async fn decide(app: &App, asked: &Asked, viewer: &Viewer, variables: &[&str], body: Body) -> Answered {
     let id = number(variables, 0)?;
-    let mut form = Form::read(asked, viewer, body).await?;
+    let mut form = Form::read(app, asked, viewer, body).await?;
     let (token, user) = (form.number("token_id")?, form.number("user_id")?);
     let (verdict, note) = (form.text("verdict")?, form.text("note")?);
     let at = form.number("page")?.unwrap_or(1);
@@ -197,7 +197,7 @@ pub(super) async fn decide(app: &App, asked: &Asked, viewer: &Viewer, variables:
 
 pub(super) async fn close(app: &App, asked: &Asked, viewer: &Viewer, variables: &[&str], body: Body) -> Answered {
     let id = number(variables, 0)?;
-    Form::read(asked, viewer, body).await?.finish()?;
+    Form::read(app, asked, viewer, body).await?.finish()?;
     let change = Change::Review(ReviewChange::Close { review: id });
     manage::submit(app, asked, viewer.actor(), change).await?;
     Ok(see_other(&format!("/staff/reviews/{id}?done=recorded")))
