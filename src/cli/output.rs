@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_cells_of_a_table_are_shown_so() {
         let mut out = Vec::new();
-        write_table(&mut out, "Tokens", &["name"], [vec!["\u{202e}exe".to_owned()]]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "Tokens\n  name\n  \\u{202e}exe\n");
+        write_table(&mut out, "Tokens", &["name"], [vec!["\u{202e}exe".to_owned()]]).expect("written");
+        assert_eq!(String::from_utf8(out).expect("text"), "Tokens\n  name\n  \\u{202e}exe\n");
     }
 }
