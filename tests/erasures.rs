@@ -1,6 +1,8 @@
 //! What was erased stays erased: in the pages of the file, and when an older copy of it comes back.
 
 use std::path::Path;
+use token_ledger::audit::archive::Archive;
+use token_ledger::audit::export::{Selection, sqlite};
 use token_ledger::audit::verify::{Options, verify};
 use token_ledger::clock::Clock;
 use token_ledger::domain::command::{Actor, Change, Command, Origin};
@@ -85,6 +87,36 @@ fn however_often_rows_were_moved_no_copy_of_an_erased_one_is_left() {
         }
     }
     is_clean(&dir, 240);
+}
+
+/// A relational file grows by runs, which move rows about as the ledger does.
+#[test]
+fn no_byte_of_a_relational_file_that_was_gone_on_with_has_an_erased_text() {
+    let (base, dir, mut core) = new_ledger();
+    let path = base.path().join("ledger.sqlite");
+    let export = || {
+        let archive = Archive::open(&dir, Clock::system().now()).expect("opened");
+        let (selection, through) = (Selection::default(), archive.head());
+        let wish = sqlite::Wish { path: &path, selection: &selection, through, is_incremental: true };
+        sqlite::export(&archive, &wish, &mut |_| {}).expect("exported");
+        marked(&std::fs::read(&path).expect("read"))
+    };
+    let mut live = Vec::new();
+    for user in 1..=400 {
+        create_user(&mut core, user);
+        live.push(user);
+        if user % 100 == 0 {
+            assert_eq!(export(), live, "a search that finds nothing before proves nothing");
+        }
+        for _ in 0..if user % 200 == 150 { 60 } else { 0 } {
+            let gone = live.remove(usize::try_from(user * 31).expect("small") % live.len());
+            erase(&mut core, gone);
+        }
+        if user % 200 == 150 {
+            assert_eq!(export(), live, "after user {user}");
+        }
+    }
+    assert_eq!(live.len(), 280);
 }
 
 /// As a backup holds it: the file alone, at rest.

@@ -941,10 +941,19 @@ def no_constant(name):
     raise ValueError(f"{name} is no number")
 
 
+def no_minus(digits):
+    # -0 is a number less than no other, and no position.
+    if digits.startswith("-"):
+        raise ValueError(f"{digits} is no number of a bundle")
+    return int(digits)
+
+
 def parse_line(data):
     """The kind and members of a line; none if it is no line of a bundle."""
     try:
-        members = json.loads(data.decode(), object_pairs_hook=once, parse_constant=no_constant)
+        members = json.loads(
+            data.decode(), object_pairs_hook=once, parse_constant=no_constant, parse_int=no_minus
+        )
         json.dumps(members, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None

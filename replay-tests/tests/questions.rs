@@ -6,6 +6,8 @@ mod told;
 
 #[path = "questions/authority.rs"]
 mod authority;
+#[path = "questions/bounds.rs"]
+mod bounds;
 #[path = "questions/counted_uses.rs"]
 mod counted_uses;
 #[path = "questions/growth.rs"]

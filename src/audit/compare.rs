@@ -44,10 +44,10 @@ impl What {
         }
     }
 
-    /// In words, where a snapshot takes the place of the live projection.
-    pub(super) fn of_snapshot(self) -> &'static str {
+    /// In words, where what the views file keeps takes the place of the live projection.
+    pub(super) fn in_the_file(self) -> &'static str {
         match self {
-            Self::OnlyLive => "only in the snapshot",
+            Self::OnlyLive => "only in the file",
             Self::OnlyReplayed => "only in the replay",
             Self::Differs => "differs",
         }

@@ -205,13 +205,17 @@ impl Asked {
         Ok(archive.moment(self.point(name))?)
     }
 
-    /// The positions between `from` and `to`.
+    /// The positions between `from` and `to`. Nothing is in an empty period, and what is in one that has not begun is not
+    /// known: an answer to either would say that nothing was, or that all is as it is now.
     pub fn range(&self, archive: &Archive) -> Result<Range, AuditError> {
         let (from, to) = (self.time(FROM.name), self.time(TO.name));
         if let (Some(from), Some(to)) = (from, to)
-            && from > to
+            && from >= to
         {
-            return Err(AuditError::malformed(TO.name, "is before from"));
+            return Err(AuditError::malformed(TO.name, "is not after from"));
+        }
+        if let Some(from) = from.filter(|from| *from > archive.now()) {
+            archive.moment(Point::Time(from))?;
         }
         Ok(archive.range(from, to)?)
     }

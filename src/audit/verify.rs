@@ -19,7 +19,7 @@ use crate::log::signed_head::{SignedHead, read_signed_head};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::PassedOver;
 use checkpoints::Stored;
-use snapshots::Due;
+use snapshots::Kept;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -45,7 +45,7 @@ pub enum Kind {
     Tree,
     /// A personal text and its commitment.
     Text,
-    /// A snapshot of the projections.
+    /// A snapshot of the projections, or the history tables beside it.
     Snapshot,
     /// A seal.
     Seal,
@@ -93,7 +93,7 @@ impl fmt::Display for Finding {
 /// What to leave out, and what to look at beside the directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Whether snapshots are compared with the replay.
+    /// Whether snapshots and history tables are compared with the replay.
     pub snapshots: bool,
     /// Checkpoints that somebody kept: the log must have grown out of each.
     pub given: Vec<Given>,
@@ -141,6 +141,8 @@ pub struct Report {
     pub snapshots_checked: Vec<Position>,
     /// Snapshots that could not be compared, though nothing is wrong with them.
     pub snapshots_passed_over: Vec<PassedOver>,
+    /// Up to where the history tables were compared with the replay; none where they were not.
+    pub tables_checked: Option<Position>,
     /// Seals that are what a replay up to their position gives.
     pub seals_checked: u64,
     /// Seals that could not be computed: of other rules than this program's, or of a position that no whole replay
@@ -235,7 +237,10 @@ pub fn verify(
     let mut findings = Findings::default();
     let mut passed_over = Vec::new();
     // Snapshots first: one that is there already is of a position that the head, read later, covers.
-    let due = if options.snapshots { snapshots::list(dir, &log, &mut findings, &mut passed_over)? } else { Vec::new() };
+    let kept = match options.snapshots {
+        true => snapshots::list(dir, &log, &mut findings, &mut passed_over)?,
+        false => Kept::default(),
+    };
     // Read before the head, so that a checkpoint signed meanwhile is never past it.
     let signed = match readable(read_signed_head(dir))? {
         Ok(signed) => signed,
@@ -249,7 +254,7 @@ pub fn verify(
     checkpoints::look_for_head(dir, &scope, &mut findings);
     drop(log);
     let reached = Reached::default();
-    let (tree, records) = run_both(dir, &scope, due, &reached, progress)?;
+    let (tree, records) = run_both(dir, &scope, kept, &reached, progress)?;
     progress(scope.head.0, scope.head.0);
     Ok(report(&scope, findings, passed_over, tree, records))
 }
@@ -263,7 +268,7 @@ type Ended<T> = thread::Result<Result<Checked<T>, LogError>>;
 fn run_both(
     dir: &DataDir,
     scope: &Scope,
-    due: Vec<Due>,
+    kept: Kept,
     reached: &Reached,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<(Checked<tree::Checked>, Checked<records::Checked>), LogError> {
@@ -277,7 +282,7 @@ fn run_both(
         })?;
         let records = spawn(threads, "verify-records", move || {
             let _running = also_running;
-            records::check(dir, scope, due, &reached.records)
+            records::check(dir, scope, kept, &reached.records)
         })?;
         while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
             progress(reached.both(), scope.head.0);
@@ -329,6 +334,7 @@ fn report(
         texts_checked: records.texts,
         texts_erased: records.texts_erased,
         snapshots_checked: records.snapshots,
+        tables_checked: records.tables,
         seals_checked: records.seals,
         seals_passed_over: records.seals_passed_over,
         snapshots_passed_over,

@@ -47,7 +47,51 @@ fn write_lines(out: &mut dyn Write, table: &Table) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Texts come from clients: what would steer a terminal is shown as a blank.
+/// Texts come from clients: what would steer a terminal, turn the direction of a line, or not be seen at all is shown by its
+/// number, as in `\u{202e}`.
 pub(super) fn harmless(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, letter| {
+        match is_plain(letter) {
+            true => shown.push(letter),
+            false => shown.extend(letter.escape_unicode()),
+        }
+        shown
+    })
+}
+
+/// Neither a control character nor one of the format characters of Unicode and its letters without a shape.
+fn is_plain(letter: char) -> bool {
+    let is_unseen = matches!(
+        letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    );
+    !letter.is_control() && !is_unseen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_or_hides_is_shown_by_its_number() {
+        for (text, shown) in [
+            ("\u{202e}gnp.exe", r"\u{202e}gnp.exe"),
+            ("a\u{200b}b\u{2066}c\u{feff}", r"a\u{200b}b\u{2066}c\u{feff}"),
+            ("\u{1b}[2J\n", r"\u{1b}[2J\u{a}"),
+            ("tag\u{e0041}", r"tag\u{e0041}"),
+            ("Zoë 東京 😀 שלום", "Zoë 東京 😀 שלום"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn the_cells_of_a_table_are_shown_so() {
+        let mut out = Vec::new();
+        write_table(&mut out, "Tokens", &["name"], [vec!["\u{202e}exe".to_owned()]]).expect("written");
+        assert_eq!(String::from_utf8(out).expect("text"), "Tokens\n  name\n  \\u{202e}exe\n");
+    }
 }

@@ -107,6 +107,7 @@ fn to_json(report: &Report) -> Value {
         "texts_checked": report.texts_checked,
         "texts_erased": report.texts_erased,
         "snapshots_checked": report.snapshots_checked.iter().map(|position| position.0).collect::<Vec<_>>(),
+        "tables_checked": report.tables_checked.map(|position| position.0),
         "seals_checked": report.seals_checked,
         "seals_passed_over": report.seals_passed_over,
         "findings_total": report.findings_total,
@@ -129,7 +130,11 @@ fn print(report: &Report) {
         println!("{} seals could not be computed here and were passed over.", report.seals_passed_over);
     }
     for position in &report.snapshots_checked {
-        println!("The snapshot at position {position} is what a replay gives.");
+        println!("The snapshot at position {position} was compared with a replay.");
+    }
+    match report.tables_checked {
+        Some(position) => println!("The history tables, up to position {position}, were compared with a replay."),
+        None => println!("There are no history tables that could be compared with a replay."),
     }
     for passed_over in &report.snapshots_passed_over {
         println!("The snapshot at position {} was passed over: {}.", passed_over.position, passed_over.reason);

@@ -847,6 +847,8 @@ fn lines_that_are_none_are_refused_alike() {
         r#"{"checkpoint":"\ud800"}"#.as_bytes().to_vec(),
         b"{\"checkpoint\":\"\xff\"}".to_vec(),
         r#"{"end":false,"records":0,"texts":0}"#.as_bytes().to_vec(),
+        r#"{"entry":-0,"key":"","value":"","proof":[]}"#.as_bytes().to_vec(),
+        format!(r#"{{"covers":[1,-0],"hash":"{hash}"}}"#).into_bytes(),
         r#"{"entry":NaN,"key":"","value":"","proof":[]}"#.as_bytes().to_vec(),
         format!(r#"{{"vkeys":["{}"]}}"#, "a".repeat(1 << 20)).into_bytes(),
         b"".to_vec(),

@@ -140,14 +140,18 @@ fn altered_history_tables_are_named_whether_a_server_runs_or_not() {
     assert_eq!(views.execute("UPDATE token_hours SET uses = uses + 1 WHERE token = 2", []), Ok(1));
     let compared = compare(&scene).expect(1).says("token_hours differs").says("token 2 on account 1, hour ");
     assert!(compared.stdout.contains("1 entries") && !compared.stdout.contains("token 3"), "{compared:#?}");
+    let named = "history table token_hours differs from a replay of the log: token 2 on account 1, hour ";
+    scene.run(&["verify"]).expect(1).says(named).says("(differs)");
     assert_eq!(views.execute("DELETE FROM token_hours WHERE token = 3", []), Ok(1));
     drop(views);
     server.terminate().expect(0);
     compare(&scene).expect(1).says("token 2 on account 1").says("token 3 on account 1").says("only_replayed");
+    scene.run(&["verify"]).expect(1).says(named).says("token 3 on account 1").says("(only in the replay)");
 
     std::fs::remove_file(scene.dir().views()).unwrap();
     scene.serve(&[]).terminate().expect(0);
     compare(&scene).expect(0);
+    scene.run(&["verify"]).expect(0).says("The history tables, up to position ");
 }
 
 /// Then nothing is told from them until they are made anew, and nothing else suffers.

@@ -41,10 +41,10 @@ impl Meant {
         let verb = *random.pick(&[Verb::Read, Verb::Read, Verb::Write]);
         let mut time = |percent| {
             let (first, last) = (told.header(Position(1)).recorded_at.0, told.now().0);
-            random.percent(percent).then(|| Timestamp(first + random.below(last - first + 2)))
+            random.percent(percent).then(|| Timestamp(first + random.below(last - first + 1)))
         };
         let (from, to) = (time(60), time(40));
-        if from.zip(to).is_some_and(|(from, to)| from > to) {
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
             return None;
         }
         let (scope, text, resource) = match random.below(10) {

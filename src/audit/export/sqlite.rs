@@ -18,11 +18,14 @@ use super::file::{put, temporary_beside};
 use super::reached::Reached;
 use super::selection::each;
 use super::{ExportError, Exported, Selection};
-use crate::audit::archive::Archive;
-use crate::domain::ids::{AccountId, Position, TokenId};
+use crate::audit::archive::{Archive, Range};
+use crate::domain::event::Event;
+use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::time::Timestamp;
 use crate::log::LogError;
+use crate::projections::keys::Key;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,7 +41,8 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(10);
 /// A file without its name is thrown away after a crash: it needs no journal, and is synced when it is whole.
 const SETTINGS_OF_NEW: &str =
     "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA locking_mode=EXCLUSIVE;";
-/// What is erased leaves no trace in the pages either.
+/// What is erased is overwritten where it stood. Rows that were moved about before leave copies that this does not know of: see
+/// [`forget`].
 const SETTINGS_OF_KNOWN: &str = "PRAGMA secure_delete=ON; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;";
 const STATEMENTS_KEPT: usize = 128;
 
@@ -105,9 +109,34 @@ fn go_on(archive: &Archive, wish: &Wish<'_>, progress: &mut dyn FnMut(Position))
     let (reached, runs) =
         read_reached(&transaction)?.ok_or_else(|| ExportError::target(path, "it does not say what it holds"))?;
     reached.check(archive, wish.selection, path)?;
+    let erased = erased_in(archive, (reached.position, wish.through.max(reached.position)))?;
+    if texts::erase(&transaction, &erased)? {
+        // The position stays where it was: a run that ends in between is gone through again.
+        transaction.commit().map_err(LogError::from)?;
+        forget(&connection)?;
+        return go_on(archive, wish, progress);
+    }
     let exported = write(archive, wish, &transaction, (reached.position, runs), progress)?;
     transaction.commit().map_err(LogError::from)?;
     Ok(exported)
+}
+
+/// The texts that records erased.
+fn erased_in(archive: &Archive, range: Range) -> Result<Vec<(TextNumber, TextNumber)>, LogError> {
+    let mut erased = Vec::new();
+    archive.visit(&[Key::of_type("PersonalDataErased")], range, &mut |_, _, event| {
+        if let Event::PersonalDataErased(event) = event {
+            erased.extend(&event.texts);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(erased)
+}
+
+/// Writes every page anew, without what rows that were moved left in them. The planner notes no texts: with a limit to its
+/// analysis it takes no samples.
+fn forget(connection: &Connection) -> Result<(), LogError> {
+    Ok(connection.execute_batch("VACUUM")?)
 }
 
 /// Writes the records after a position, and what the file then holds.

@@ -8,6 +8,7 @@ use crate::audit::said_access;
 use crate::audit::what_if::{NAME, proposed};
 use crate::domain::conditions::{ADDRESS_RANGES_MAX, AddressRange, ConditionsEdit};
 use crate::domain::directory::{Plan, Research};
+use crate::domain::event::Event;
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
 use crate::domain::state::State;
 use crate::domain::supposition::Supposition;
@@ -61,7 +62,12 @@ fn supposed(archive: &Archive, asked: &Asked, through: Position) -> Result<Vec<S
     if let Some(token) = token {
         of_token(archive, asked, token, through, &mut supposed)?;
     } else if let Some((account, user)) = member {
-        let state = state_of(archive, account, through)?;
+        let biography = Biography::of_account(archive, account, through)?;
+        let state = biography.state_at(through);
+        account_in(&state, account)?;
+        if !was_member(&biography, account, user) {
+            return Err(AuditError::NotFound(format!("{user} was no member of account {account} by then")));
+        }
         if let Some(text) = asked.text("access") {
             let access = said_access::read(archive, &state, account_in(&state, account)?, text)?;
             supposed.push(Supposition::MemberAccess(account, user, access));
@@ -82,6 +88,14 @@ fn supposed(archive: &Archive, asked: &Asked, through: Position) -> Result<Vec<S
         true => Err(AuditError::malformed("token", "or account must be given, with what would change of it")),
         false => Ok(supposed),
     }
+}
+
+/// Whether somebody ever was a member. Who left since did what they did, and without them it would not have been: so of
+/// them it can be asked too, as of a token that is deleted.
+fn was_member(biography: &Biography, account: AccountId, user: UserId) -> bool {
+    biography.changes().iter().any(|(_, header, event)| {
+        header.account == account && matches!(event, Event::MemberAdded(added) if added.user == user)
+    })
 }
 
 fn needs(asked: &Asked, name: &str, wanted: &str) -> Result<(), AuditError> {

@@ -83,7 +83,7 @@ impl Telling<'_> {
     fn tell(&self, answer: &mut Answer, coulds: &Coulds<'_>, did: &Did, period: &Period) {
         let reached = did.tokens();
         let idle: BTreeSet<TokenId> = coulds.keys().copied().filter(|token| !reached.contains(token)).collect();
-        answer.say("scope", self.archive.words().scope(self.wanted.scope));
+        answer.say("scope", self.wanted.scope_in_words(&self.archive.words()));
         answer.say("resource_id", json!(self.wanted.resource.map(|(resource, _)| resource.0)));
         answer.say("could", coulds.len());
         answer.say("did", reached.len());
@@ -269,7 +269,7 @@ impl Telling<'_> {
 
     fn gaps(&self, coulds: &Coulds<'_>, did: &Did) -> Vec<String> {
         let mut gaps = Vec::new();
-        let scope = self.archive.words().scope(self.wanted.scope);
+        let scope = self.wanted.scope_in_words(&self.archive.words());
         if let Some(position) = did.looked_until {
             gaps.push(format!(
                 "who did: only the first {RECORDS_MAX} records that had to be read for it were looked at, up to position \

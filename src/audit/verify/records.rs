@@ -2,8 +2,10 @@
 //! was committed to, and a replay gives seals and snapshots.
 
 use super::checkpoints::Names;
-use super::snapshots::{self, Due};
+use super::snapshots::{self, Due, Kept};
 use super::{Findings, Kind, Scope, readable};
+use crate::audit::compare;
+use crate::audit::history_tables::HeldTables;
 use crate::audit::seals::SealCheck;
 use crate::domain::event::{Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
@@ -29,6 +31,7 @@ pub(super) struct Checked {
     pub log_vkey: String,
     pub log_vkeys: Vec<String>,
     pub snapshots: Vec<Position>,
+    pub tables: Option<Position>,
     pub seals: u64,
     pub seals_passed_over: u64,
     pub snapshots_passed_over: Vec<PassedOver>,
@@ -37,13 +40,13 @@ pub(super) struct Checked {
 pub(super) fn check(
     dir: &DataDir,
     scope: &Scope,
-    due: Vec<Due>,
+    kept: Kept,
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
     // That the file cannot be read to its end is said below.
     let seals = readable(SealCheck::of(&log, scope.head))?.unwrap_or_default();
-    let mut check = RecordsCheck::new(dir, &log, scope, due, seals);
+    let mut check = RecordsCheck::new(dir, &log, scope, kept, seals);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
         reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
@@ -73,6 +76,8 @@ struct RecordsCheck<'a> {
     log: &'a LogReader,
     /// Not yet reached, the next one last.
     due: Vec<Due>,
+    /// Until the replay is where they stand; up to there it gathers what they hold.
+    tables: Option<HeldTables>,
     projections: Projections,
     seals: SealCheck,
     /// All records up to here were there and were folded.
@@ -91,13 +96,15 @@ struct RecordsCheck<'a> {
 }
 
 impl<'a> RecordsCheck<'a> {
-    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, mut due: Vec<Due>, seals: SealCheck) -> Self {
+    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, kept: Kept, seals: SealCheck) -> Self {
+        let Kept { mut due, tables } = kept;
         due.reverse();
         Self {
             dir,
             log,
             due,
-            projections: Projections::default(),
+            projections: if tables.is_some() { compare::gathering() } else { Projections::default() },
+            tables,
             seals,
             whole: true,
             last_position: Position(0),
@@ -125,7 +132,8 @@ impl<'a> RecordsCheck<'a> {
             }
         }
         self.seals.take(position, self.whole, &self.projections.state);
-        self.compare_snapshot(position)
+        self.compare_snapshot(position)?;
+        self.compare_tables(position)
     }
 
     fn take_event(
@@ -279,6 +287,17 @@ impl<'a> RecordsCheck<'a> {
                 let reason = "the replay up to it is not whole".to_owned();
                 self.checked.snapshots_passed_over.push(PassedOver { position: due.position, reason });
             }
+        }
+        Ok(())
+    }
+
+    fn compare_tables(&mut self, position: Position) -> Result<(), LogError> {
+        let Some(tables) = self.tables.take_if(|tables| tables.position <= position) else { return Ok(()) };
+        // Gathered no further. Where records are missing, or cannot be read, that is what is wrong.
+        let gathered = self.projections.history.take().filter(|_| self.whole && tables.position == position);
+        if let Some(history) = gathered {
+            snapshots::compare_tables(&tables, history.growing(), &mut self.findings)?;
+            self.checked.tables = Some(position);
         }
         Ok(())
     }

@@ -1,14 +1,18 @@
-//! Snapshots against the replay: what was stored at a position must be what the log gives there.
+//! What is kept of the log in `views.db` against the replay: what was stored at a position must be what the log gives there,
+//! and so must the history tables.
 //!
-//! Digests are taken before the replay begins, because a running server replaces its snapshots.
+//! Digests of snapshots are taken before the replay begins, because a running server replaces them; the tables are held as
+//! they are then.
 
 use super::{Findings, Kind, readable};
 use crate::audit::compare::{Difference, compare_digests, compare_entries};
+use crate::audit::history_tables::HeldTables;
 use crate::domain::ids::Position;
 use crate::log::reader::LogReader;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
 use crate::projections::digest::{self, ProjectionName};
+use crate::projections::history::Gathered;
 use crate::projections::snapshot::{PassedOver, Unusable, Views};
 
 /// Entries of one projection that are named in a finding.
@@ -20,23 +24,32 @@ pub(super) struct Due {
     digests: Vec<(ProjectionName, [u8; 32])>,
 }
 
-/// The snapshots that are there, oldest first. What is wrong with one by itself is a finding at once.
+/// What is to be compared.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Snapshots, oldest first.
+    pub due: Vec<Due>,
+    /// The history tables, held still.
+    pub tables: Option<HeldTables>,
+}
+
+/// What is there. What is wrong with a snapshot by itself is a finding at once.
 pub(super) fn list(
     dir: &DataDir,
     log: &LogReader,
     findings: &mut Findings,
     passed_over: &mut Vec<PassedOver>,
-) -> Result<Vec<Due>, LogError> {
+) -> Result<Kept, LogError> {
     let listed = readable(Views::open_existing(dir).and_then(|views| {
         let positions = views.as_ref().map_or(Ok(Vec::new()), Views::positions)?;
         Ok((views, positions))
     }))?;
     let (views, positions) = match listed {
         Ok((Some(views), positions)) => (views, positions),
-        Ok((None, _)) => return Ok(Vec::new()),
+        Ok((None, _)) => return Ok(Kept::default()),
         Err(reason) => {
             findings.add(None, Kind::Snapshot, format!("the views file cannot be read: {reason}"));
-            return Ok(Vec::new());
+            return Ok(Kept::default());
         }
     };
     let mut due = Vec::new();
@@ -50,7 +63,11 @@ pub(super) fn list(
             Err(reason) => findings.add(position, Kind::Snapshot, format!("it cannot be read: {reason}")),
         }
     }
-    Ok(due)
+    let tables = readable(HeldTables::hold(dir))?.unwrap_or_else(|reason| {
+        findings.add(None, Kind::Snapshot, format!("the history tables cannot be read: {reason}"));
+        None
+    });
+    Ok(Kept { due, tables })
 }
 
 fn taken_up(position: Position, projections: &Projections, findings: &mut Findings) -> Option<Due> {
@@ -93,14 +110,34 @@ pub(super) fn compare(
     Ok(())
 }
 
+/// Compares the history tables with what a replay to their position gathered.
+pub(super) fn compare_tables(
+    tables: &HeldTables,
+    replayed: &Gathered,
+    findings: &mut Findings,
+) -> Result<(), LogError> {
+    match readable(tables.compare(replayed))? {
+        Ok(differing) => differing.iter().for_each(|(table, rows)| {
+            let what = format!("history table {table} differs from a replay of the log{}", listed(rows));
+            findings.add(tables.position, Kind::Snapshot, what);
+        }),
+        Err(reason) => findings.add(None, Kind::Snapshot, format!("the history tables cannot be read: {reason}")),
+    }
+    Ok(())
+}
+
 /// `: account 1 (differs), …`.
 fn named(replayed: &Projections, stored: &Projections, name: ProjectionName) -> String {
     let Ok(stored) = digest::entry_digests(stored, name) else { return String::new() };
     let Ok(differences) = compare_entries(replayed, name, &stored) else { return String::new() };
+    listed(&differences)
+}
+
+fn listed(differences: &[Difference]) -> String {
     let mut text = String::new();
     for Difference { key, what } in differences.iter().take(NAMED_MAX) {
         let separator = if text.is_empty() { ": " } else { ", " };
-        text.push_str(&format!("{separator}{key} ({})", what.of_snapshot()));
+        text.push_str(&format!("{separator}{key} ({})", what.in_the_file()));
     }
     match differences.len().saturating_sub(NAMED_MAX) {
         0 => text,

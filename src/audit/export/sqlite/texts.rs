@@ -97,12 +97,17 @@ impl<'a> Texts<'a> {
 
     /// They go from this file too.
     pub(super) fn erased(&self, erased: &PersonalDataErased) -> Result<(), LogError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("UPDATE texts SET text = NULL WHERE text_number BETWEEN ?1 AND ?2 AND text IS NOT NULL")?;
-        for (first, last) in &erased.texts {
-            statement.execute([int(first.0), int(last.0)])?;
-        }
-        Ok(())
+        erase(self.connection, &erased.texts).map(|_| ())
     }
+}
+
+/// Takes texts out of a file, and says whether any were in it.
+pub(super) fn erase(connection: &Connection, texts: &[(TextNumber, TextNumber)]) -> Result<bool, LogError> {
+    let mut statement = connection
+        .prepare_cached("UPDATE texts SET text = NULL WHERE text_number BETWEEN ?1 AND ?2 AND text IS NOT NULL")?;
+    let mut has_erased = false;
+    for (first, last) in texts {
+        has_erased |= statement.execute([int(first.0), int(last.0)])? > 0;
+    }
+    Ok(has_erased)
 }

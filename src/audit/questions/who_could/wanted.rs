@@ -4,6 +4,7 @@ use super::super::AuditError;
 use crate::audit::access_over_time::stretches_of;
 use crate::audit::archive::Archive;
 use crate::audit::biography::{Biography, Placed};
+use crate::audit::describe::{Words, group_name};
 use crate::audit::stretches::{Period, Stretch};
 use crate::domain::access::{GroupNumber, RequiredScope, Target, Verb, group};
 use crate::domain::directory::ResourceKind;
@@ -21,6 +22,8 @@ pub(super) const SCOPE: &str = "scope";
 pub(super) struct Wanted {
     pub account: AccountId,
     pub scope: RequiredScope,
+    /// The name that was asked about, where no record says it: it has no number then.
+    unseen: Option<String>,
     /// The one resource, where a number was said.
     pub resource: Option<(ResourceId, ResourceKind)>,
     /// When it was there; none where the account never had it, so that only the API behind a gateway knows.
@@ -43,6 +46,7 @@ impl Wanted {
         let (group_name, name) = scope.split_once(':').unwrap_or((scope, "*"));
         let found = archive.groups().iter().find(|group| group.name == group_name);
         let group = found.ok_or_else(|| malformed(format!("names no scope group: {group_name}")))?;
+        let mut unseen = None;
         let target = match name {
             "*" => Target::All,
             _ if !group.restrictable => return Err(malformed(format!("must be {group_name}:*"))),
@@ -50,6 +54,7 @@ impl Wanted {
                 let name =
                     normalize_domain_name(name).map_err(|fault| malformed(format!("names {name}, which {fault}")))?;
                 let number = archive.texts().find(Subject::Account(account), TextKind::ResourceName, &name)?;
+                unseen = number.is_none().then_some(name);
                 Target::Name(number.unwrap_or(TextNumber::NONE))
             }
         };
@@ -58,7 +63,15 @@ impl Wanted {
             (Target::Name(name), Some(kind)) => while_named(changes, (account, kind, name), period),
             _ => None,
         };
-        Ok(Self { account, scope, resource: None, there })
+        Ok(Self { account, scope, unseen, resource: None, there })
+    }
+
+    /// The scope in words, with the name as it was asked about.
+    pub fn scope_in_words(&self, words: &Words<'_>) -> String {
+        match &self.unseen {
+            Some(name) => format!("{}:{name}:{}", group_name(words.groups, self.scope.group), self.scope.verb.name()),
+            None => words.scope(self.scope),
+        }
     }
 
     /// Whether it is known to be away at some time.
@@ -111,7 +124,7 @@ fn of_number(
         Event::ResourceRemoved(removed) if removed.resource == resource => Some(false),
         _ => None,
     });
-    Ok(Wanted { account, scope, resource: Some((resource, kind)), there: Some(there) })
+    Ok(Wanted { account, scope, unseen: None, resource: Some((resource, kind)), there: Some(there) })
 }
 
 fn added_to((_, header, event): &Placed, account: AccountId) -> Option<&ResourceAdded> {
