@@ -216,7 +216,9 @@ pub fn foreign(text: &str) -> Vec<String> {
 /// What a script names, anywhere in it: it can put an address together, but not of nothing.
 pub fn foreign_of_script(text: &str) -> Vec<String> {
     let words = text.split(['"', '\'', '`']);
-    words.filter(|word| word.contains("://") || word.starts_with("//")).map(str::to_owned).collect()
+    // A remark begins with the same signs, and a space; a host follows them at once.
+    let names_host = |word: &&str| word.strip_prefix("//").is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
+    words.filter(|word| word.contains("://") || names_host(word)).map(str::to_owned).collect()
 }
 
 /// Whether an address is not one of the page's own origin.
@@ -244,6 +246,7 @@ mod tests {
             assert_eq!(foreign(text).len(), 1, "{text}");
         }
         assert_eq!(foreign_of_script("fetch('https://elsewhere.example')").len(), 1);
+        assert_eq!(foreign_of_script("fetch('//elsewhere.example')").len(), 1);
     }
 
     #[test]
