@@ -108,17 +108,28 @@ pub fn find(log: &LogReader, point: Point, now: Timestamp) -> Result<Moment, Pas
 
 /// The last position with `recorded_at` ≤ `at`, up to `head`; none if there is no such record.
 pub fn last_until(log: &LogReader, at: Timestamp, head: Position) -> Result<Position, LogError> {
+    last_until_between(log, at, (Position::NONE, head))
+}
+
+/// The same, where it is known that it lies between two positions, both of them possible.
+pub fn last_until_between(
+    log: &LogReader,
+    at: Timestamp,
+    (first, last): (Position, Position),
+) -> Result<Position, LogError> {
     // All positions up to `before` are of that time or earlier, all after `last` are later.
-    let (mut before, mut last) = (0, head.0);
-    while before < last {
-        let middle = before + (last - before).div_ceil(2);
-        if recorded_at(log, Position(middle))? <= at {
-            before = middle;
-        } else {
-            last = middle - 1;
+    let (mut before, mut last) = (first.0, last.0);
+    log.in_one_look(|| {
+        while before < last {
+            let middle = before + (last - before).div_ceil(2);
+            if recorded_at(log, Position(middle))? <= at {
+                before = middle;
+            } else {
+                last = middle - 1;
+            }
         }
-    }
-    Ok(Position(before))
+        Ok(Position(before))
+    })
 }
 
 /// When a record was recorded.

@@ -60,6 +60,15 @@ impl LogReader {
         visit_pages(statement, after, |last| [last, through, ROWS_A_TRANSACTION], &mut visit)
     }
 
+    /// Reads several times in one read transaction, which costs less than one each. What is read is to be little: while it
+    /// lasts the write-ahead log cannot begin anew.
+    pub fn in_one_look<T>(&self, read: impl FnOnce() -> Result<T, LogError>) -> Result<T, LogError> {
+        let look = self.connection.is_autocommit().then(|| self.connection.unchecked_transaction()).transpose()?;
+        let found = read()?;
+        look.map_or(Ok(()), |look| look.finish().map_err(LogError::from))?;
+        Ok(found)
+    }
+
     /// Visits records from `before` (exclusive) downwards.
     pub fn scan_back(
         &self,

@@ -4,6 +4,7 @@ use super::anchor::PoolKeys;
 use super::found::Found;
 use crate::audit::archive::{Archive, Range};
 use crate::audit::biography::{Biography, Placed};
+use crate::audit::past::last_until_between;
 use crate::audit::questions::AuditError;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{AccountId, Position, TokenId, UserId};
@@ -12,12 +13,16 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Owner;
 use crate::domain::window::WINDOW_SECONDS;
 use crate::log::LogError;
+use crate::log::codec::decode_header;
 use crate::projections::keys::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// Spans of time shorter than this are not divided further to find out how busy they were.
 const SHORTEST_SPAN_SECONDS: u64 = WINDOW_SECONDS / 4;
+
+/// Records looked through for one of an account before the index is asked.
+const NEAR_RECORDS: usize = 64;
 
 /// The people and accounts of a proposed change.
 pub(super) struct Scene<'a> {
@@ -200,37 +205,63 @@ fn least_limit(archive: &Archive, account: AccountId, (after, through): Range) -
     Ok(least.min(current))
 }
 
+/// How many records an account has up to a position: the number of its last one, which in a busy account is near.
+fn number_until(archive: &Archive, account: AccountId, position: Position) -> Result<u64, LogError> {
+    let (mut near, mut looked_at) = (None, 0);
+    archive.log().scan_back(position.next(), |_, record| {
+        looked_at += 1;
+        near = decode_header(record).ok().filter(|(_, _, header)| header.account == account);
+        if near.is_some() || looked_at == NEAR_RECORDS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some((_, _, header)) = near {
+        return Ok(header.account_number);
+    }
+    let keys = [Key::AccountTraffic(account), Key::AccountChanges(account)];
+    let last = archive.last(&keys, (Position::NONE, position), &mut |_, _| true)?;
+    Ok(last.map_or(0, |(_, header, _)| header.account_number))
+}
+
+/// Where an account stood at a time.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// Unix seconds.
+    second: u64,
+    /// The last position before.
+    position: Position,
+    /// Records of the account up to there.
+    number: u64,
+}
+
 /// Whether an account has at most `most` records in any hour of the range and the hour before. The numbers of its
 /// records say how many were between two times; only busy times are divided further.
 fn is_quiet(archive: &Archive, account: AccountId, (after, through): Range, most: u64) -> Result<bool, LogError> {
-    let keys = [Key::AccountTraffic(account), Key::AccountChanges(account)];
-    let number_until = |position: Position| -> Result<u64, LogError> {
-        let last = archive.last(&keys, (Position::NONE, position), &mut |_, _| true)?;
-        Ok(last.map_or(0, |(_, header, _)| header.account_number))
+    let mark = |second: u64, position: Position| -> Result<Mark, LogError> {
+        Ok(Mark { second, position, number: number_until(archive, account, position)? })
     };
     let time_of = |position: Position| -> Result<u64, LogError> {
         Ok(archive.record(position)?.map_or(0, |(header, _)| header.recorded_at.seconds()))
     };
     let begin = time_of(after.next())?.saturating_sub(WINDOW_SECONDS);
     let before = archive.range(Some(Timestamp::from_seconds(begin)), None)?.0;
-    let first = (begin, number_until(before)?);
-    let last = (time_of(through)? + 1, number_until(through)?);
+    let first = mark(begin, before)?;
     let mut marks = vec![first];
     // Spans still to be looked at, the earliest on top.
-    let mut spans = vec![last];
-    while let Some(&(end, end_number)) = spans.last() {
-        let &(start, number) = marks.last().unwrap_or(&first);
-        if end_number - number > most / 2 && end - start > SHORTEST_SPAN_SECONDS {
-            let middle = start + (end - start) / 2;
-            let position = archive.range(Some(Timestamp::from_seconds(middle)), None)?.0;
-            spans.push((middle, number_until(position)?));
+    let mut spans = vec![mark(time_of(through)? + 1, through)?];
+    while let Some(&end) = spans.last() {
+        let &start = marks.last().unwrap_or(&first);
+        if end.number - start.number > most / 2 && end.second - start.second > SHORTEST_SPAN_SECONDS {
+            let middle = start.second + (end.second - start.second) / 2;
+            let until = Timestamp(Timestamp::from_seconds(middle).0 - 1);
+            let position = last_until_between(archive.log(), until, (start.position, end.position))?;
+            spans.push(mark(middle, position)?);
             continue;
         }
-        if end_number - number > most {
+        if end.number - start.number > most {
             return Ok(false);
         }
         marks.extend(spans.pop());
     }
+    let marks: Vec<(u64, u64)> = marks.iter().map(|mark| (mark.second, mark.number)).collect();
     Ok(is_every_hour_within(&marks, most))
 }
 
