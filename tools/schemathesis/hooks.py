@@ -94,7 +94,7 @@ REASONS = [
         r"scope names no scope group",
         r"the log has no position",
         r"(since|as_of) must be a (position|time)",
-        r"to is before from",
+        r"to is (before|not after) from",
         r"token is the service's",
         r"token or account must be given, with what would change of it",
         # Parameters of questions that go together, or do not.
