@@ -142,12 +142,22 @@ struct Known {
 
 /// What only the records say.
 struct Records {
-    chapters: Vec<Chapter>,
-    callers: Callers,
-    decisions: Vec<Decision>,
+    usage: Usage,
+    rest: Rest,
+}
+
+/// What the records of all uses come to.
+struct Usage {
     least: Option<Least>,
     /// Uses on the account up to the past that is shown, with the last of them; none of the present.
     uses: Option<(u64, Option<Timestamp>)>,
+}
+
+/// What the other records say, and the last uses.
+struct Rest {
+    chapters: Vec<Chapter>,
+    callers: Callers,
+    decisions: Vec<Decision>,
     /// Uses and refusals in the clock hour that the past ends in.
     last_hour: Option<(u64, HourUse)>,
 }
@@ -224,13 +234,11 @@ async fn read(app: &App, scene: &Scene, account: AccountId, known: &Known) -> Re
     let (token, owner, access) = (known.token.id, known.token.owner, known.access.clone());
     // Of the past the read models have no uses by scope, and of reported ones never.
     let needs_least = scene.is_past() || known.least.is_none();
-    let look = move |archive: &Archive| -> Result<Records, AuditError> {
-        let range = (Position::NONE, through);
+    let access = access.filter(|_| needs_least);
+    let is_past = at.is_some();
+    let usage = move |archive: &Archive| used_until(archive, (account, token), access, through, is_past);
+    let rest = move |archive: &Archive| -> Result<Rest, AuditError> {
         let changes = changes_of_token(archive, (account, token, owner), through)?;
-        let least = match access.filter(|_| needs_least) {
-            Some(access) => Some(least(archive, (account, &[token]), &access, range, Lists::Narrow)?),
-            None => None,
-        };
         let last_hour = match at {
             Some(at) => {
                 let hour = Timestamp::from_seconds(at.hour() * 3_600);
@@ -241,21 +249,41 @@ async fn read(app: &App, scene: &Scene, account: AccountId, known: &Known) -> Re
             }
             None => None,
         };
-        let uses = match (&least, at) {
-            (_, None) => None,
-            (Some(least), _) => Some((least.uses, least.scopes.values().map(|seen| seen.last.1).max())),
-            (None, _) => Some((counted_between(archive, (account, token), range)?.0, None)),
-        };
-        Ok(Records {
-            uses,
+        Ok(Rest {
             chapters: told::life(archive.groups(), &changes),
             callers: recent_callers(archive, (account, token), through, CALLERS_OF)?,
             decisions: decisions(archive, account, ReviewRow::Token(token), through)?,
-            least,
             last_hour,
         })
     };
-    Ok(if scene.is_past() { audit::at_desk(app, look).await? } else { audit::beside_the_desk(app, look).await? })
+    // At the same time: each goes through the token's records by itself. Of the past they are all of them, so there has to
+    // be room for one more who asks.
+    let (usage, rest) = match is_past {
+        true => tokio::try_join!(audit::at_desk(app, usage), audit::beside_the_desk(app, rest))?,
+        false => tokio::try_join!(audit::beside_the_desk(app, usage), audit::beside_the_desk(app, rest))?,
+    };
+    Ok(Records { usage, rest })
+}
+
+/// The least access that would have done, where one is asked for; of the past how much was used, too.
+fn used_until(
+    archive: &Archive,
+    (account, token): (AccountId, TokenId),
+    access: Option<Access>,
+    through: Position,
+    is_past: bool,
+) -> Result<Usage, AuditError> {
+    let range = (Position::NONE, through);
+    let least = match access {
+        Some(access) => Some(least(archive, (account, &[token]), &access, range, Lists::Narrow)?),
+        None => None,
+    };
+    let uses = match (&least, is_past) {
+        (_, false) => None,
+        (Some(least), true) => Some((least.uses, least.scopes.values().map(|seen| seen.last.1).max())),
+        (None, true) => Some((counted_between(archive, (account, token), range)?.0, None)),
+    };
+    Ok(Usage { least, uses })
 }
 
 /// Which days are shown: thirty, of which one hour by hour.
@@ -271,7 +299,7 @@ impl Days {
     /// Of a token that ended those before its end, since after it there is little to see.
     fn of(known: &Known, records: &Records, wanted: Option<Day>) -> Self {
         let latest = Day::of(known.now);
-        let last_seen = [known.last_used, records.chapters.last().map(|chapter| chapter.header.recorded_at)];
+        let last_seen = [known.last_used, records.rest.chapters.last().map(|chapter| chapter.header.recorded_at)];
         let ended = known.token.deleted_at.and(last_seen.into_iter().flatten().max());
         let default = ended.map_or(latest, Day::of).min(latest);
         let shown = wanted.map_or(default, |wanted| wanted.min(latest));
@@ -295,7 +323,7 @@ async fn hours(
     let (rows, _) = rows.map_err(|error| unreadable(&error))?;
     let of_account = rows.into_iter().filter(|((_, _, on), _): &(HourKey, HourUse)| *on == account);
     let mut hours: BTreeMap<u64, HourUse> = of_account.map(|((hour, ..), row)| (hour, row)).collect();
-    if let Some((hour, row)) = &records.last_hour
+    if let Some((hour, row)) = &records.rest.last_hour
         && (from..days.last.hour() + DAY_HOURS).contains(hour)
     {
         hours.insert(*hour, row.clone());
@@ -330,7 +358,7 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn page(&self, page: Page) -> TokenPage {
         let Known { token, .. } = self.known;
-        let chapters = &self.records.chapters;
+        let chapters = &self.records.rest.chapters;
         let skipped = chapters.len().saturating_sub(CHAPTERS_MAX);
         let history = |query: &str| page.link(&format!("/accounts/{}/history", self.speaker.account), query);
         let of_token = format!("token={}", token.id);
@@ -353,8 +381,8 @@ impl Drawing<'_> {
             counts_later: page.is_past(),
             scopes,
             more_scopes,
-            addresses: self.callers(&self.records.callers.addresses, "no address"),
-            agents: self.callers(&self.records.callers.agents, "no agent, or one of too many"),
+            addresses: self.callers(&self.records.rest.callers.addresses, "no address"),
+            agents: self.callers(&self.records.rest.callers.agents, "no agent, or one of too many"),
             callers_of: self.callers_of(),
             unused,
             narrow: narrow.filter(|_| !page.is_past()),
@@ -362,7 +390,7 @@ impl Drawing<'_> {
                 && !page.is_past()
                 && token.deleted_at.is_none()
                 && self.known.standing == Standing::Manages,
-            decisions: self.records.decisions.iter().map(|decision| self.decision(&page, decision)).collect(),
+            decisions: self.records.rest.decisions.iter().map(|decision| self.decision(&page, decision)).collect(),
             links: Links {
                 list: page.link(&format!("/accounts/{}/access_tokens", self.speaker.account), ""),
                 history: history(&of_token),
@@ -406,7 +434,7 @@ impl Drawing<'_> {
         let (last_used, uses) =
             if self.is_somebodys() { ("Last used here", "Uses here") } else { ("Last used", "Uses") };
         facts.push((last_used, self.last_used()));
-        let count = self.records.uses.map_or(self.known.uses, |(count, _)| count);
+        let count = self.records.usage.uses.map_or(self.known.uses, |(count, _)| count);
         facts.push((uses, Said::plain(&number(count))));
         if self.known.reported > 0 {
             let told = format!("{} more, told by gateways afterwards", number(self.known.reported));
@@ -439,7 +467,7 @@ impl Drawing<'_> {
     }
 
     fn last_used(&self) -> Said {
-        let last_used = match self.records.uses {
+        let last_used = match self.records.usage.uses {
             Some((_, last)) if self.is_somebodys() => last,
             _ => self.known.last_used,
         };
@@ -526,7 +554,7 @@ impl Drawing<'_> {
     }
 
     fn least(&self) -> Option<&Least> {
-        self.records.least.as_ref().or(self.known.least.as_ref())
+        self.records.usage.least.as_ref().or(self.known.least.as_ref())
     }
 
     fn scopes(&self) -> (Vec<ScopeRow>, usize) {
@@ -571,7 +599,7 @@ impl Drawing<'_> {
     }
 
     fn callers_of(&self) -> Said {
-        let Callers { requests, since, is_cut, .. } = self.records.callers;
+        let Callers { requests, since, is_cut, .. } = self.records.rest.callers;
         let Some(since) = since else { return Said::plain("No request was recorded one by one.") };
         let begin = if is_cut { "Of the last " } else { "Of all " };
         let line = Phrase::of(format!("{begin}{} that were recorded one by one, since ", counted(requests, "request")));
