@@ -41,8 +41,9 @@ pub struct Least {
     pub reported: BTreeMap<RequiredScope, u64>,
     /// Uses that needed no scope.
     pub unscoped: u64,
-    /// All uses on the account, those that only asked whose token it is with them; from the read models, whatever needed a scope.
-    pub uses: u64,
+    /// All uses on the account, those that only asked whose token it is with them, and none that gateways reported. Empty from
+    /// the read models, which count them elsewhere.
+    pub uses: Seen,
     /// The smallest access.
     pub access: Access,
     /// Scopes that it does not cover: numbers that were no resource's.
@@ -87,7 +88,6 @@ pub fn least_in_read_models(
     for (_, scope, uses) in projections.last_used.grants_of(token).filter(|(on, ..)| *on == account) {
         let first = (Position::NONE, uses.first_at);
         let last = (uses.last_position, uses.last_at);
-        used.uses += uses.count;
         used.scopes.insert(scope, Seen { count: uses.count, first, last, examples: Vec::new() });
     }
     Some(used.least(&projections.state.groups, current, Lists::Narrow))
@@ -98,12 +98,14 @@ struct Used {
     scopes: BTreeMap<RequiredScope, Seen>,
     reported: BTreeMap<RequiredScope, u64>,
     unscoped: u64,
-    uses: u64,
+    uses: Seen,
 }
 
 impl Used {
     fn take(&mut self, position: Position, header: &Header, event: &Event) {
-        self.uses += u64::from(matches!(event, Event::TokenUsed(_)));
+        if matches!(event, Event::TokenUsed(_)) {
+            self.uses.add(position, header.recorded_at);
+        }
         match event {
             Event::TokenUsed(TokenUsed { source: AccessSource::Identity(_), .. }) => {}
             Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {

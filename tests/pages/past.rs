@@ -388,6 +388,18 @@ async fn of_somebodys_token_an_account_tells_what_was_used_there() {
         let at = Timestamp::from_seconds(last).to_seconds_text();
         assert!(html.contains(&format!("Last used here{} {}", &at[..10], &at[11..19])), "{path}: {html}");
     }
+    // Whoever left used it all the same.
+    use_it(&house, &house.graces.text, &format!("/v2/{here}/zones/example.com"), 1, 200).await;
+    let last = house.now();
+    house.advance(600);
+    house.delete(format!("/v1/accounts/{here}/members/{}", house.grace)).await.expect(204);
+    let own = format!("/accounts/{here}/access_tokens/{}", house.graces.id);
+    for path in [own.clone(), format!("{own}?as_of={}", house.head())] {
+        let html = plain(&ada.page(&path).await);
+        let at = Timestamp::from_seconds(last).to_seconds_text();
+        let said = format!("Last used here{} {}", &at[..10], &at[11..19]);
+        assert!(html.contains("Uses here1") && html.contains(&said), "{path}: {html}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

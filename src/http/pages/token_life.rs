@@ -273,17 +273,15 @@ fn used_until(
     through: Position,
     is_past: bool,
 ) -> Result<Usage, AuditError> {
-    let range = (Position::NONE, through);
-    let least = match access {
-        Some(access) => Some(least(archive, (account, &[token]), &access, range, Lists::Narrow)?),
-        None => None,
-    };
-    let uses = match (&least, is_past) {
-        (_, false) => None,
-        (Some(least), true) => Some((least.uses, least.scopes.values().map(|seen| seen.last.1).max())),
-        (None, true) => Some((counted_between(archive, (account, token), range)?.0, None)),
-    };
-    Ok(Usage { least, uses })
+    if access.is_none() && !is_past {
+        return Ok(Usage { least: None, uses: None });
+    }
+    let (has_access, range) = (access.is_some(), (Position::NONE, through));
+    let access = access.unwrap_or(Access::Granted(Vec::new()));
+    let least = least(archive, (account, &[token]), &access, range, Lists::Narrow)?;
+    let last = (least.uses.count > 0).then_some(least.uses.last.1);
+    let uses = is_past.then_some((least.uses.count, last));
+    Ok(Usage { least: has_access.then_some(least), uses })
 }
 
 /// Which days are shown: thirty, of which one hour by hour.
