@@ -36,14 +36,9 @@ impl Biography {
     /// Of a user alone: itself, its memberships of every account, and its tokens.
     pub fn of_user(archive: &Archive, user: UserId, through: Position) -> Result<Self, LogError> {
         let range = (Position::NONE, through);
-        let mut changes = records(archive, &[Key::User(user)], range)?;
-        let begins = |event: &Event| matches!(event, Event::TokenCreated(_) | Event::TokenImported(_));
-        let tokens: Vec<Key> = changes
-            .iter()
-            .filter(|(_, _, event)| begins(event))
-            .map(|(_, header, _)| Key::TokenChanges(header.token))
-            .collect();
-        changes.extend(records(archive, &tokens, range)?);
+        let own = Self { changes: records(archive, &[Key::User(user)], range)? };
+        let tokens: Vec<Key> = own.tokens().into_iter().map(Key::TokenChanges).collect();
+        let changes = own.changes.into_iter().chain(records(archive, &tokens, range)?).collect();
         Ok(Self { changes: in_order(changes) })
     }
 
@@ -68,6 +63,27 @@ impl Biography {
         }
         state
     }
+}
+
+/// Whose a token is, and the member who authorised it if one did, by its beginning: that never changes. None if there was
+/// no such token.
+pub fn whose(
+    archive: &Archive,
+    token: TokenId,
+    through: Position,
+) -> Result<Option<(Owner, Option<UserId>)>, LogError> {
+    let mut whose = None;
+    archive.visit(&[Key::TokenChanges(token)], (Position::NONE, through), &mut |_, _, event| {
+        whose = match event {
+            Event::TokenCreated(created) => {
+                Some((created.owner, created.authorized.as_ref().map(|authorized| authorized.user)))
+            }
+            Event::TokenImported(imported) => Some((imported.owner, None)),
+            _ => None,
+        };
+        ControlFlow::Break(())
+    })?;
+    Ok(whose)
 }
 
 /// The changes of a token up to a position, oldest first; of a user's those of the membership that it follows on an account,

@@ -3,7 +3,7 @@
 use super::anchor::PoolKeys;
 use super::found::Found;
 use crate::audit::archive::{Archive, Range};
-use crate::audit::biography::{Biography, Placed};
+use crate::audit::biography::{Biography, Placed, whose};
 use crate::audit::past::last_until_between;
 use crate::audit::questions::AuditError;
 use crate::domain::event::{Event, Header};
@@ -69,7 +69,7 @@ impl<'a> Scene<'a> {
                 let life = Biography::of_user(archive, user, through)?;
                 let joined = life.changes().iter().filter(|(_, _, event)| matches!(event, Event::MemberAdded(_)));
                 self.accounts.extend(joined.map(|(_, header, _)| header.account));
-                self.users.insert(user, tokens_in(&life));
+                self.users.insert(user, life.tokens());
             }
             Some(Owner::Service) => {
                 return Err(AuditError::malformed("token", "is the service's: its requests are not judged so"));
@@ -166,26 +166,12 @@ impl<'a> Scene<'a> {
 
 /// Whose a token is; none if there was none.
 pub fn owner_of(archive: &Archive, token: TokenId, through: Position) -> Result<Option<Owner>, LogError> {
-    let mut owner = None;
-    archive.visit(&[Key::TokenChanges(token)], (Position::NONE, through), &mut |_, _, event| {
-        owner = match event {
-            Event::TokenCreated(created) => Some(created.owner),
-            Event::TokenImported(imported) => Some(imported.owner),
-            _ => None,
-        };
-        ControlFlow::Break(())
-    })?;
-    Ok(owner)
+    Ok(whose(archive, token, through)?.map(|(owner, _)| owner))
 }
 
 /// Every token that a user ever had.
 pub fn tokens_of(archive: &Archive, user: UserId, through: Position) -> Result<Vec<TokenId>, LogError> {
-    Ok(tokens_in(&Biography::of_user(archive, user, through)?))
-}
-
-fn tokens_in(life: &Biography) -> Vec<TokenId> {
-    let began = life.changes().iter().filter(|(_, _, event)| matches!(event, Event::TokenCreated(_)));
-    began.map(|(_, header, _)| header.token).collect()
+    Ok(Biography::of_user(archive, user, through)?.tokens())
 }
 
 /// The least limit that was in force at some position of the range.

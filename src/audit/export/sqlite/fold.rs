@@ -7,12 +7,11 @@ use super::texts::Texts;
 use super::traffic::Row;
 use super::{int, some};
 use crate::audit::archive::Archive;
-use crate::audit::biography::Biography;
+use crate::audit::biography::{Biography, whose};
 use crate::audit::describe::Words;
 use crate::audit::export::selection::Picked;
 use crate::audit::export::{ExportError, Selection, canonical};
 use crate::audit::past::{self, Moment};
-use crate::audit::what_if::owner_of;
 use crate::domain::directory::ResourceFacts;
 use crate::domain::event::{Event, Header};
 use crate::domain::ids::{Position, TextNumber, TokenId, UserId};
@@ -29,7 +28,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 /// Last uses of tokens gathered in memory at most; then they are written.
 const LAST_USES_MAX: usize = 8_192;
@@ -64,8 +62,8 @@ impl Scope {
         }
         let (mut owner, mut follows) = (None, None);
         if let Some(token) = selection.token {
-            owner = owner_of(archive, token, through)?;
-            follows = authorized_by(archive, token, through)?;
+            (owner, follows) =
+                whose(archive, token, through)?.map_or((None, None), |(owner, user)| (Some(owner), user));
             let of_owner = match owner {
                 // What others draw from its windows is read too, and not told.
                 Some(Owner::Account(account)) => vec![Key::AccountChanges(account), Key::AccountTraffic(account)],
@@ -110,18 +108,6 @@ impl Scope {
     fn has_windows(&self) -> bool {
         !matches!(self.owner, Some(Owner::User(_)))
     }
-}
-
-/// Who authorised a token; none of one that nobody did.
-fn authorized_by(archive: &Archive, token: TokenId, through: Position) -> Result<Option<UserId>, LogError> {
-    let mut user = None;
-    archive.visit(&[Key::TokenChanges(token)], (Position::NONE, through), &mut |_, _, event| {
-        if let Event::TokenCreated(created) = event {
-            user = created.authorized.as_ref().map(|authorized| authorized.user);
-        }
-        ControlFlow::Break(())
-    })?;
-    Ok(user)
 }
 
 /// The member that a change is of.
