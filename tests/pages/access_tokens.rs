@@ -369,6 +369,12 @@ async fn a_long_list_is_searched_filtered_sorted_and_paged() {
     assert_eq!(names(&ada.page(&format!("{list}?q=WORKER+07")).await), ["worker 07"]);
     assert_eq!(names(&ada.page(&format!("{list}?q=worker&show=full")).await), ["worker 00"]);
     assert!(words(&ada.page(&format!("{list}?q=nothing+has+this")).await).contains("No token is like that."));
+    // By the last characters of the secret, all of them or none: they are random, and part of them finds nothing.
+    let end = |characters: usize| &house.scoped.text[house.scoped.text.len() - characters..];
+    for asked in [end(4).to_owned(), format!("%E2%80%A6{}", end(4))] {
+        assert!(names(&ada.page(&format!("{list}?q={asked}")).await).contains(&"robot".to_owned()), "{asked}");
+    }
+    assert!(!names(&ada.page(&format!("{list}?q=robot+%E2%80%A6{}", end(3))).await).contains(&"robot".to_owned()));
     // By what it may, too.
     assert!(names(&ada.page(&format!("{list}?q=certificates")).await).contains(&"robot".to_owned()));
     house.get(&house.scoped.text, format!("/v2/{}/zones", house.teams)).await.expect(200);

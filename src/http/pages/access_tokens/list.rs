@@ -216,14 +216,16 @@ fn is_shown(view: &View<'_>, token: &Token, show: Show) -> bool {
     }
 }
 
-/// Whether every word that is looked for is somewhere in what the row shows.
+/// Whether every word that is looked for is somewhere in what the row shows. The last characters of the secret are found
+/// only by all of them: they are random, and part of them would now and then bring up a token that nobody looked for.
 fn is_found(view: &View<'_>, token: &Token, name: &str, search: &str) -> bool {
     if search.is_empty() {
         return true;
     }
-    let hint = String::from_utf8_lossy(&token.hint()).into_owned();
-    let shown = format!("{name} {hint} {}", words::access_line_whole(view, &token.access)).to_lowercase();
-    search.to_lowercase().split_whitespace().all(|word| shown.contains(word))
+    let hint = String::from_utf8_lossy(&token.hint()).to_lowercase();
+    let shown = format!("{name} {}", words::access_line_whole(view, &token.access)).to_lowercase();
+    let has = |word: &str| shown.contains(word) || word.trim_start_matches('…') == hint;
+    search.to_lowercase().split_whitespace().all(has)
 }
 
 fn sort(view: &View<'_>, found: &mut [(&Token, Arc<str>)], wanted: &Wanted) {
