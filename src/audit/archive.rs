@@ -180,9 +180,9 @@ impl Archive {
         self.finder.next(wanted, after, through.min(self.head))
     }
 
-    /// Positions of a key in a piece; none where the index does not know.
-    pub fn positions_of(&self, key: Key, piece: &Piece) -> Option<Vec<Position>> {
-        self.finder.positions_of(key, piece)
+    /// Positions in a piece of what is wanted; none where the index does not know.
+    pub fn positions_of(&self, wanted: &Wanted, piece: &Piece) -> Option<Vec<Position>> {
+        self.finder.positions_of(wanted, piece)
     }
 
     /// Visits the records at these positions, which go up. Stops early if told to.

@@ -9,6 +9,9 @@
 //! - of lists: a group of which only lists were used keeps its coverage, or the list would be empty; of one with other uses
 //!   too, the names of those. With [`Lists::Keep`] every group that was listed keeps its coverage.
 
+mod by_index;
+
+use self::by_index::{Counted, Subject};
 use super::archive::{Archive, Range};
 use super::questions::AuditError;
 use super::what_if::Seen;
@@ -17,7 +20,9 @@ use crate::domain::decide::NAMES_IN_GRANT_MAX;
 use crate::domain::event::{AccessSource, Event, Header, TokenUsed};
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::table::Table;
+use crate::log::LogError;
 use crate::projections::Projections;
+use crate::projections::index::find::Wanted;
 use crate::projections::keys::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -61,14 +66,8 @@ pub fn least(
     lists: Lists,
 ) -> Result<Least, AuditError> {
     let mut used = Used::default();
-    let keys: Vec<Key> = tokens.iter().map(|&token| Key::TokenTraffic(token)).collect();
-    if !keys.is_empty() {
-        archive.visit(&keys, range, &mut |position, header, event| {
-            if header.account == account {
-                used.take(position, header, event);
-            }
-            ControlFlow::Continue(())
-        })?;
+    if !tokens.is_empty() {
+        used.read(archive, &Subject { account, tokens }, range)?;
     }
     Ok(used.least(archive.groups(), current, lists))
 }
@@ -99,22 +98,62 @@ struct Used {
     reported: BTreeMap<RequiredScope, u64>,
     unscoped: u64,
     uses: Seen,
+    /// Of scopes that are used often; not in the others until all is counted.
+    counted: BTreeMap<RequiredScope, Counted>,
 }
 
 impl Used {
+    /// Takes in what the tokens did on the account, piece by piece of the index.
+    fn read(&mut self, archive: &Archive, subject: &Subject<'_>, (after, through): Range) -> Result<(), LogError> {
+        let keys: Vec<Key> = subject.tokens.iter().map(|&token| Key::TokenTraffic(token)).collect();
+        let records = Wanted::any(&keys);
+        let (mut at, through) = (after, through.min(archive.head()));
+        while at < through {
+            let piece = archive.next_piece(&records, (at, through));
+            match &piece.found {
+                Some(found) => by_index::take(self, archive, subject, (&piece, found))?,
+                None => archive.visit(&keys, (piece.after, piece.through), &mut |position, header, event| {
+                    if header.account == subject.account {
+                        self.take(position, header, event);
+                    }
+                    ControlFlow::Continue(())
+                })?,
+            }
+            at = piece.through;
+        }
+        for (scope, counted) in std::mem::take(&mut self.counted) {
+            let seen = counted.seen(archive)?;
+            self.uses.merge(&seen);
+            self.scopes.entry(scope).or_default().merge(&seen);
+        }
+        Ok(())
+    }
+
+    /// Takes in what was read, from anywhere.
+    fn merge(&mut self, other: Self) {
+        for (scope, seen) in other.scopes {
+            self.scopes.entry(scope).or_default().merge(&seen);
+        }
+        for (scope, count) in other.reported {
+            *self.reported.entry(scope).or_default() += count;
+        }
+        self.unscoped += other.unscoped;
+        self.uses.merge(&other.uses);
+    }
+
     fn take(&mut self, position: Position, header: &Header, event: &Event) {
         if matches!(event, Event::TokenUsed(_)) {
-            self.uses.add(position, header.recorded_at);
+            self.uses.insert(position, header.recorded_at);
         }
         match event {
             Event::TokenUsed(TokenUsed { source: AccessSource::Identity(_), .. }) => {}
             Event::TokenUsed(TokenUsed { scope: Some(scope), .. }) => {
-                self.scopes.entry(*scope).or_default().add(position, header.recorded_at);
+                self.scopes.entry(*scope).or_default().insert(position, header.recorded_at);
             }
             Event::TokenUsed(_) => self.unscoped += 1,
             Event::UseReported(reported) => {
                 if let Some(scope) = reported.scope {
-                    self.scopes.entry(scope).or_default().add(position, reported.occurred_at);
+                    self.scopes.entry(scope).or_default().insert(position, reported.occurred_at);
                     *self.reported.entry(scope).or_default() += 1;
                 }
             }
@@ -142,7 +181,7 @@ impl Used {
         });
         let access = Access::Granted(grants.collect());
         let uncovered = self.scopes.keys().copied().filter(|scope| !access.allows(*scope)).collect();
-        let Self { scopes, reported, unscoped, uses } = self;
+        let Self { scopes, reported, unscoped, uses, counted: _ } = self;
         Least { scopes, reported, unscoped, uses, access, uncovered, too_many_names }
     }
 }

@@ -30,7 +30,7 @@ export async function applications({ service, browser, state: signedIn, page, wa
     await page.getByRole("button", { name: "Register application" }).click();
     const clientSecret = /tlkc_\w+/.exec(await page.locator("main").innerText())[0];
     watch.secrets.push(clientSecret);
-    await watch.page(page, "a new application's secret", { secretIsShown: true });
+    await watch.shootOpen(page, "application-secret", { secretIsShown: true });
     await page.goto(LIST);
     const row = page.locator("tr", { hasText: "zone mirror" }).last();
     const clientId = (await row.locator("code").innerText()).trim();

@@ -21,6 +21,8 @@ async function signingIn(stage) {
   watch.secrets.pop();
   stage.context = await watch.context(browser, { permissions: ["clipboard-read", "clipboard-write"] });
   stage.page = await stage.context.newPage();
+  await stage.page.goto(link);
+  await watch.shootOpen(stage.page, "sign-in-link");
   await signIn(stage.page, link);
   watch.secrets.push(link.split("/").at(-1));
   const [cookie] = await stage.context.cookies();
@@ -88,7 +90,7 @@ async function editingWithPreview(stage) {
   if (!(await zones.locator("details").evaluate((details) => details.open))) await zones.locator("summary").click();
   await zones.getByLabel("example.net", { exact: true }).uncheck();
   await page.getByRole("button", { name: "Update token" }).click();
-  await watch.page(page, "what an edit would have refused");
+  await watch.shootOpen(page, "preview");
   const told = await page.locator("#would-refuse").innerText();
   expect(/1 of 2 uses would have been refused/.test(told), true, `the preview says so: ${told}`);
   expect(/zones:example.net:read/.test(await page.locator("main").innerText()), true, "the preview names the scope");
@@ -117,7 +119,7 @@ async function rotating(stage) {
   await page.getByRole("button", { name: "Rotate token" }).click();
   const secret = await page.locator("#secret").innerText();
   watch.secrets.push(secret);
-  await watch.page(page, "a rotated secret", { secretIsShown: true });
+  await watch.shootOpen(page, "rotated-secret", { secretIsShown: true });
   for (const works of [secret, stage.teams.secret]) {
     expect((await service.ask("GET", "/v2/whoami", works)).status, 200, "both secrets work while they overlap");
   }

@@ -80,6 +80,26 @@ export class Watch {
     for (const one of found) this.fault(`axe at ${name}: ${one}`);
   }
 
+  // Screenshots of a page that is open, in every form: of what only sending a form shows, or shows once.
+  async shootOpen(page, name, looked = {}) {
+    const before = page.viewportSize();
+    for (const { name: form, colorScheme, viewport } of FORMS) {
+      await page.setViewportSize(viewport);
+      // Without motion: a colour on its way from one form to the other is neither.
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await this.page(page, `${name} (${form})`, looked);
+      await this.picture(page, name, form);
+    }
+    await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+    await page.setViewportSize(before);
+  }
+
+  async picture(page, name, form) {
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (wider > 1) this.fault(`${name} (${form}) is ${wider} pixels wider than the window`);
+    if (this.screenshots) await page.screenshot({ path: join(this.screenshots, `${name}-${form}.png`), fullPage: true });
+  }
+
   // Screenshots of a path in every form, each looked at by axe.
   async shoot(browser, state, path, name) {
     for (const { name: form, ...options } of FORMS) {
@@ -88,9 +108,7 @@ export class Watch {
       const answer = await page.goto(path);
       if (answer.status() >= 400 && !name.startsWith("error")) this.fault(`${name}: ${path} answered ${answer.status()}`);
       await this.page(page, `${name} (${form})`);
-      const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      if (wider > 1) this.fault(`${name} (${form}) is ${wider} pixels wider than the window`);
-      if (this.screenshots) await page.screenshot({ path: join(this.screenshots, `${name}-${form}.png`), fullPage: true });
+      await this.picture(page, name, form);
       await context.close();
     }
   }

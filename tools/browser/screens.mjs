@@ -24,6 +24,7 @@ export async function screens(stage) {
     event: `/accounts/1/history/${created.position}`,
     applications: "/accounts/1/oauth_applications",
     "error-not-found": "/accounts/999/access_tokens",
+    "error-sign-in-link": "/sign-in/used-up",
   };
   // Of the application that the flow before registered, where it ran.
   const [application] = (await service.manage("GET", "/v1/accounts/1/oauth-applications")).data;

@@ -15,7 +15,7 @@ export async function withoutScript(stage) {
   await zones.locator("summary").click();
   await zones.getByLabel("Only these:").check();
   await zones.getByLabel("example.com", { exact: true }).check();
-  const token = await makeToken({ page, watch: { ...watch, secrets: watch.secrets, page: async () => {} } }, 1, "no script");
+  const token = await makeToken({ page, watch: { ...watch, secrets: watch.secrets, shootOpen: async () => {} } }, 1, "no script");
   expect((await service.ask("GET", "/v2/1/zones/example.com", token.secret)).status, 200, "it works");
   await page.goto(LIST);
   await listRow(page, "no script").getByRole("link", { name: "Edit no script" }).click();

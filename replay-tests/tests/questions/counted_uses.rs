@@ -1,5 +1,6 @@
-//! Uses that are counted by the index alone: the same answer as where each is read, which `who_could.rs` holds against the
-//! states of a story. Here are so many uses of a name that reading them would be the longer way.
+//! Uses that are counted by the index alone: the same answer as where each is read, which `who_could.rs` and
+//! `least_privilege.rs` hold against a story. Here are so many uses of a name, and of a token, that reading them would be the
+//! longer way.
 
 use replay_tests::generator::{BEGIN, Generator};
 use replay_tests::random::Random;
@@ -138,7 +139,8 @@ fn used(random: &mut Random) -> Use {
         6 => (mapped, AskedTarget::All, Some((group::DOMAINS, verb))),
         _ => (mapped, named, Some((group::DOMAINS, verb))),
     };
-    let digest = digest(u8::try_from(random.below(TOKENS.into())).expect("it is small"));
+    let token = if random.percent(40) { 0 } else { random.below(TOKENS.into()) };
+    let digest = digest(u8::try_from(token).expect("it is small"));
     Use { digest, route, account: Some(ACCOUNT), target, mapped, certificate: None, valid: random.percent(95) }
 }
 
@@ -146,6 +148,7 @@ struct Busy {
     _home: TempDir,
     dir: DataDir,
     clock: Clock,
+    tokens: Vec<TokenId>,
 }
 
 fn busy() -> Busy {
@@ -169,7 +172,7 @@ fn busy() -> Busy {
         commit(&mut core, (0..USES_A_ROUND).map(|_| Command::Use(used(&mut random))).collect(), &mut random);
         commit(&mut core, turn(round, &tokens).map(local).into_iter().collect(), &mut random);
     }
-    Busy { _home: home, dir, clock }
+    Busy { _home: home, dir, clock, tokens }
 }
 
 /// Whole segments, as a service makes them.
@@ -193,31 +196,53 @@ fn index(dir: &DataDir) -> u64 {
     segments
 }
 
-fn answers(busy: &Busy) -> Vec<(String, Value)> {
-    let archive = Archive::open(&busy.dir, busy.clock.now()).expect("the log opens");
-    let question = question("who-could").expect("the question");
+type Pairs = Vec<(&'static str, String)>;
+
+/// Periods, as hours after the beginning.
+const PERIODS: [(Option<u64>, Option<u64>); 4] = [(None, None), (Some(1), None), (Some(2), Some(9)), (None, Some(4))];
+
+fn in_periods(pairs: &Pairs) -> impl Iterator<Item = Pairs> {
     let at = |hours: u64| Timestamp(BEGIN.plus_seconds(hours * 3_600 + 1).0).to_micros_text();
+    PERIODS.into_iter().map(move |(from, to)| {
+        let period = [("from", from), ("to", to)];
+        let period = period.into_iter().filter_map(|(name, hours)| hours.map(|hours| (name, at(hours))));
+        pairs.iter().cloned().chain(period).collect()
+    })
+}
+
+/// Who could touch what, and who did.
+fn asked_of_scopes() -> Vec<Pairs> {
     let scopes = ["domains:a.example", "domains:b.example", "domains:*", "zones:a.example", "certificates:a.example"];
-    let mut answers = Vec::new();
+    let mut asked = Vec::new();
     for scope in scopes.into_iter().chain(["1", "2", "3", "4"]) {
         for verb in ["read", "write"] {
-            for (from, to) in [(None, None), (Some(1), None), (Some(2), Some(9)), (None, Some(4))] {
-                let mut pairs =
-                    vec![("account", "1".to_owned()), ("scope", scope.to_owned()), ("verb", verb.to_owned())];
-                pairs.extend(from.map(|hours| ("from", at(hours))));
-                pairs.extend(to.map(|hours| ("to", at(hours))));
-                let named: Vec<(String, String)> =
-                    pairs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
-                let asked = Asked::read(question, &named).expect("it is understood");
-                let answer = questions::ask(&archive, question, &asked);
-                answers.push((
-                    format!("{named:?}"),
-                    answer.map_or_else(|error| Value::from(error.to_string()), |it| it.to_json()),
-                ));
-            }
+            let pairs = vec![("account", "1".to_owned()), ("scope", scope.to_owned()), ("verb", verb.to_owned())];
+            asked.extend(in_periods(&pairs));
         }
     }
-    answers
+    asked
+}
+
+/// What tokens, and a member, used of what they have.
+fn asked_of_tokens(busy: &Busy) -> Vec<Pairs> {
+    let of_tokens = busy.tokens[..4].iter().map(|token| vec![("token", token.0.to_string())]);
+    let of_member = vec![("account", "1".to_owned()), ("user", "1".to_owned())];
+    of_tokens.chain([of_member]).flat_map(|pairs| in_periods(&pairs).collect::<Vec<_>>()).collect()
+}
+
+fn answers(busy: &Busy) -> Vec<(String, Value)> {
+    let archive = Archive::open(&busy.dir, busy.clock.now()).expect("the log opens");
+    let ask = |name: &str, pairs: Pairs| {
+        let question = question(name).expect("the question");
+        let named: Vec<(String, String)> = pairs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+        let asked = Asked::read(question, &named).expect("it is understood");
+        let answer = questions::ask(&archive, question, &asked);
+        let told = answer.map_or_else(|error| Value::from(error.to_string()), |it| it.to_json());
+        (format!("{name} {named:?}"), told)
+    };
+    let of_scopes = asked_of_scopes().into_iter().map(|pairs| ask("who-could", pairs));
+    let of_tokens = asked_of_tokens(busy).into_iter().map(|pairs| ask("least-privilege", pairs));
+    of_scopes.chain(of_tokens).collect()
 }
 
 #[test]
@@ -233,11 +258,15 @@ fn uses_that_are_counted_by_the_index_are_those_that_are_read() {
         let range = (Position(segment * SEGMENT), Position((segment + 1) * SEGMENT));
         let found = archive.next_piece(&wanted, range).found.expect("the index knows it");
         assert!(found.len() > 1_000, "{} records: too few to be counted without reading them", found.len());
+        let of_token = Wanted::any(&[Key::TokenTraffic(busy.tokens[0])]);
+        let found = archive.next_piece(&of_token, range).found.expect("the index knows it");
+        assert!(found.len() > 512, "{} records of a token", found.len());
     }
-    let mut did = 0;
+    let (mut did, mut scopes) = (0, 0);
     for ((asked, read), (_, counted)) in read.iter().zip(answers(&busy)) {
         assert_eq!(*read, counted, "{asked}");
         did += counted["did"].as_array().map_or(0, Vec::len);
+        scopes += counted["scopes"].as_array().map_or(0, Vec::len);
     }
-    assert!(did > 200, "{did} rows");
+    assert!(did > 200 && scopes > 100, "{did} and {scopes} rows");
 }

@@ -47,6 +47,39 @@ impl Seen {
         }
         (self.last, self.count) = ((position, at), self.count + 1);
     }
+
+    /// Takes in one from anywhere in the log.
+    pub fn insert(&mut self, position: Position, at: Timestamp) {
+        let one = (position, at);
+        (self.first, self.last) = match self.count {
+            0 => (one, one),
+            _ => (self.first.min(one), self.last.max(one)),
+        };
+        self.count += 1;
+        self.examples.push(position);
+        self.trim();
+    }
+
+    /// Takes in others, from anywhere in the log.
+    pub fn merge(&mut self, other: &Self) {
+        if self.count == 0 {
+            self.clone_from(other);
+            return;
+        }
+        if other.count == 0 {
+            return;
+        }
+        self.count += other.count;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.examples.extend(&other.examples);
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        self.examples.sort_unstable();
+        self.examples.truncate(EXAMPLES_MAX);
+    }
 }
 
 /// Requests by group.

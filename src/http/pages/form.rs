@@ -3,8 +3,10 @@
 
 use super::viewer::Viewer;
 use super::words;
+use crate::domain::command::Change;
 use crate::domain::ids::Version;
 use crate::domain::rejection::FieldFault;
+use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
@@ -175,6 +177,16 @@ impl Form {
 /// The key of a form that makes something: what is sent under it twice is made once.
 pub fn new_key(app: &App) -> String {
     app.entropy.lock().bytes_16().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A change under the key of the form that it was sent with: the same form sent again carries nothing out again, and what was
+/// typed differently under the same key is told from it. A key that is none of ours is no key.
+pub fn once(app: &App, asked: &Asked, key: String, sent: &[u8], change: Change) -> Change {
+    if key.len() != 32 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return change;
+    }
+    let request = app.ledger.digest_request(asked.method(), asked.path(), sent);
+    Change::Once { key: PersonalText::new(key), request, change: Box::new(change) }
 }
 
 /// A form ends its lines with CR LF, whatever was typed.

@@ -3,7 +3,7 @@
 
 mod authorizations;
 
-use super::form::{Faults, Form, new_key, time, time_value};
+use super::form::{Faults, Form, new_key, once, time, time_value};
 use super::page::{Page, Section};
 use super::reply::{html, see_other, shown};
 use super::secret::{SecretPage, Told};
@@ -245,7 +245,7 @@ async fn generate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), b
             secret: new_secret(&secret),
         };
         let sent = format!("{name}\n{expires_at}");
-        match manage::try_submit(app, asked, viewer.actor(), once(app, asked, key, &sent, change)).await? {
+        match manage::try_submit(app, asked, viewer.actor(), once(app, asked, key, sent.as_bytes(), change)).await? {
             Ok(carried) => return secret_page(app, asked, viewer, ("Your new token", carried), secret).await,
             Err(Rejection::Invalid(found)) => faults.note_all(&found),
             Err(rejection) => return Err(manage::rejected(app, rejection).await.into()),
@@ -253,15 +253,6 @@ async fn generate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), b
     }
     let form = NewForm { name, expires_at, faults, ..NewForm::default() };
     Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &own_page(app, asked, viewer, form).await))
-}
-
-/// The same form sent again does nothing again. A key that is none of ours is no key.
-fn once(app: &App, asked: &Asked, key: String, sent: &str, change: Change) -> Change {
-    if key.len() != 32 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return change;
-    }
-    let request = app.ledger.digest_request(asked.method(), asked.path(), sent.as_bytes());
-    Change::Once { key: PersonalText::new(key), request, change: Box::new(change) }
 }
 
 async fn secret_page(
@@ -363,7 +354,7 @@ async fn rotate(app: &App, asked: &Asked, (viewer, user): (&Viewer, UserId), tok
     let new = new_secret(&secret);
     let owner = Owner::User(user);
     let change = Change::RotateToken { owner, token, overlap_seconds, secret: new, if_match: None };
-    let change = once(app, asked, key, &overlap_seconds.to_string(), change);
+    let change = once(app, asked, key, overlap_seconds.to_string().as_bytes(), change);
     let carried = manage::submit(app, asked, viewer.actor(), change).await?;
     secret_page(app, asked, viewer, ("Its new secret", carried), secret).await
 }

@@ -170,9 +170,9 @@ impl Finder {
         Piece { after: after.max(begin).max(before.unwrap_or(begin)), through, found: None }
     }
 
-    /// Positions of a key in a piece that was found; none if the index does not know it any more.
-    pub fn positions_of(&self, key: Key, piece: &Piece) -> Option<Vec<Position>> {
-        let again = self.next(&Wanted::any(&[key]), piece.after, piece.through);
+    /// Positions in a piece that was found of what else is wanted; none if the index does not know it any more.
+    pub fn positions_of(&self, wanted: &Wanted, piece: &Piece) -> Option<Vec<Position>> {
+        let again = self.next(wanted, piece.after, piece.through);
         again.found.filter(|_| again.through == piece.through)
     }
 

@@ -6,12 +6,12 @@ use super::could::counts;
 use super::did::Way;
 use super::wanted::Wanted;
 use crate::audit::archive::Archive;
+use crate::audit::positions::each_common;
 use crate::domain::access::{RequiredScope, Target, Verb};
 use crate::domain::event::{OUTCOMES, Outcome};
 use crate::domain::ids::{Position, TokenId};
-use crate::projections::index::find::Piece;
+use crate::projections::index::find::{self, Piece};
 use crate::projections::keys::{Key, Reach, UseShape};
-use std::cmp::Ordering;
 
 /// Reading so many records takes about as long as looking up one key.
 const RECORDS_A_LOOK_UP: usize = 16;
@@ -63,12 +63,13 @@ impl LookUps {
     /// Splits what was found in a piece; none if it is to be read, since the index does not know it or that is as fast.
     pub fn split(&self, archive: &Archive, piece: &Piece) -> Option<Split> {
         let found = piece.found.as_deref()?;
+        let of = |key: Key| find::Wanted::any(&[key]);
         if found.len() < RECORDS_A_LOOK_UP * (self.tokens.len() + self.shapes.len()) {
             return None;
         }
         let mut uses = Vec::with_capacity(found.len());
         for (key, way, verb, outcome) in &self.shapes {
-            let positions = archive.positions_of(*key, piece)?;
+            let positions = archive.positions_of(&of(*key), piece)?;
             each_common(
                 found,
                 &positions,
@@ -87,7 +88,7 @@ impl LookUps {
         // Each shape's are in order.
         uses.sort_by_key(|found| found.position);
         for token in &self.tokens {
-            let positions = archive.positions_of(Key::TokenTraffic(*token), piece)?;
+            let positions = archive.positions_of(&of(Key::TokenTraffic(*token)), piece)?;
             let mut own = Vec::new();
             each_common(&uses, &positions, |one| one.position, |at| own.push(at));
             own.into_iter().for_each(|at| uses[at].token = *token);
@@ -95,25 +96,10 @@ impl LookUps {
         let mut rest: Vec<Position> = uses.iter().filter(|one| one.token.is_none()).map(|one| one.position).collect();
         uses.retain(|one| !one.token.is_none());
         for name in ["TokenUseRefused", "UseReported"] {
-            let positions = archive.positions_of(Key::of_type(name), piece)?;
+            let positions = archive.positions_of(&of(Key::of_type(name)), piece)?;
             each_common(found, &positions, |position| *position, |at| rest.push(found[at]));
         }
         rest.sort_unstable();
         Some(Split { uses, rest })
-    }
-}
-
-/// Tells the places of those that are at any of the positions; both go up.
-fn each_common<T>(these: &[T], positions: &[Position], place: impl Fn(&T) -> Position, mut found: impl FnMut(usize)) {
-    let (mut at, mut next) = (0, 0);
-    while let (Some(one), Some(position)) = (these.get(at), positions.get(next)) {
-        match place(one).cmp(position) {
-            Ordering::Less => at += 1,
-            Ordering::Greater => next += 1,
-            Ordering::Equal => {
-                found(at);
-                (at, next) = (at + 1, next + 1);
-            }
-        }
     }
 }

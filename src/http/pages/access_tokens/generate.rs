@@ -7,14 +7,13 @@ use crate::domain::decide::DoneSubject;
 use crate::domain::event::ManagementOperation;
 use crate::domain::ids::AccountId;
 use crate::domain::rejection::Rejection;
-use crate::domain::text::PersonalText;
 use crate::domain::token::{Owner, TokenKind};
 use crate::domain::token_text::TokenSecret;
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::tokens::{make_secret, new_secret};
 use crate::http::manage::{self, rejected};
-use crate::http::pages::form::{Form, new_key};
+use crate::http::pages::form::{Form, new_key, once};
 use crate::http::pages::page::{Page, Section};
 use crate::http::pages::reply::{html, shown};
 use crate::http::pages::secret::{SecretPage, Told};
@@ -64,7 +63,7 @@ pub async fn generate(app: &App, asked: &Asked, variables: &[&str], body: Body) 
     let (viewer, account) = enter(app, asked, variables).await?;
     let mut form = Form::read(app, asked, &viewer, body).await?;
     let key = form.text("key")?;
-    let request = app.ledger.digest_request(asked.method(), asked.target(), &form.bytes);
+    let sent = form.bytes.clone();
     let read = app.ledger.view(|view| {
         let found = view.projections.state.account(account);
         found.map(|found| Settings::read(&view, found, form))
@@ -78,7 +77,7 @@ pub async fn generate(app: &App, asked: &Asked, variables: &[&str], body: Body) 
         let access = Some(access);
         let change =
             Change::CreateToken { owner, kind, name, access, expires_at, conditions, secret: new_secret(&secret) };
-        let change = Change::Once { key: PersonalText::new(key), request, change: Box::new(change) };
+        let change = once(app, asked, key, &sent, change);
         match manage::try_submit(app, asked, viewer.actor(), change).await? {
             Ok(carried) => return made(app, asked, &viewer, account, carried, secret).await,
             Err(Rejection::Invalid(faults)) => settings.note(&faults),

@@ -8,7 +8,6 @@ use crate::domain::event::ManagementOperation;
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId, Version};
 use crate::domain::rejection::Rejection;
-use crate::domain::text::PersonalText;
 use crate::domain::token::Secret;
 use crate::http::App;
 use crate::http::audit;
@@ -16,7 +15,7 @@ use crate::http::entry::{Asked, Body};
 use crate::http::manage::tokens::{OVERLAP_SECONDS_DEFAULT, make_secret, new_secret};
 use crate::http::manage::{self, rejected};
 use crate::http::pages::Answered;
-use crate::http::pages::form::{Form, new_key};
+use crate::http::pages::form::{Form, new_key, once};
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{html, shown};
 use crate::http::pages::secret::{SecretPage, Told};
@@ -125,9 +124,8 @@ pub async fn rotate(app: &App, asked: &Asked, variables: &[&str], body: Body) ->
     let kind = with_token(app, (at.account, at.token), |_, _, token| token.kind).await?;
     let secret = make_secret(app, kind);
     let new = new_secret(&secret);
-    let request = app.ledger.digest_request(asked.method(), asked.target(), &form.bytes);
     let change = Change::RotateToken { owner: at.owner(), token: at.token, overlap_seconds, secret: new, if_match };
-    let change = Change::Once { key: PersonalText::new(key), request, change: Box::new(change) };
+    let change = once(app, asked, key, &form.bytes, change);
     match manage::try_submit(app, asked, at.viewer.actor(), change).await? {
         Ok(carried) => {
             let told = Told::of(app, asked, secret, &carried);

@@ -5,7 +5,6 @@
 
 use crate::domain::command::{Actor, Change, OAuthChange};
 use crate::domain::event::ManagementOperation;
-use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, Version};
 use crate::domain::oauth::{Application, Authorization, ClientKind};
 use crate::domain::rejection::Rejection;
@@ -14,7 +13,7 @@ use crate::http::App;
 use crate::http::answer::Reply;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::{self, oauth::client_id, oauth::client_secret, tokens::new_secret};
-use crate::http::pages::form::{Faults, Form, new_key};
+use crate::http::pages::form::{Faults, Form, new_key, once};
 use crate::http::pages::page::{Page, Section};
 use crate::http::pages::reply::{html, see_other, shown};
 use crate::http::pages::viewer::{self, Standing, Viewer};
@@ -201,13 +200,6 @@ fn note(faults: &mut Faults, rejection: &Rejection) -> bool {
     }
 }
 
-/// The change under the form's key, so that a reload carries nothing out again; what was typed differently under the same
-/// key is told from it.
-fn once(app: &App, asked: &Asked, key: String, sent: &str, change: Change) -> Change {
-    let request: RequestDigest = app.ledger.digest_request(asked.method(), asked.target(), sent.as_bytes());
-    Change::Once { key: PersonalText::new(key), request, change: Box::new(change) }
-}
-
 /// Registers one.
 pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
     let viewer = viewer::required(app, asked).await?;
@@ -225,7 +217,7 @@ pub async fn register(app: &App, asked: &Asked, variables: &[&str], body: Body) 
         secret: new_secret(&secret),
     });
     let sent = format!("{}\n{}\n{}", typed.name, typed.is_public, typed.redirect_uris);
-    let change = once(app, asked, key, &sent, change);
+    let change = once(app, asked, key, sent.as_bytes(), change);
     match manage::try_submit(app, asked, Actor::Session(viewer.digest), change).await? {
         Ok(carried) => {
             let crate::domain::decide::DoneSubject::Application(id) = carried.done.subject else {
@@ -332,7 +324,7 @@ pub async fn change(app: &App, asked: &Asked, variables: &[&str], body: Body, wh
     let key = if what == What::Rotate { form.text("key")? } else { String::new() };
     form.finish()?;
     let change = Change::OAuth(change);
-    let change = if what == What::Rotate { once(app, asked, key, "", change) } else { change };
+    let change = if what == What::Rotate { once(app, asked, key, b"", change) } else { change };
     match manage::try_submit(app, asked, Actor::Session(viewer.digest), change).await? {
         Ok(carried) if carried.repeated => Ok(see_other(&format!("{own}?done=sent-before"))),
         Ok(_) if what == What::Rotate => {

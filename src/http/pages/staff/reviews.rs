@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::{self, reviews};
-use crate::http::pages::form::Form;
+use crate::http::pages::form::{Form, new_key, once};
 use crate::http::pages::page::Page;
 use crate::http::pages::reply::{see_other, shown};
 use crate::http::pages::viewer::Viewer;
@@ -28,6 +28,8 @@ const ROWS_MAX: usize = 25;
 #[template(path = "staff_reviews.html")]
 struct ReviewsPage {
     page: Page,
+    /// Of the form: sent twice, it opens one.
+    key: String,
     reviews: Vec<Listed>,
     may_change: bool,
 }
@@ -110,7 +112,7 @@ pub(super) async fn list(app: &App, asked: &Asked, viewer: &Viewer) -> Answered 
     let mut reviews: Vec<Listed> = listed.collect();
     reviews.reverse();
     let page = page("Access reviews", viewer, asked);
-    Ok(shown(&ReviewsPage { page, reviews, may_change: is_operator(viewer) }))
+    Ok(shown(&ReviewsPage { page, key: new_key(app), reviews, may_change: is_operator(viewer) }))
 }
 
 pub(super) async fn one(app: &App, asked: &Asked, viewer: &Viewer, variables: &[&str]) -> Answered {
@@ -162,11 +164,12 @@ fn row<'a>(cell: &impl Fn(&str) -> &'a Value) -> Row {
 
 pub(super) async fn open(app: &App, asked: &Asked, viewer: &Viewer, body: Body) -> Answered {
     let mut form = Form::read(app, asked, viewer, body).await?;
-    let account = form.number("account")?;
+    let (account, key) = (form.number("account")?, form.text("key")?);
     form.finish()?;
     let account = account.ok_or_else(|| Box::new(Problem::malformed("account must be the number of an account")))?;
     let change = reviews::opening(app, AccountId(account), crate::audit::past::Point::Head).await?;
-    let carried = manage::submit(app, asked, viewer.actor(), Change::Review(change)).await?;
+    let change = once(app, asked, key, &account.to_be_bytes(), Change::Review(change));
+    let carried = manage::submit(app, asked, viewer.actor(), change).await?;
     match carried.done.subject {
         DoneSubject::Review(id) => Ok(see_other(&format!("/staff/reviews/{id}?done=recorded"))),
         _ => Ok(see_other("/staff/reviews?done=recorded")),
