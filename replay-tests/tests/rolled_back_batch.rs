@@ -13,10 +13,9 @@ use token_ledger::domain::command::{Change, Command};
 use token_ledger::domain::decide::Recorded;
 use token_ledger::domain::event::Event;
 use token_ledger::domain::ids::RequestId;
-use token_ledger::domain::state::State;
 use token_ledger::domain::token::Principal;
 use token_ledger::entropy::Entropy;
-use token_ledger::ledger::core::{Ahead, Committed, Core, Job, Known};
+use token_ledger::ledger::core::{Committed, Core, Job};
 use token_ledger::log::DataDir;
 use token_ledger::log::writer::AppendError;
 
@@ -91,8 +90,12 @@ impl Ledger {
         Self { _home: home, dir, core, clock }
     }
 
+    fn connection(&self) -> &Connection {
+        self.core.log().connection()
+    }
+
     fn run(&self, sql: &str) {
-        self.core.log().connection().execute_batch(sql).expect("the fault is set or taken away");
+        self.connection().execute_batch(sql).expect("the fault is set or taken away");
     }
 
     /// Sets a fault; `offset` says which of the batch's records meets it, where one does.
@@ -123,19 +126,19 @@ impl Ledger {
             Fault::Locked => {
                 let other = lock.0.expect("the lock is held");
                 other.execute_batch("ROLLBACK").expect("the lock is let go");
-                self.core.log().connection().busy_timeout(Duration::from_secs(5)).expect("the patience is set");
+                self.connection().busy_timeout(Duration::from_secs(5)).expect("the patience is set");
             }
             Fault::TextsUnreadable => self.run("DROP TABLE temp.personal"),
         }
     }
 
     fn pragma(&self, name: &str) -> u32 {
-        self.core.log().connection().pragma_query_value(None, name, |row| row.get(0)).expect("the pragma answers")
+        self.connection().pragma_query_value(None, name, |row| row.get(0)).expect("the pragma answers")
     }
 
     fn limit_pages(&self, pages: u32) -> u32 {
         let sql = format!("PRAGMA max_page_count = {pages}");
-        self.core.log().connection().query_row(&sql, [], |row| row.get(0)).expect("the pragma answers")
+        self.connection().query_row(&sql, [], |row| row.get(0)).expect("the pragma answers")
     }
 
     fn refuse_insert(&self, table: &str, when: &str, action: &str) {
@@ -146,56 +149,10 @@ impl Ledger {
     }
 
     fn lock(&self) -> Lock {
-        self.core.log().connection().busy_timeout(Duration::ZERO).expect("the patience is set");
+        self.connection().busy_timeout(Duration::ZERO).expect("the patience is set");
         let other = Connection::open(self.dir.ledger()).expect("another program opens the file");
         other.execute_batch("BEGIN IMMEDIATE").expect("another program takes the lock");
         Lock(Some(other))
-    }
-
-    /// Decides uses ahead in pieces and appends them together: as many as no new text stands between.
-    fn commit_ahead(&mut self, jobs: &[Job], pieces: usize) -> Committed {
-        let mut whole = Committed {
-            first: self.core.head().next(),
-            records: Vec::new(),
-            replies: Vec::new(),
-            clock_followed: false,
-            erased: false,
-        };
-        let mut waiting: Option<Ahead> = None;
-        for piece in jobs.chunks(jobs.len().div_ceil(pieces)) {
-            let ahead = self.core.decide_ahead(piece.iter()).expect("it is decided");
-            let must_be_appended = ahead.has_texts();
-            match &mut waiting {
-                Some(waiting) => waiting.join(ahead),
-                None => waiting = Some(ahead),
-            }
-            if must_be_appended {
-                self.append(waiting.take(), &mut whole);
-            }
-        }
-        self.append(waiting, &mut whole);
-        whole
-    }
-
-    fn append(&mut self, ahead: Option<Ahead>, whole: &mut Committed) {
-        let Some(ahead) = ahead else { return };
-        let first = ahead.append(&self.core.shared_log()).expect("it is appended");
-        let Known { first, records, replies, notes } = ahead.into_known(first);
-        assert_eq!(first.0, whole.first.0 + whole.records.len() as u64);
-        whole.records.extend(records);
-        whole.replies.extend(replies);
-        self.core.count(notes);
-    }
-
-    /// What was decided ahead cannot be appended: it is taken back with what was decided after it.
-    fn fail_ahead(&mut self, fault: Fault, decided: Ahead, before: &State) {
-        let lock = self.break_by(fault, 0);
-        let failed = decided.append(&self.core.shared_log()).expect_err("it cannot be appended");
-        self.mend(fault, lock);
-        let failed = self.core.take_back(failed);
-        assert!(matches!(failed, AppendError::RolledBack(_)), "{fault:?}: {failed:?}");
-        assert!(self.core.state() == before, "{fault:?}: the state");
-        assert!(state_from_first(&self.dir) == *before, "{fault:?}: the file");
     }
 
     /// The batch fails, and nothing of it is left.
@@ -251,47 +208,6 @@ impl Twins {
             let jobs = self.generator.batch(self.spared.core.state());
             self.commit_both(&jobs);
         }
-    }
-
-    /// Commands that may be decided ahead.
-    fn uses(&mut self) -> Vec<Job> {
-        let mut jobs = self.generator.batch(self.spared.core.state());
-        jobs.retain(|(command, _)| Core::may_run_ahead(command));
-        jobs
-    }
-
-    /// The same commands: on one ledger runs of uses are decided ahead, on the other nothing is.
-    fn commit_some_ahead(&mut self) {
-        for _ in 0..=self.generator.random().below(BATCHES_BETWEEN) {
-            self.move_clocks();
-            let jobs = self.generator.batch(self.spared.core.state());
-            for run in jobs.chunk_by(|(a, _), (b, _)| Core::may_run_ahead(a) == Core::may_run_ahead(b)) {
-                if !Core::may_run_ahead(&run[0].0) || self.faulted.core.has_due_sums() {
-                    self.commit_both(run);
-                    continue;
-                }
-                let pieces = usize::try_from(1 + self.generator.random().below(4)).unwrap_or(1);
-                let spared = self.spared.core.commit(run).expect("the batch is appended");
-                assert_same_outcome(&self.faulted.commit_ahead(run, pieces), &spared);
-                assert!(self.faulted.core.state() == self.spared.core.state());
-            }
-        }
-    }
-
-    /// Uses that are decided, and others that are decided on top of them, fail together. False: none made a record.
-    fn fail_ahead(&mut self, fault: Fault) -> bool {
-        self.move_clocks();
-        let (mut jobs, more) = (self.uses(), self.uses());
-        jobs.extend(more);
-        let before = self.faulted.core.state().clone();
-        let mut decided = self.faulted.core.decide_ahead(jobs.iter()).expect("it is decided");
-        if decided.is_empty() {
-            return false;
-        }
-        let after = self.faulted.core.decide_ahead(jobs.iter()).expect("it is decided");
-        decided.join(after);
-        self.faulted.fail_ahead(fault, decided, &before);
-        true
     }
 
     /// A batch of anything, with new users at random places in it.
@@ -391,29 +307,6 @@ fn a_batch_that_failed_succeeds_when_it_is_sent_again() {
         twins.commit_both(&jobs);
     }
     twins.end();
-}
-
-#[test]
-fn uses_decided_ahead_end_as_uses_decided_alone() {
-    for seed in 0..SEEDS {
-        let mut twins = Twins::create(4_000 + seed);
-        (0..FAULTS_A_SEED).for_each(|_| twins.commit_some_ahead());
-        twins.end();
-    }
-}
-
-#[test]
-fn uses_decided_ahead_of_a_failure_are_taken_back_with_it() {
-    let faults = [Fault::RecordRefused, Fault::RecordRolledBack, Fault::Locked];
-    for seed in 0..SEEDS {
-        let mut twins = Twins::create(5_000 + seed);
-        for fault in faults.into_iter().cycle().take(FAULTS_A_SEED) {
-            twins.commit_some_ahead();
-            while !twins.fail_ahead(fault) {}
-        }
-        twins.commit_some();
-        twins.end();
-    }
 }
 
 /// The failing batch meets counted refusals that are due: they are not lost with it.

@@ -47,16 +47,16 @@ mod tests {
     #[test]
     fn what_is_in_both_and_what_is_left_are_all_there_is() {
         let list = |numbers: &[u64]| numbers.iter().copied().map(Position).collect::<Vec<_>>();
-        let rows: [(&[u64], &[u64], &[u64], &[u64]); 5] = [
-            (&[1, 2, 5, 9], &[2, 3, 9, 11], &[2, 9], &[1, 5]),
-            (&[1, 2], &[], &[], &[1, 2]),
-            (&[], &[1, 2], &[], &[]),
-            (&[4, 5], &[4, 5], &[4, 5], &[]),
-            (&[7], &[1, 2, 3, 8], &[], &[7]),
+        let rows: [[&[u64]; 4]; 5] = [
+            [&[1, 2, 5, 9], &[2, 3, 9, 11], &[2, 9], &[1, 5]],
+            [&[1, 2], &[], &[], &[1, 2]],
+            [&[], &[1, 2], &[], &[]],
+            [&[4, 5], &[4, 5], &[4, 5], &[]],
+            [&[7], &[1, 2, 3, 8], &[], &[7]],
         ];
-        for (these, others, both, left) in rows {
-            let (these, others) = (list(these), list(others));
-            assert_eq!((common(&these, &others), without(&these, &others)), (list(both), list(left)));
+        for row in rows {
+            let [these, others, both, left] = row.map(list);
+            assert_eq!((common(&these, &others), without(&these, &others)), (both, left));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Deciding and appending, one batch at a time, on one thread: the heart of the writer, also used by itself where no
 //! server runs (`init`, local commands, generators, tests).
 
-mod ahead;
 mod over_time;
 mod questions;
 
@@ -26,9 +25,7 @@ use crate::log::space::make_room_to_open;
 use crate::log::writer::{AppendError, Batch, LogWriter};
 use crate::log::{DataDir, LogError};
 use crate::projections::rebuild;
-pub use ahead::{Ahead, Known};
-use parking_lot::{Mutex, RwLock};
-use std::ops::Deref;
+use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +34,6 @@ mod reports;
 /// Digests of all secrets, shared with the threads that answer unknown ones by themselves. The writer adds to it
 /// while it decides; a digest found here is only a reason to ask the writer.
 pub type SharedDigests = Arc<RwLock<Digests>>;
-
-/// The log, shared with whoever appends to it beside the decisions.
-pub type SharedLog = Arc<Mutex<LogWriter>>;
 
 /// A filter before them, shared in the same way.
 pub type SharedKnown = Arc<RwLock<KnownDigests>>;
@@ -55,7 +49,7 @@ const _: () = assert!(QUOTA_TOKENS_A_RECORD * 2 * 9 + 256 <= RECORD_BYTES_MAX);
 #[derive(Debug)]
 pub struct Core {
     dir: DataDir,
-    log: SharedLog,
+    log: LogWriter,
     state: State,
     digests: SharedDigests,
     known: SharedKnown,
@@ -66,9 +60,6 @@ pub struct Core {
     clock: Clock,
     /// The batch takes over what the wall clock says.
     follows_wall: bool,
-    /// Whether the write-ahead log may still hold texts that were erased. Kept here, since the log is not asked while
-    /// somebody appends to it.
-    erasure_is_unfinished: bool,
     batch: Batch,
     /// Tokens of the batch whose rows are fetched. Kept between batches for its memory alone.
     near: Vec<TokenId>,
@@ -93,7 +84,7 @@ pub struct Committed {
 }
 
 /// What is being written down for one batch.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     records: Vec<Recorded>,
     replies: Vec<(Answer, Option<usize>)>,
@@ -101,19 +92,6 @@ struct Progress {
     notes: Vec<TallyNote>,
     /// Counts that the batch records: they go on waiting if it fails.
     due: Due,
-}
-
-impl Progress {
-    /// With room for the records and replies of so many commands.
-    fn for_about(commands: usize) -> Self {
-        Self { records: Vec::with_capacity(commands), replies: Vec::with_capacity(commands), ..Self::default() }
-    }
-}
-
-/// Replies whose last records, counted in their batch, are in the log from a position on.
-fn receipts(replies: Vec<(Answer, Option<usize>)>, first: Position) -> Vec<Reply> {
-    let position = |index: usize| Position(first.0 + index as u64);
-    replies.into_iter().map(|(answer, last)| Reply { answer, position: last.map(position) }).collect()
 }
 
 impl Core {
@@ -155,7 +133,7 @@ impl Core {
         let digests = Arc::new(RwLock::new(digests));
         Self {
             dir: dir.clone(),
-            log: Arc::new(Mutex::new(log)),
+            log,
             state,
             digests,
             known,
@@ -164,7 +142,6 @@ impl Core {
             tally: Tally::default(),
             clock,
             follows_wall: false,
-            erasure_is_unfinished: false,
             batch: Batch::default(),
             near: Vec::new(),
         }
@@ -187,17 +164,12 @@ impl Core {
 
     /// The last durable position.
     pub fn head(&self) -> Position {
-        self.log.lock().head()
+        self.log.head()
     }
 
-    /// The log, for as long as nobody appends to it.
-    pub fn log(&self) -> impl Deref<Target = LogWriter> + '_ {
-        self.log.lock()
-    }
-
-    /// The log, for whoever appends what was decided ahead.
-    pub fn shared_log(&self) -> SharedLog {
-        Arc::clone(&self.log)
+    /// The log.
+    pub fn log(&self) -> &LogWriter {
+        &self.log
     }
 
     /// The clock it decides by.
@@ -212,14 +184,14 @@ impl Core {
 
     /// Whether a command only takes something away; false also where that cannot be told now.
     pub fn narrows(&mut self, command: &Command) -> bool {
-        let mut texts = self.texts.lookup(&self.log);
+        let mut texts = self.texts.lookup(self.log.connection());
         let narrows = narrows(&self.state, command, &mut texts);
         narrows && texts.take_failure().is_none()
     }
 
     /// Moves the write-ahead log into the file if it is long enough (see [`LogWriter::move_wal_if_due`]).
     pub fn move_wal_if_due(&mut self) -> Result<(), LogError> {
-        self.log.lock().move_wal_if_due()
+        self.log.move_wal_if_due()
     }
 
     /// Carries out one command by itself.
@@ -239,7 +211,12 @@ impl Core {
         let mut jobs = jobs.into_iter();
         self.touch(jobs.clone());
         let now = self.now();
-        let mut progress = Progress::for_about(jobs.size_hint().0);
+        let expected = jobs.size_hint().0;
+        let mut progress = Progress {
+            records: Vec::with_capacity(expected),
+            replies: Vec::with_capacity(expected),
+            ..Progress::default()
+        };
         self.batch.clear();
         let decided = self
             .record_due_sums(now, false, &mut progress)
@@ -303,7 +280,7 @@ impl Core {
             origin
         };
         let context = Context { now, origin };
-        let mut texts = self.texts.lookup(&self.log);
+        let mut texts = self.texts.lookup(self.log.connection());
         let decision = decide(&self.state, &self.digests.read(), &context, command, &mut texts);
         if let Some(error) = texts.take_failure() {
             return Err(LogError::Sqlite(error));
@@ -409,7 +386,7 @@ impl Core {
         record: impl FnOnce(&State, &Context<'_>, &mut dyn Texts) -> Vec<Recorded>,
     ) -> Result<(), LogError> {
         let origin = Origin { request: self.own_request(), ..Origin::default() };
-        let mut texts = self.texts.lookup(&self.log);
+        let mut texts = self.texts.lookup(self.log.connection());
         let events = record(&self.state, &Context { now, origin: &origin }, &mut texts);
         if let Some(error) = texts.take_failure() {
             return Err(LogError::Sqlite(error));
@@ -435,7 +412,9 @@ impl Core {
                     self.forget_erased(&records);
                     self.finish_erasure(ERASURE_PATIENCE)?;
                 }
-                let mut replies = receipts(replies, first);
+                let position = |index: usize| Position(first.0 + index as u64);
+                let mut replies: Vec<Reply> =
+                    replies.into_iter().map(|(answer, last)| Reply { answer, position: last.map(position) }).collect();
                 if self.erasure_is_unfinished() {
                     replies.iter_mut().for_each(|reply| note_unfinished(&mut reply.answer));
                 }
@@ -450,10 +429,9 @@ impl Core {
 
     /// Appends the batch; gives the position of its first record.
     fn append(&mut self) -> Result<Position, AppendError> {
-        let first = self.head().next();
+        let first = self.log.head().next();
         if !self.batch.is_empty() {
-            self.log.lock().append_erasing(&self.batch, self.texts.pending(), self.texts.erasing())?;
-            self.note_erasure();
+            self.log.append_erasing(&self.batch, self.texts.pending(), self.texts.erasing())?;
             self.texts.keep();
         }
         Ok(first)
@@ -462,8 +440,7 @@ impl Core {
     /// Erases again what an older copy of the file brought back, and finishes what a crash left half done. Before
     /// anything else is done with a ledger that was just opened and found to be the right one.
     pub fn settle_erasures(&mut self) -> Result<(), AppendError> {
-        let back = self.log.lock().settle_erasures().map_err(AppendError::RolledBack)?;
-        self.note_erasure();
+        let back = self.log.settle_erasures().map_err(AppendError::RolledBack)?;
         let jobs: Vec<Job> = back
             .chunk_by(|(left, _), (right, _)| left == right)
             .map(|texts| {
@@ -485,18 +462,12 @@ impl Core {
 
     /// Whether the write-ahead log may still hold texts that were erased.
     pub fn erasure_is_unfinished(&self) -> bool {
-        self.erasure_is_unfinished
+        self.log.erasure_is_unfinished()
     }
 
     /// Empties the write-ahead log of erased texts; false if somebody still reads an older part of it.
     pub fn finish_erasure(&mut self, patience: Duration) -> Result<bool, AppendError> {
-        let finished = self.log.lock().finish_erasure(patience);
-        self.note_erasure();
-        finished
-    }
-
-    fn note_erasure(&mut self) {
-        self.erasure_is_unfinished = self.log.lock().erasure_is_unfinished();
+        self.log.finish_erasure(patience)
     }
 
     /// Counted refusals hold addresses until they are recorded: those of erased subjects must not come back so.

@@ -2,7 +2,6 @@
 
 use super::Reply;
 use super::anchor::{self, Anchor};
-use super::appender::Lane;
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
 use super::core::{Core, SharedDigests, SharedKnown};
@@ -15,7 +14,6 @@ use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
-use crate::domain::decide::Recorded;
 use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
@@ -78,7 +76,6 @@ impl Default for Settings {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub queue: Queue<Request>,
-    pub lane: Lane,
     pub feed: Feed,
     pub projections: RwLock<Projections>,
     pub counters: Counters,
@@ -108,7 +105,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Whether the head is past what the signer was offered.
     pub fn has_unsigned(&self) -> bool {
-        self.unsigned.offered() < self.head()
+        self.unsigned.offered() < Position(self.head.load(Ordering::Acquire))
     }
 
     /// Offers the durable head to the signer, at most once a period unless it is the last.
@@ -116,40 +113,8 @@ impl Shared {
         self.unsigned.offer(core.head(), is_last, || (core.log().root(), core.state().log_signers()));
     }
 
-    /// The last durable position.
-    pub fn head(&self) -> Position {
-        Position(self.head.load(Ordering::Acquire))
-    }
-
-    /// Makes durable records known: first to the projector, then the head, so that a reader who sees the head waits for a
-    /// fold that is on its way.
-    pub fn make_known(&self, first: Position, records: Vec<Recorded>) {
-        let Some(last) = records.len().checked_sub(1) else { return };
-        self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        self.counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
-        self.feed.push(first, records);
-        self.head.store(first.0 + last as u64, Ordering::Release);
-    }
-
-    /// Hears how moving the write-ahead log into the file went. False: the log cannot be relied on any more.
-    pub fn keep_wal_short(&self, moved: Result<(), LogError>) -> bool {
-        let Err(error) = moved else { return true };
-        if !error.is_disk_full() {
-            self.note_unreliable(&error);
-            return false;
-        }
-        tracing::warn!(%error, "the write-ahead log was not moved into the ledger file");
-        self.counters.moves_without_room.fetch_add(1, Ordering::Relaxed);
-        if self.is_low_now() {
-            self.space.make_room();
-        }
-        true
-    }
-
-    /// Whether there is too little room, by a look of our own.
-    pub fn is_low_now(&self) -> bool {
-        self.look_at_space();
-        self.space.is_low()
+    pub fn set_head(&self, head: Position) {
+        self.head.store(head.0, Ordering::Release);
     }
 
     pub fn folded(&self) -> Position {
@@ -343,7 +308,6 @@ impl OpenLedger {
         let texts = Arc::new(LogReader::texts(&dir)?);
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_max, settings.wake_at),
-            lane: Lane::default(),
             feed: Feed::default(),
             counters: Counters::default(),
             settings,
@@ -485,7 +449,7 @@ impl Ledger {
 
     /// The last durable position.
     pub fn head(&self) -> Position {
-        self.shared.head()
+        Position(self.shared.head.load(Ordering::Acquire))
     }
 
     /// The last signed checkpoint, as it is stored; none before the first.

@@ -3,13 +3,11 @@
 //! Owns: the bounded queue, group commit, answers after the commit, the projector thread and the published read
 //! state. Refuses to know: HTTP, and anything of SQLite.
 //!
-//! Five threads: the *writer* owns the decision state, and only it decides; the *appender* appends uses that it decided
-//! ahead, while the writer goes on (everything else the writer appends itself, when nothing is on its way); the *projector*
+//! Four threads: the *writer* owns the write connection and the decision state, and only it decides; the *projector*
 //! folds what the writer committed into the read models and takes snapshots; the *signer* signs checkpoints of what
-//! is durable; the *keeper* looks how much room the disk has. With an anchor a sixth keeps that.
+//! is durable; the *keeper* looks how much room the disk has. With an anchor a fifth keeps that.
 
 pub mod anchor;
-mod appender;
 mod callers;
 mod clock_watch;
 mod condition;

@@ -49,12 +49,6 @@ struct Waiting {
     closed: bool,
 }
 
-impl Waiting {
-    fn is_due(&self, position: Position) -> bool {
-        self.offered < position && self.offered_at.is_none_or(|at| at.elapsed() >= PERIOD)
-    }
-}
-
 impl Unsigned {
     /// After a head that is signed already.
     pub fn after(signed: Position) -> Self {
@@ -67,17 +61,12 @@ impl Unsigned {
         self.inner.lock().offered
     }
 
-    /// Whether a head is to be offered again.
-    pub fn is_due(&self, position: Position) -> bool {
-        self.inner.lock().is_due(position)
-    }
-
     /// Offers a durable head, at most once a period unless it is the last. Its root and signers are only made out when
     /// it is taken.
     pub fn offer(&self, position: Position, is_last: bool, make_out: impl FnOnce() -> (Hash, Vec<String>)) {
         let mut waiting = self.inner.lock();
-        let is_wanted = waiting.is_due(position) || (is_last && waiting.offered < position);
-        if !is_wanted {
+        let is_early = waiting.offered_at.is_some_and(|at| at.elapsed() < PERIOD);
+        if waiting.offered >= position || (is_early && !is_last) {
             return;
         }
         waiting.offered = position;

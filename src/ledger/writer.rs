@@ -1,8 +1,6 @@
-//! The writer thread: takes what waits and decides. Uses it decides ahead, for the appender to append and answer; for
-//! everything else it waits until nothing is on its way, and then appends and answers itself. No pause to gather a batch:
-//! while one batch is being synced the next one gathers by itself.
+//! The writer thread: takes what waits, decides, appends, answers. No pause to gather a batch: while one batch is
+//! being synced the next one gathers by itself.
 
-use super::appender::{self, Failed, Outcome};
 use super::clock_watch::{ClockWatch, Reading};
 use super::core::{Committed, Core, Job};
 use super::handle::Shared;
@@ -61,58 +59,26 @@ pub struct Counters {
     pub moves_without_room: AtomicU64,
 }
 
-/// How long something takes, for [`Counters::busy_micros`].
-pub(super) struct BusyTime(Instant);
-
-impl BusyTime {
-    pub fn begin() -> Self {
-        Self(Instant::now())
-    }
-
-    pub fn end(self, counters: &Counters) {
-        let busy = u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX);
-        counters.busy_micros.fetch_add(busy, Relaxed);
-    }
-}
-
-/// Runs until the queue is closed and empty, or the log cannot be relied on any more. The appender runs beside it.
+/// Runs until the queue is closed and empty, or the log cannot be relied on any more.
 pub(super) fn run(core: Core, shared: &Arc<Shared>) {
-    let log = core.shared_log();
-    std::thread::scope(|scope| {
-        let appender = std::thread::Builder::new().name("appender".to_owned());
-        let appender = appender.spawn_scoped(scope, || appender::run(&log, shared));
-        // Dropped before the scope waits for the appender.
-        let _closing = CloseOnExit(Arc::clone(shared));
-        if let Err(error) = &appender {
-            tracing::warn!(%error, "there is no thread to append beside the decisions: they wait for each other");
-        }
-        run_writer(Writer::new(core, shared, appender.is_ok()));
-    });
-}
-
-fn run_writer(mut writer: Writer) {
-    let shared = Arc::clone(&writer.shared);
+    let _closing = CloseOnExit(Arc::clone(shared));
+    let mut writer = Writer::new(core, shared);
     // One buffer for the whole run: it is swapped with the queue's, so that neither is ever allocated again.
     let mut requests = Vec::with_capacity(shared.settings.queue_max);
     writer.settle();
     while writer.noted != Noted::Never {
-        let woken = match writer.undone.is_empty() {
-            true => shared.queue.take(&mut requests, writer.patience()),
-            false => Woken::Jobs,
-        };
+        let woken = shared.queue.take(&mut requests, writer.patience());
         writer.resume_erasure();
-        writer.hear_of_appender();
         if writer.noted == Noted::Never {
             break;
         }
         match woken {
-            Woken::Jobs => writer.carry_out_all(&mut requests),
-            Woken::Closed | Woken::Idle if !writer.undone.is_empty() => {}
             Woken::Closed => return writer.stop(),
             Woken::Idle => writer.idle(),
+            Woken::Jobs => writer.carry_out_all(&mut requests),
         }
     }
-    fail_all(&shared, requests);
+    fail_all(shared, requests);
 }
 
 /// How many of the first requests make a batch.
@@ -144,7 +110,6 @@ struct CloseOnExit(Arc<Shared>);
 impl Drop for CloseOnExit {
     fn drop(&mut self) {
         self.0.queue.close();
-        self.0.lane.close();
         if std::thread::panicking() {
             let cause = LogError::DamagedTree("the writer thread panicked".to_owned());
             self.0.note_failure(&AppendError::Unknown(cause));
@@ -169,10 +134,6 @@ fn fail_all(shared: &Arc<Shared>, mut requests: Vec<Request>) {
 struct Writer {
     core: Core,
     shared: Arc<Shared>,
-    /// Whether there is an appender to decide ahead for.
-    runs_ahead: bool,
-    /// Requests of a batch that failed, to be looked at again before any other.
-    undone: Vec<Request>,
     has_started: bool,
     /// Whether everything that must stand in the log before the next batch does.
     noted: Noted,
@@ -183,26 +144,17 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(core: Core, shared: &Arc<Shared>, runs_ahead: bool) -> Self {
+    fn new(core: Core, shared: &Arc<Shared>) -> Self {
         let watch = ClockWatch::begin(read_clock(&core));
         *shared.clock_state.lock() = watch.state();
-        Self {
-            core,
-            shared: Arc::clone(shared),
-            runs_ahead,
-            undone: Vec::new(),
-            has_started: false,
-            noted: Noted::NotYet,
-            outage: Outage::default(),
-            watch,
-            tried_at: Instant::now(),
-        }
+        let (shared, outage) = (Arc::clone(shared), Outage::default());
+        Self { core, shared, has_started: false, noted: Noted::NotYet, outage, watch, tried_at: Instant::now() }
     }
 
     fn patience(&self) -> Duration {
         if self.outage.lasts() || self.noted != Noted::Durable {
             OUTAGE_PATIENCE
-        } else if self.shared.lane.is_busy() || self.shared.has_unsigned() || self.core.erasure_is_unfinished() {
+        } else if self.shared.has_unsigned() || self.core.erasure_is_unfinished() {
             signer::PERIOD
         } else {
             PATIENCE
@@ -217,105 +169,21 @@ impl Writer {
         if self.core.has_tally() {
             self.carry_out(&mut Vec::new());
         } else {
-            self.offer_head();
+            self.shared.offer_head(&self.core, false);
         }
     }
 
     fn carry_out_all(&mut self, requests: &mut Vec<Request>) {
-        loop {
-            self.hear_of_appender();
-            if requests.is_empty() && self.undone.is_empty() {
-                return self.offer_head();
-            }
-            if self.noted != Noted::Never {
-                self.settle();
-            }
-            // What was on its way may have failed meanwhile, too.
-            self.undone.append(requests);
-            std::mem::swap(&mut self.undone, requests);
+        while !requests.is_empty() {
+            self.settle();
             if self.noted != Noted::Durable {
                 self.turn_away(requests.drain(..), Unavailable::NotRecording);
                 return;
             }
             match self.restriction() {
-                None if self.may_run_ahead(requests) => self.run_ahead(requests),
                 None => self.carry_out(requests),
                 Some(why) => self.carry_out_narrowing(requests, why),
             }
-        }
-    }
-
-    /// Whether the first requests can be decided while what was decided before them is not durable yet.
-    fn may_run_ahead(&self, requests: &[Request]) -> bool {
-        let is_ahead = |request: &Request| Core::may_run_ahead(&request.job.0);
-        self.runs_ahead && !self.core.has_due_sums() && requests[..batch_of(requests)].iter().all(is_ahead)
-    }
-
-    /// Decides the first requests and leaves them to the appender.
-    fn run_ahead(&mut self, requests: &mut Vec<Request>) {
-        let busy = BusyTime::begin();
-        let batch = batch_of(requests);
-        let decided = self.core.decide_ahead(requests[..batch].iter().map(|request| &request.job));
-        busy.end(&self.shared.counters);
-        match decided {
-            Ok(ahead) => {
-                let (has_texts, requests) = (ahead.has_texts(), requests.drain(..batch).collect());
-                if batch == 1 && self.shared.lane.begin() {
-                    // Nobody else asks: another thread would only be one more to wake.
-                    appender::append(&self.core.shared_log(), &self.shared, ahead, requests);
-                } else {
-                    self.shared.lane.put(ahead, requests);
-                }
-                if has_texts {
-                    self.shared.lane.settle();
-                }
-            }
-            Err(cause) => {
-                // What was decided before has nothing to do with it.
-                self.shared.lane.settle();
-                let error = self.core.take_back(AppendError::RolledBack(cause));
-                self.noted = self.note_failure(&error);
-                self.turn_away(requests.drain(..batch), Unavailable::NotRecording);
-            }
-        }
-    }
-
-    /// Hears what came of what was decided ahead. If it failed, all of it is taken back.
-    fn hear_of_appender(&mut self) {
-        let Outcome { notes, failed } = self.shared.lane.take_outcome();
-        self.core.count(notes);
-        let Some(Failed { why, requests }) = failed else { return };
-        self.noted = match why.map(|error| self.core.take_back(error)) {
-            // What is full now was not at the last look: the same requests are looked at again, by what can still be done.
-            Some(AppendError::RolledBack(cause)) if cause.is_disk_full() && self.shared.is_low_now() => {
-                tracing::warn!(%cause, "the disk is full");
-                self.undone = requests;
-                return;
-            }
-            Some(error) => self.note_failure(&error),
-            None => Noted::Never,
-        };
-        self.turn_away(requests, Unavailable::NotRecording);
-    }
-
-    /// Waits until nothing that was decided ahead is on its way: the state is what the log says. False: the log cannot be
-    /// relied on any more.
-    fn catch_up(&mut self) -> bool {
-        self.shared.lane.settle();
-        self.hear_of_appender();
-        self.noted != Noted::Never
-    }
-
-    /// Like [`Self::catch_up`]; false also if anything failed, which is to be seen to first.
-    fn has_caught_up(&mut self) -> bool {
-        let before = self.noted;
-        self.catch_up() && self.noted == before && self.undone.is_empty()
-    }
-
-    /// Has the durable head signed if it is time.
-    fn offer_head(&mut self) {
-        if self.shared.unsigned.is_due(self.shared.head()) && self.catch_up() {
-            self.shared.offer_head(&self.core, false);
         }
     }
 
@@ -347,9 +215,6 @@ impl Writer {
             return;
         }
         self.tried_at = Instant::now();
-        if !self.catch_up() {
-            return;
-        }
         if let Err(error) = self.core.finish_erasure(RESUMED_PATIENCE) {
             self.noted = self.note_failure(&error);
         }
@@ -422,9 +287,6 @@ impl Writer {
 
     /// Records something of the service itself.
     fn commit_service(&mut self, change: Change) -> Noted {
-        if !self.catch_up() {
-            return Noted::Never;
-        }
         if self.shared.space.is_low() {
             self.shared.space.make_room();
         }
@@ -441,17 +303,14 @@ impl Writer {
 
     /// Carries out the first requests as one batch and answers them.
     fn carry_out(&mut self, requests: &mut Vec<Request>) {
-        if !self.has_caught_up() {
-            return;
-        }
-        let busy = BusyTime::begin();
+        let started = Instant::now();
         let batch = batch_of(requests);
         let result = self.core.commit(requests[..batch].iter().map(|request| &request.job));
-        busy.end(&self.shared.counters);
+        self.note_busy(started);
         match result {
             Ok(committed) => self.answer(requests.drain(..batch), committed),
             // What is full now was not at the last look: the same requests are looked at again, by what can still be done.
-            Err(AppendError::RolledBack(cause)) if cause.is_disk_full() && self.shared.is_low_now() => {
+            Err(AppendError::RolledBack(cause)) if cause.is_disk_full() && self.is_low_now() => {
                 tracing::warn!(%cause, "the disk is full");
             }
             Err(error) => {
@@ -464,9 +323,6 @@ impl Writer {
 
     /// Carries out those of the first requests that only take something away; turns away the others undecided.
     fn carry_out_narrowing(&mut self, requests: &mut Vec<Request>, why: Unavailable) {
-        if !self.has_caught_up() {
-            return;
-        }
         let batch = batch_of(requests);
         let (allowed, others): (Vec<_>, Vec<_>) =
             requests.drain(..batch).partition(|request| self.core.narrows(&request.job.0));
@@ -475,7 +331,7 @@ impl Writer {
         if allowed.is_empty() {
             return;
         }
-        let busy = BusyTime::begin();
+        let started = Instant::now();
         self.shared.space.make_room();
         let result = loop {
             match self.core.commit(allowed.iter().map(|request| &request.job)) {
@@ -483,7 +339,7 @@ impl Writer {
                 result => break result,
             }
         };
-        busy.end(&self.shared.counters);
+        self.note_busy(started);
         match result {
             Ok(committed) => self.answer(allowed, committed),
             Err(error) => {
@@ -494,15 +350,33 @@ impl Writer {
         self.move_wal();
     }
 
+    /// Whether there is too little room, by a look of our own.
+    fn is_low_now(&self) -> bool {
+        self.shared.look_at_space();
+        self.shared.space.is_low()
+    }
+
     /// Moves the write-ahead log into the file when it is long enough, after the answers: they do not depend on it.
     fn move_wal(&mut self) {
         if self.noted == Noted::Never {
             return;
         }
-        let moved = self.core.move_wal_if_due();
-        if !self.shared.keep_wal_short(moved) {
+        let Err(error) = self.core.move_wal_if_due() else { return };
+        if !error.is_disk_full() {
+            self.shared.note_unreliable(&error);
             self.noted = Noted::Never;
+            return;
         }
+        tracing::warn!(%error, "the write-ahead log was not moved into the ledger file");
+        self.shared.counters.moves_without_room.fetch_add(1, Relaxed);
+        if self.is_low_now() {
+            self.shared.space.make_room();
+        }
+    }
+
+    fn note_busy(&self, started: Instant) {
+        let busy = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.shared.counters.busy_micros.fetch_add(busy, Relaxed);
     }
 
     fn note_failure(&mut self, error: &AppendError) -> Noted {
@@ -531,7 +405,8 @@ impl Writer {
         self.shared.answer(senders.zip(replies.into_iter().map(Ok)).collect());
     }
 
-    /// Makes a committed batch known.
+    /// Makes a committed batch known: first to the projector, then the head, so that a reader who sees the head
+    /// waits for a fold that is on its way.
     fn publish(&mut self, committed: Committed) -> Vec<Reply> {
         let Committed { first, records, replies, clock_followed, erased } = committed;
         if erased {
@@ -542,7 +417,10 @@ impl Writer {
             *self.shared.clock_state.lock() = self.watch.state();
         }
         if !records.is_empty() {
-            self.shared.make_known(first, records);
+            self.shared.counters.commits.fetch_add(1, Relaxed);
+            self.shared.counters.events.fetch_add(records.len() as u64, Relaxed);
+            self.shared.feed.push(first, records);
+            self.shared.set_head(self.core.head());
             self.shared.offer_head(&self.core, false);
         }
         replies
@@ -551,11 +429,9 @@ impl Writer {
     /// At an orderly end: counted refusals are recorded, an outage that lasts as far as it went, then that recording
     /// stopped.
     fn stop(mut self) {
-        if !self.has_started || !self.catch_up() {
+        if !self.has_started {
             return;
         }
-        let undone = std::mem::take(&mut self.undone);
-        self.turn_away(undone, Unavailable::NotRecording);
         match self.core.commit_sums() {
             Ok(committed) => drop(self.publish(committed)),
             Err(error) => {

@@ -6,7 +6,6 @@
 use super::data_dir::LogError;
 use super::erasures::Erasing;
 use super::reader::StoredText;
-use super::writer::LogWriter;
 use crate::domain::decide::Recorded;
 use crate::domain::event::{Event, PersonalDataErased};
 use crate::domain::ids::{AccountId, TextNumber, TokenId, UserId};
@@ -186,9 +185,9 @@ impl TextNumbers {
         Self { cache: NumberCache::new(), pending: Vec::new(), erasing: Vec::new(), entropy }
     }
 
-    /// For decisions whose records go into this log.
-    pub fn lookup<'a>(&'a mut self, log: &'a Mutex<LogWriter>) -> TextLookup<'a> {
-        TextLookup { numbers: self, log, failure: None }
+    /// For one batch of decisions, over the connection that the batch will be written with.
+    pub fn lookup<'a>(&'a mut self, connection: &'a Connection) -> TextLookup<'a> {
+        TextLookup { numbers: self, connection, failure: None }
     }
 
     /// Looks a cached number up, so that it is near when it is asked for. What it gives means nothing.
@@ -230,12 +229,6 @@ impl TextNumbers {
         self.cache = NumberCache::new();
     }
 
-    /// Gives the new texts away, to be written with the batch's records by somebody else. Until they are in the table
-    /// nothing more may be looked up.
-    pub fn take_pending(&mut self) -> Vec<PersonalRow> {
-        std::mem::take(&mut self.pending)
-    }
-
     /// The batch is durable: its texts are in the table.
     pub fn keep(&mut self) {
         self.pending.clear();
@@ -250,10 +243,10 @@ impl TextNumbers {
     }
 }
 
-/// [`Texts`] over cache and table. The table waits for what is being appended, the cache for nobody.
+/// [`Texts`] over cache and table.
 pub struct TextLookup<'a> {
     numbers: &'a mut TextNumbers,
-    log: &'a Mutex<LogWriter>,
+    connection: &'a Connection,
     failure: Option<rusqlite::Error>,
 }
 
@@ -264,8 +257,7 @@ impl TextLookup<'_> {
     }
 
     fn find_in_table(&mut self, subject: Subject, kind: TextKind, text: &str) -> Option<TextNumber> {
-        let found = find(self.log.lock().connection(), subject, kind, text);
-        match found {
+        match find(self.connection, subject, kind, text) {
             Ok(number) => number.filter(|&number| !self.numbers.is_erasing(number)),
             Err(error) => {
                 self.failure = Some(error);
@@ -310,8 +302,7 @@ impl Texts for TextLookup<'_> {
     }
 
     fn of(&mut self, subject: Subject) -> Vec<KnownText> {
-        let found = known_texts(self.log.lock().connection(), subject);
-        let kept = match found {
+        let kept = match known_texts(self.connection, subject) {
             Ok(texts) => texts,
             Err(error) => {
                 self.failure = Some(error);

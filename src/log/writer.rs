@@ -54,13 +54,6 @@ impl Batch {
         self.ends.push(self.bytes.len());
     }
 
-    /// Adds the records of another, behind its own.
-    pub fn join(&mut self, other: &Self) {
-        let before = self.bytes.len();
-        self.bytes.extend_from_slice(&other.bytes);
-        self.ends.extend(other.ends.iter().map(|end| before + end));
-    }
-
     /// The records in order.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

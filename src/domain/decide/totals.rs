@@ -109,20 +109,14 @@ impl Tally {
         self.refusals.is_empty() && self.quotas.is_empty()
     }
 
-    /// Whether [`Self::take_due`] would take anything but everything.
-    pub fn has_due(&self, now: Timestamp) -> bool {
-        self.refusals.values().any(|sum| is_past(sum, now))
-            || self.quotas.keys().any(|(_, _, opened_at)| has_ended(*opened_at, now))
-    }
-
     /// Takes what is due: sums whose first refusal lies in an earlier minute than `now`, and totals of windows that
     /// have ended by then; all of them when `everything`.
     pub fn take_due(&mut self, now: Timestamp, everything: bool) -> Due {
-        let is_due = |sum: &RefusalSum| everything || is_past(sum, now);
-        let is_total_due = |opened_at: u64| everything || has_ended(opened_at, now);
+        let is_past = |sum: &RefusalSum| everything || sum.first.minute() < now.minute();
+        let has_ended = |opened_at: u64| everything || opened_at + WINDOW_SECONDS <= now.seconds();
         Due {
-            refusals: self.refusals.extract_if(.., |_, sum| is_due(sum)).collect(),
-            quotas: self.quotas.extract_if(.., |(_, _, opened_at), _| is_total_due(*opened_at)).collect(),
+            refusals: self.refusals.extract_if(.., |_, sum| is_past(sum)).collect(),
+            quotas: self.quotas.extract_if(.., |(_, _, opened_at), _| has_ended(*opened_at)).collect(),
         }
     }
 
@@ -131,16 +125,6 @@ impl Tally {
         self.refusals.extend(due.refusals);
         self.quotas.extend(due.quotas);
     }
-}
-
-/// Whether the first refusal of a sum lies in an earlier minute.
-fn is_past(sum: &RefusalSum, now: Timestamp) -> bool {
-    sum.first.minute() < now.minute()
-}
-
-/// Whether a window has ended.
-fn has_ended(opened_at: u64, now: Timestamp) -> bool {
-    opened_at + WINDOW_SECONDS <= now.seconds()
 }
 
 /// Counts taken to be recorded.

@@ -11,7 +11,11 @@ impl Core {
     /// the batch begins: what is counted by then is recorded first, also where no command follows.
     pub fn commit_over_time(&mut self, begins: Timestamp, jobs: &[(Timestamp, Job)]) -> Result<Committed, AppendError> {
         self.touch(jobs.iter().map(|(_, job)| job));
-        let mut progress = Progress::for_about(jobs.len());
+        let mut progress = Progress {
+            records: Vec::with_capacity(jobs.len()),
+            replies: Vec::with_capacity(jobs.len()),
+            ..Progress::default()
+        };
         self.batch.clear();
         let begins = begins.max(self.state.last_recorded_at);
         let mut decided = self.record_due_sums(begins, false, &mut progress);

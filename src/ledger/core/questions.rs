@@ -19,10 +19,10 @@ impl Core {
         let GatewayWish::Authorize { questions, .. } = &call.wish else {
             return Ok((Answer::Authorized(Vec::new()), None));
         };
-        let (first, mut last_of_all) = (self.head().next(), None);
+        let (first, mut last_of_all) = (self.log.head().next(), None);
         let mut answered = Vec::with_capacity(questions.len());
         for question in questions {
-            let mut texts = self.texts.lookup(&self.log);
+            let mut texts = self.texts.lookup(self.log.connection());
             let decision = decide_question(&self.state, &self.digests.read(), context, call, question, &mut texts);
             if let Some(error) = texts.take_failure() {
                 return Err(LogError::Sqlite(error));

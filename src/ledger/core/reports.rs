@@ -17,7 +17,7 @@ impl Core {
         let GatewayWish::Report { lines } = &call.wish else { return Ok((Answer::Reported(Vec::new()), None)) };
         let (mut last_of_all, mut results) = (None, Vec::with_capacity(lines.len()));
         for line in lines {
-            let mut texts = self.texts.lookup(&self.log);
+            let mut texts = self.texts.lookup(self.log.connection());
             let (events, result) = decide_line(&self.state, &self.digests.read(), context, call, line, &mut texts);
             if let Some(error) = texts.take_failure() {
                 return Err(LogError::Sqlite(error));

@@ -1,5 +1,5 @@
-//! With a running ledger whose log cannot be written for a while: what was on its way, and what was decided on top of it
-//! meanwhile, is refused together, and leaves nothing in the state that the next uses are decided on.
+//! With a running ledger whose log cannot be written for a while: what is asked for meanwhile is refused together, and leaves
+//! nothing in the state that the next uses are decided on.
 
 use replay_tests::checks::{assert_same, check_order, check_streams, records};
 use rusqlite::Connection;
@@ -59,7 +59,7 @@ fn make(dir: &DataDir) {
     core.commit(&[manage(account), manage(token)]).expect("it is recorded");
 }
 
-/// From as many addresses as there are uses: some bring new texts, which hold up what comes after them.
+/// From several addresses: some bring new texts.
 async fn use_together(ledger: &Ledger, uses: u32) -> Vec<Result<Reply, Unavailable>> {
     let asking: Vec<_> = (0..uses)
         .map(|number| {
@@ -83,7 +83,7 @@ fn remaining(reply: &Result<Reply, Unavailable>) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uses_decided_on_top_of_a_failed_batch_fail_with_it_and_draw_nothing() {
+async fn uses_that_cannot_be_written_are_refused_together_and_draw_nothing() {
     let parent = tempfile::tempdir().expect("a directory can be made");
     let dir = DataDir::new(parent.path().join("ledger"));
     make(&dir);
