@@ -1,8 +1,8 @@
 //! `verify`: is everything in a ledger what the log says it is?
 //!
-//! Owns: the findings, and the two threads that look for them. One reads, hashes and compares tiles (`tree`); the
-//! other decodes, encodes again, counts stream numbers, checks texts and folds (`records`, `snapshots`). Refuses
-//! to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
+//! Owns: the findings, and the three threads that look for them. One reads, hashes and compares tiles (`tree`); one
+//! decodes, encodes again, counts stream numbers and checks texts (`records`); one folds what that decoded, and compares
+//! seals, snapshots and history tables with it (`replay`, `snapshots`). Refuses to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
 //! writer's tree cannot hide itself. Nothing is changed, and a server may go on appending: the head is fixed first.
 //!
 //! What it cannot see: a log that was cut, or rewritten from the start, together with its tiles. That is what the
@@ -10,6 +10,7 @@
 
 mod checkpoints;
 mod records;
+mod replay;
 mod snapshots;
 mod tree;
 
@@ -19,6 +20,7 @@ use crate::log::signed_head::{SignedHead, read_signed_head};
 use crate::log::{DataDir, LogError};
 use crate::projections::snapshot::PassedOver;
 use checkpoints::Stored;
+use replay::Feed;
 use snapshots::Kept;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -201,7 +203,7 @@ impl Findings {
     }
 }
 
-/// What both threads look at: fixed before they start, so that a server may append meanwhile.
+/// What all threads look at: fixed before they start, so that a server may append meanwhile.
 struct Scope {
     head: Position,
     /// The highest number of a text row before the head was read: rows up to it belong to records up to the head.
@@ -212,22 +214,24 @@ struct Scope {
     checkpoints: Vec<Stored>,
 }
 
-/// How far the two threads are.
+/// How far the threads are.
 #[derive(Default)]
 struct Reached {
     tree: AtomicU64,
     records: AtomicU64,
+    replay: AtomicU64,
 }
 
 impl Reached {
-    fn both(&self) -> u64 {
-        self.tree.load(Ordering::Relaxed).min(self.records.load(Ordering::Relaxed))
+    fn all(&self) -> u64 {
+        let reached = [&self.tree, &self.records, &self.replay].map(|thread| thread.load(Ordering::Relaxed));
+        reached.into_iter().min().unwrap_or_default()
     }
 }
 
 /// Checks a ledger. Findings are values; an error is only that the files could not be read.
 ///
-/// `progress` is told the position that both threads are past, and the head.
+/// `progress` is told the position that all threads are past, and the head.
 pub fn verify(
     dir: &DataDir,
     options: Options,
@@ -254,9 +258,9 @@ pub fn verify(
     checkpoints::look_for_head(dir, &scope, &mut findings);
     drop(log);
     let reached = Reached::default();
-    let (tree, records) = run_both(dir, &scope, kept, &reached, progress)?;
+    let checked = run_all(dir, &scope, kept, &reached, progress)?;
     progress(scope.head.0, scope.head.0);
-    Ok(report(&scope, findings, passed_over, tree, records))
+    Ok(report(&scope, findings, passed_over, checked))
 }
 
 /// What a thread found, beside what it counted.
@@ -265,31 +269,48 @@ type Checked<T> = (T, Findings);
 /// How a thread ended.
 type Ended<T> = thread::Result<Result<Checked<T>, LogError>>;
 
-fn run_both(
+/// What the three threads found.
+struct AllChecked {
+    tree: Checked<tree::Checked>,
+    records: Checked<records::Checked>,
+    replay: Checked<replay::Checked>,
+}
+
+fn run_all(
     dir: &DataDir,
     scope: &Scope,
     kept: Kept,
     reached: &Reached,
     progress: &mut (dyn FnMut(u64, u64) + Send),
-) -> Result<(Checked<tree::Checked>, Checked<records::Checked>), LogError> {
-    let (tree, records) = thread::scope(|threads| {
-        // Nothing is sent: a thread that ends drops its sender, and when both have, the wait is over.
+) -> Result<AllChecked, LogError> {
+    let (tree, records, replay) = thread::scope(|threads| {
+        // Nothing is sent: a thread that ends drops its sender, and when all have, the wait is over.
         let (running, ended) = mpsc::channel::<()>();
-        let also_running = running.clone();
+        let still = [running.clone(), running.clone(), running];
+        let [tree_runs, records_run, replay_runs] = still;
+        let (feed, decoded) = Feed::open();
         let tree = spawn(threads, "verify-tree", move || {
-            let _running = running;
+            let _running = tree_runs;
             tree::check(dir, scope, &reached.tree)
         })?;
         let records = spawn(threads, "verify-records", move || {
-            let _running = also_running;
-            records::check(dir, scope, kept, &reached.records)
+            let _running = records_run;
+            records::check(dir, scope, feed, &reached.records)
+        })?;
+        let replay = spawn(threads, "verify-replay", move || {
+            let _running = replay_runs;
+            replay::check(dir, scope, kept, &decoded, &reached.replay)
         })?;
         while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
-            progress(reached.both(), scope.head.0);
+            progress(reached.all(), scope.head.0);
         }
-        Ok::<_, LogError>((tree.join(), records.join()))
+        Ok::<_, LogError>((tree.join(), records.join(), replay.join()))
     })?;
-    Ok((unwrapped(tree, &reached.tree)?, unwrapped(records, &reached.records)?))
+    Ok(AllChecked {
+        tree: unwrapped(tree, &reached.tree)?,
+        records: unwrapped(records, &reached.records)?,
+        replay: unwrapped(replay, &reached.replay)?,
+    })
 }
 
 fn spawn<'scope, T: Send + 'scope>(
@@ -316,27 +337,28 @@ fn report(
     scope: &Scope,
     mut findings: Findings,
     mut snapshots_passed_over: Vec<PassedOver>,
-    (tree, of_tree): Checked<tree::Checked>,
-    (records, of_records): Checked<records::Checked>,
+    checked: AllChecked,
 ) -> Report {
-    findings.join(of_tree);
-    findings.join(of_records);
-    snapshots_passed_over.extend(records.snapshots_passed_over);
+    let AllChecked { tree: (tree, of_tree), records: (records, of_records), replay: (replay, of_replay) } = checked;
+    for found in [of_tree, of_records, of_replay] {
+        findings.join(found);
+    }
+    snapshots_passed_over.extend(replay.snapshots_passed_over);
     Report {
         head: scope.head,
         signed: scope.signed.map(|signed| signed.size),
-        origin: records.origin,
-        log_vkey: records.log_vkey,
-        log_vkeys: records.log_vkeys,
+        origin: replay.origin,
+        log_vkey: replay.log_vkey,
+        log_vkeys: replay.log_vkeys,
         checkpoints_checked: scope.checkpoints.len() as u64,
         root: tree.root,
         tiles_checked: tree.tiles,
         texts_checked: records.texts,
         texts_erased: records.texts_erased,
-        snapshots_checked: records.snapshots,
-        tables_checked: records.tables,
-        seals_checked: records.seals,
-        seals_passed_over: records.seals_passed_over,
+        snapshots_checked: replay.snapshots,
+        tables_checked: replay.tables,
+        seals_checked: replay.seals,
+        seals_passed_over: replay.seals_passed_over,
         snapshots_passed_over,
         findings_total: findings.total(),
         findings: findings.into_sorted(),

@@ -1,20 +1,15 @@
-//! Contents: every record decodes and is written in its one form, time and stream numbers run on, texts match what
-//! was committed to, and a replay gives seals and snapshots.
+//! Contents: every record decodes and is written in its one form, time and stream numbers run on, and texts match what was
+//! committed to. What was decoded is handed on to the replay.
 
 use super::checkpoints::Names;
-use super::snapshots::{self, Due, Kept};
+use super::replay::Feed;
 use super::{Findings, Kind, Scope, readable};
-use crate::audit::compare;
-use crate::audit::history_tables::HeldTables;
-use crate::audit::seals::SealCheck;
 use crate::domain::event::{Event, Header, TextSeen};
 use crate::domain::ids::{AccountId, Position, TextNumber, TokenId};
 use crate::domain::text::{Subject, TEXT_KINDS};
 use crate::domain::time::Timestamp;
 use crate::log::reader::{LogReader, StoredText};
 use crate::log::{DataDir, LogError, codec};
-use crate::projections::Projections;
-use crate::projections::snapshot::PassedOver;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -27,26 +22,16 @@ type Numbers<K> = HashMap<K, u64, foldhash::fast::RandomState>;
 pub(super) struct Checked {
     pub texts: u64,
     pub texts_erased: u64,
-    pub origin: String,
-    pub log_vkey: String,
-    pub log_vkeys: Vec<String>,
-    pub snapshots: Vec<Position>,
-    pub tables: Option<Position>,
-    pub seals: u64,
-    pub seals_passed_over: u64,
-    pub snapshots_passed_over: Vec<PassedOver>,
 }
 
 pub(super) fn check(
     dir: &DataDir,
     scope: &Scope,
-    kept: Kept,
+    feed: Feed,
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
-    // That the file cannot be read to its end is said below.
-    let seals = readable(SealCheck::of(&log, scope.head))?.unwrap_or_default();
-    let mut check = RecordsCheck::new(dir, &log, scope, kept, seals);
+    let mut check = RecordsCheck::new(&log, scope, feed);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
         reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
@@ -68,21 +53,12 @@ pub(super) fn check(
     }
     check.names.check(scope.head, &mut check.findings);
     reached.store(scope.head.0, Ordering::Relaxed);
-    Ok(check.finish())
+    Ok((check.checked, check.findings))
 }
 
 struct RecordsCheck<'a> {
-    dir: &'a DataDir,
     log: &'a LogReader,
-    /// Not yet reached, the next one last.
-    due: Vec<Due>,
-    /// Until the replay is where they stand; up to there it gathers what they hold.
-    tables: Option<HeldTables>,
-    projections: Projections,
-    seals: SealCheck,
-    /// All records up to here were there and were folded.
-    whole: bool,
-    last_position: Position,
+    feed: Feed,
     last_recorded_at: Timestamp,
     last_text: TextNumber,
     /// Texts that were seen and have no row, until a record says that they were erased.
@@ -96,18 +72,10 @@ struct RecordsCheck<'a> {
 }
 
 impl<'a> RecordsCheck<'a> {
-    fn new(dir: &'a DataDir, log: &'a LogReader, scope: &'a Scope, kept: Kept, seals: SealCheck) -> Self {
-        let Kept { mut due, tables } = kept;
-        due.reverse();
+    fn new(log: &'a LogReader, scope: &'a Scope, feed: Feed) -> Self {
         Self {
-            dir,
             log,
-            due,
-            projections: if tables.is_some() { compare::gathering() } else { Projections::default() },
-            tables,
-            seals,
-            whole: true,
-            last_position: Position(0),
+            feed,
             last_recorded_at: Timestamp(0),
             last_text: TextNumber::NONE,
             missing: BTreeMap::new(),
@@ -121,19 +89,18 @@ impl<'a> RecordsCheck<'a> {
     }
 
     fn take(&mut self, position: Position, record: &[u8]) -> Result<(), LogError> {
-        // The other thread says what is missing.
-        self.whole &= position.0 == self.last_position.0.saturating_add(1);
-        self.last_position = position;
-        match codec::decode(record) {
-            Ok((header, event)) => self.take_event(position, record, &header, &event)?,
-            Err(error) => {
-                self.whole = false;
-                self.findings.add(position, Kind::Record, error.to_string());
+        let decoded = match codec::decode(record) {
+            Ok((header, event)) => {
+                self.take_event(position, record, &header, &event)?;
+                Some((header, event))
             }
-        }
-        self.seals.take(position, self.whole, &self.projections.state);
-        self.compare_snapshot(position)?;
-        self.compare_tables(position)
+            Err(error) => {
+                self.findings.add(position, Kind::Record, error.to_string());
+                None
+            }
+        };
+        self.feed.give((position, decoded));
+        Ok(())
     }
 
     fn take_event(
@@ -161,7 +128,6 @@ impl<'a> RecordsCheck<'a> {
             Event::PersonalDataErased(erased) => self.check_erased(position, &erased.texts)?,
             _ => {}
         }
-        self.projections.fold(position, header, event);
         Ok(())
     }
 
@@ -275,43 +241,6 @@ impl<'a> RecordsCheck<'a> {
             }
         }
         Ok(())
-    }
-
-    fn compare_snapshot(&mut self, position: Position) -> Result<(), LogError> {
-        // One whose record is not there was found to be of another log when the snapshots were listed.
-        while let Some(due) = self.due.pop_if(|due| due.position <= position) {
-            if self.whole && due.position == position {
-                snapshots::compare(self.dir, self.log, &due, &self.projections, &mut self.findings)?;
-                self.checked.snapshots.push(position);
-            } else {
-                let reason = "the replay up to it is not whole".to_owned();
-                self.checked.snapshots_passed_over.push(PassedOver { position: due.position, reason });
-            }
-        }
-        Ok(())
-    }
-
-    fn compare_tables(&mut self, position: Position) -> Result<(), LogError> {
-        let Some(tables) = self.tables.take_if(|tables| tables.position <= position) else { return Ok(()) };
-        // Gathered no further. Where records are missing, or cannot be read, that is what is wrong.
-        let gathered = self.projections.history.take().filter(|_| self.whole && tables.position == position);
-        if let Some(history) = gathered {
-            snapshots::compare_tables(&tables, history.growing(), &mut self.findings)?;
-            self.checked.tables = Some(position);
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> (Checked, Findings) {
-        let state = &self.projections.state;
-        (self.checked.seals, self.checked.seals_passed_over) = (self.seals.right, self.seals.passed_over);
-        for finding in self.seals.findings {
-            self.findings.add(finding.position, Kind::Seal, finding.what);
-        }
-        (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
-        let of_today = state.log_keys.iter().rev().filter(|span| span.origin == state.origin);
-        self.checked.log_vkeys = of_today.map(|span| span.log_vkey.clone()).collect();
-        (self.checked, self.findings)
     }
 }
 

@@ -30,6 +30,10 @@ use token_ledger::projections::Projections;
 use token_ledger::projections::rebuild;
 use token_ledger::projections::snapshot::Views;
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ACCOUNTS: u64 = 1_000;
 const TOKENS: u64 = 10_000;
 const BATCHES: [usize; 6] = [1, 8, 64, 256, 1_024, 8_192];

@@ -1,0 +1,177 @@
+//! The replay: what was decoded is folded again, and seals, snapshots and history tables must be what that gives.
+
+use super::snapshots::{self, Due, Kept};
+use super::{Findings, Kind, Scope, readable};
+use crate::audit::compare;
+use crate::audit::history_tables::HeldTables;
+use crate::audit::seals::SealCheck;
+use crate::domain::event::{Event, Header};
+use crate::domain::ids::Position;
+use crate::log::reader::LogReader;
+use crate::log::{DataDir, LogError};
+use crate::projections::Projections;
+use crate::projections::snapshot::PassedOver;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Records handed on at a time.
+const CHUNK_RECORDS: usize = 1_024;
+/// Chunks that may wait for the replay.
+const CHUNKS_WAITING: usize = 16;
+
+/// A record with its place; none of one that does not decode.
+pub(super) type Decoded = (Position, Option<(Header, Event)>);
+
+/// Where decoded records are handed to the replay.
+pub(super) struct Feed {
+    chunk: Vec<Decoded>,
+    /// None once the replay has ended: then there is nobody to tell.
+    sender: Option<SyncSender<Vec<Decoded>>>,
+}
+
+impl Feed {
+    /// With the other end.
+    pub fn open() -> (Self, Receiver<Vec<Decoded>>) {
+        let (sender, receiver) = sync_channel(CHUNKS_WAITING);
+        (Self { chunk: Vec::with_capacity(CHUNK_RECORDS), sender: Some(sender) }, receiver)
+    }
+
+    pub fn give(&mut self, decoded: Decoded) {
+        self.chunk.push(decoded);
+        if self.chunk.len() >= CHUNK_RECORDS {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_RECORDS));
+        let is_taken = self.sender.as_ref().is_some_and(|sender| sender.send(chunk).is_ok());
+        if !is_taken {
+            self.sender = None;
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// What this thread brings back.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub origin: String,
+    pub log_vkey: String,
+    pub log_vkeys: Vec<String>,
+    pub snapshots: Vec<Position>,
+    pub tables: Option<Position>,
+    pub seals: u64,
+    pub seals_passed_over: u64,
+    pub snapshots_passed_over: Vec<PassedOver>,
+}
+
+pub(super) fn check(
+    dir: &DataDir,
+    scope: &Scope,
+    kept: Kept,
+    decoded: &Receiver<Vec<Decoded>>,
+    reached: &AtomicU64,
+) -> Result<(Checked, Findings), LogError> {
+    let log = LogReader::open(dir)?;
+    // That the file cannot be read to its end is said by whoever reads it.
+    let seals = readable(SealCheck::of(&log, scope.head))?.unwrap_or_default();
+    let mut check = ReplayCheck::new(dir, &log, kept, seals);
+    while let Ok(chunk) = decoded.recv() {
+        for (position, record) in &chunk {
+            reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
+            check.take(*position, record.as_ref())?;
+        }
+    }
+    reached.store(scope.head.0, Ordering::Relaxed);
+    Ok(check.finish())
+}
+
+struct ReplayCheck<'a> {
+    dir: &'a DataDir,
+    log: &'a LogReader,
+    /// Not yet reached, the next one last.
+    due: Vec<Due>,
+    /// Until the replay is where they stand; up to there it gathers what they hold.
+    tables: Option<HeldTables>,
+    projections: Projections,
+    seals: SealCheck,
+    /// All records up to here were there and were folded.
+    whole: bool,
+    last_position: Position,
+    checked: Checked,
+    findings: Findings,
+}
+
+impl<'a> ReplayCheck<'a> {
+    fn new(dir: &'a DataDir, log: &'a LogReader, kept: Kept, seals: SealCheck) -> Self {
+        let Kept { mut due, tables } = kept;
+        due.reverse();
+        Self {
+            dir,
+            log,
+            due,
+            projections: if tables.is_some() { compare::gathering() } else { Projections::default() },
+            tables,
+            seals,
+            whole: true,
+            last_position: Position(0),
+            checked: Checked::default(),
+            findings: Findings::default(),
+        }
+    }
+
+    fn take(&mut self, position: Position, record: Option<&(Header, Event)>) -> Result<(), LogError> {
+        // What is missing, and what does not decode, is said elsewhere.
+        self.whole &= position.0 == self.last_position.0.saturating_add(1) && record.is_some();
+        self.last_position = position;
+        if let Some((header, event)) = record {
+            self.projections.fold(position, header, event);
+        }
+        self.seals.take(position, self.whole, &self.projections.state);
+        self.compare_snapshot(position)?;
+        self.compare_tables(position)
+    }
+
+    fn compare_snapshot(&mut self, position: Position) -> Result<(), LogError> {
+        // One whose record is not there was found to be of another log when the snapshots were listed.
+        while let Some(due) = self.due.pop_if(|due| due.position <= position) {
+            if self.whole && due.position == position {
+                snapshots::compare(self.dir, self.log, &due, &self.projections, &mut self.findings)?;
+                self.checked.snapshots.push(position);
+            } else {
+                let reason = "the replay up to it is not whole".to_owned();
+                self.checked.snapshots_passed_over.push(PassedOver { position: due.position, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_tables(&mut self, position: Position) -> Result<(), LogError> {
+        let Some(tables) = self.tables.take_if(|tables| tables.position <= position) else { return Ok(()) };
+        // Gathered no further. Where records are missing, or cannot be read, that is what is wrong.
+        let gathered = self.projections.history.take().filter(|_| self.whole && tables.position == position);
+        if let Some(history) = gathered {
+            snapshots::compare_tables(&tables, history.growing(), &mut self.findings)?;
+            self.checked.tables = Some(position);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> (Checked, Findings) {
+        let state = &self.projections.state;
+        (self.checked.seals, self.checked.seals_passed_over) = (self.seals.right, self.seals.passed_over);
+        for finding in self.seals.findings {
+            self.findings.add(finding.position, Kind::Seal, finding.what);
+        }
+        (self.checked.origin, self.checked.log_vkey) = (state.origin.clone(), state.log_vkey.clone());
+        let of_today = state.log_keys.iter().rev().filter(|span| span.origin == state.origin);
+        self.checked.log_vkeys = of_today.map(|span| span.log_vkey.clone()).collect();
+        (self.checked, self.findings)
+    }
+}
