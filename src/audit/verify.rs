@@ -2,8 +2,9 @@
 //!
 //! Owns: the findings, and the three threads that look for them. One reads, hashes and compares tiles (`tree`); one
 //! decodes, encodes again, counts stream numbers and checks texts (`records`); one folds what that decoded, and compares
-//! seals, snapshots and history tables with it (`replay`, `snapshots`). Refuses to know: how an append is done. The tree is computed here a second time from the RFC, so that an error in the
-//! writer's tree cannot hide itself. Nothing is changed, and a server may go on appending: the head is fixed first.
+//! seals, snapshots and history tables with it (`replay`, `snapshots`). Refuses to know: how an append is done. The tree is
+//! computed here a second time from the RFC, so that an error in the writer's tree cannot hide itself. Nothing is changed,
+//! and a server may go on appending: the head is fixed first.
 //!
 //! What it cannot see: a log that was cut, or rewritten from the start, together with its tiles. That is what the
 //! returned head and root are for: compare them with a signed checkpoint.
@@ -288,7 +289,7 @@ fn run_all(
         let (running, ended) = mpsc::channel::<()>();
         let still = [running.clone(), running.clone(), running];
         let [tree_runs, records_run, replay_runs] = still;
-        let (feed, decoded) = Feed::open();
+        let (feed, source) = Feed::open();
         let tree = spawn(threads, "verify-tree", move || {
             let _running = tree_runs;
             tree::check(dir, scope, &reached.tree)
@@ -299,7 +300,7 @@ fn run_all(
         })?;
         let replay = spawn(threads, "verify-replay", move || {
             let _running = replay_runs;
-            replay::check(dir, scope, kept, &decoded, &reached.replay)
+            replay::check(dir, scope, kept, source, &reached.replay)
         })?;
         while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
             progress(reached.all(), scope.head.0);

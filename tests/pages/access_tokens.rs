@@ -374,7 +374,12 @@ async fn a_long_list_is_searched_filtered_sorted_and_paged() {
     for asked in [end(4).to_owned(), format!("%E2%80%A6{}", end(4))] {
         assert!(names(&ada.page(&format!("{list}?q={asked}")).await).contains(&"robot".to_owned()), "{asked}");
     }
-    assert!(!names(&ada.page(&format!("{list}?q=robot+%E2%80%A6{}", end(3))).await).contains(&"robot".to_owned()));
+    let part = end(3).to_lowercase();
+    let shown = words(&row(&ada.page(&format!("{list}?q=robot")).await, house.scoped.id)).to_lowercase();
+    // Unless they are in what the row says otherwise, too, as three random characters can be.
+    if shown.replace(&end(4).to_lowercase(), "").find(&part).is_none() {
+        assert!(!names(&ada.page(&format!("{list}?q=robot+{part}")).await).contains(&"robot".to_owned()), "{part}");
+    }
     // By what it may, too.
     assert!(names(&ada.page(&format!("{list}?q=certificates")).await).contains(&"robot".to_owned()));
     house.get(&house.scoped.text, format!("/v2/{}/zones", house.teams)).await.expect(200);

@@ -124,12 +124,16 @@ async fn a_review_is_opened_decided_row_by_row_and_closed_by_operators() {
     let account = house.teams.to_string();
     let html = operator.page("/staff/reviews").await;
     let key = html.split_once("name=\"key\" value=\"").expect("a key").1[..32].to_owned();
-    // Clicked twice it opens one.
-    for _ in 0..2 {
+    // Clicked twice it opens one; the form of before opens none of another account.
+    for done in ["recorded", "sent-before"] {
         let form = [("account", account.as_str()), ("key", key.as_str())];
         let told = operator.send("/staff/reviews", "/staff/reviews", &form).await.expect(303);
-        assert_eq!(told.header("location"), Some("/staff/reviews/1?done=recorded"));
+        assert_eq!(told.header("location"), Some(format!("/staff/reviews/1?done={done}").as_str()));
     }
+    let other = house.solo.to_string();
+    let form = [("account", other.as_str()), ("key", key.as_str())];
+    let told = operator.send("/staff/reviews", "/staff/reviews", &form).await.expect(422);
+    assert!(told.text().contains("was sent before") && !told.text().contains(&key), "{}", told.text());
     let page = "/staff/reviews/1";
     let before = operator.page(page).await;
     assert!(before.contains("not yet") && before.contains("<button name=\"verdict\" value=\"narrow\">"));

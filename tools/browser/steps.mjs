@@ -25,7 +25,7 @@ export async function makeToken({ page, watch }, account, name) {
   await page.getByRole("button", { name: "Generate token" }).click();
   const secret = await page.locator("#secret").innerText();
   watch.secrets.push(secret);
-  await watch.shootOpen(page, "secret", { secretIsShown: true });
+  await watch.shootOpen(page, account === 2 ? "secret-solo" : "secret", { secretIsShown: true });
   const copy = page.locator("button[data-copy=secret]");
   if (await copy.isVisible()) await copy.click();
   const link = await page.getByRole("link", { name: "To the token" }).getAttribute("href");

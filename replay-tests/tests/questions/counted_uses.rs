@@ -127,11 +127,22 @@ fn turn(round: usize, tokens: &[TokenId]) -> Option<Change> {
     })
 }
 
+/// Of the first token more often than of the others.
+fn digest_of(random: &mut Random) -> TokenDigest {
+    let token = if random.percent(40) { 0 } else { random.below(TOKENS.into()) };
+    digest(u8::try_from(token).expect("it is small"))
+}
+
 fn used(random: &mut Random) -> Use {
     let name = if random.percent(80) { "a.example" } else { "b.example" };
     let named = AskedTarget::Name(text(name));
     let mapped = Route::Mapped(MappedRoute { map: 1, line: 3 });
     let verb = if random.percent(50) { Verb::Read } else { Verb::Write };
+    if random.percent(10) {
+        let digest = digest_of(random);
+        let (target, route) = (AskedTarget::None, Route::Whoami);
+        return Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true };
+    }
     let (route, target, mapped) = match random.below(10) {
         0..4 => (Route::Domain, named, None),
         4 => (Route::Domains, AskedTarget::List, None),
@@ -139,8 +150,7 @@ fn used(random: &mut Random) -> Use {
         6 => (mapped, AskedTarget::All, Some((group::DOMAINS, verb))),
         _ => (mapped, named, Some((group::DOMAINS, verb))),
     };
-    let token = if random.percent(40) { 0 } else { random.below(TOKENS.into()) };
-    let digest = digest(u8::try_from(token).expect("it is small"));
+    let digest = digest_of(random);
     Use { digest, route, account: Some(ACCOUNT), target, mapped, certificate: None, valid: random.percent(95) }
 }
 

@@ -150,7 +150,7 @@ impl Counted {
     }
 }
 
-/// Takes in records one by one. What the index says of them is a hint.
+/// Takes in records one by one, and holds them against what was asked for.
 fn read(used: &mut Used, archive: &Archive, subject: &Subject<'_>, positions: &[Position]) -> Result<(), LogError> {
     archive.visit_at(positions, &mut |position, header, event| {
         if header.account == subject.account && subject.tokens.contains(&header.token) {

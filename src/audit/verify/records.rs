@@ -31,6 +31,7 @@ pub(super) fn check(
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
+    feed.wait();
     let mut check = RecordsCheck::new(&log, scope, feed);
     let mut failure = None;
     let scanned = log.scan(Position(0), scope.head, |position, record| {
@@ -46,7 +47,7 @@ pub(super) fn check(
     if let Some(error) = failure {
         return Err(error);
     }
-    // That the file cannot be read to its end is said by the other thread, which reads the same rows.
+    // That the file cannot be read to its end is said by the thread of the tree, which reads the same rows.
     if readable(scanned)?.is_ok() {
         check.find_orphans(check.last_text, scope.last_text)?;
         check.find_missing(scope.head)?;
@@ -89,6 +90,7 @@ impl<'a> RecordsCheck<'a> {
     }
 
     fn take(&mut self, position: Position, record: &[u8]) -> Result<(), LogError> {
+        let bytes = record.len();
         let decoded = match codec::decode(record) {
             Ok((header, event)) => {
                 self.take_event(position, record, &header, &event)?;
@@ -99,7 +101,7 @@ impl<'a> RecordsCheck<'a> {
                 None
             }
         };
-        self.feed.give((position, decoded));
+        self.feed.give((position, decoded), bytes);
         Ok(())
     }
 

@@ -14,10 +14,11 @@ use crate::projections::snapshot::PassedOver;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Records handed on at a time.
+/// Records handed on at a time, and bytes of theirs: decoded they take up to eight times that.
 const CHUNK_RECORDS: usize = 1_024;
+const CHUNK_BYTES: usize = 512 << 10;
 /// Chunks that may wait for the replay.
-const CHUNKS_WAITING: usize = 16;
+const CHUNKS_WAITING: usize = 8;
 
 /// A record with its place; none of one that does not decode.
 pub(super) type Decoded = (Position, Option<(Header, Event)>);
@@ -25,25 +26,38 @@ pub(super) type Decoded = (Position, Option<(Header, Event)>);
 /// Where decoded records are handed to the replay.
 pub(super) struct Feed {
     chunk: Vec<Decoded>,
+    /// Of the chunk's records, as they are stored.
+    bytes: usize,
+    ready: Receiver<()>,
     /// None once the replay has ended: then there is nobody to tell.
     sender: Option<SyncSender<Vec<Decoded>>>,
 }
 
 impl Feed {
     /// With the other end.
-    pub fn open() -> (Self, Receiver<Vec<Decoded>>) {
-        let (sender, receiver) = sync_channel(CHUNKS_WAITING);
-        (Self { chunk: Vec::with_capacity(CHUNK_RECORDS), sender: Some(sender) }, receiver)
+    pub fn open() -> (Self, Source) {
+        let (sender, chunks) = sync_channel(CHUNKS_WAITING);
+        let (is_ready, ready) = sync_channel(1);
+        (Self { chunk: Vec::new(), bytes: 0, ready, sender: Some(sender) }, Source { chunks, ready: is_ready })
     }
 
-    pub fn give(&mut self, decoded: Decoded) {
+    /// Waits until the replay takes chunks, or has ended. Before that a scan would stand still with its statement open, and
+    /// the write-ahead log of a running server could not begin anew.
+    pub fn wait(&self) {
+        let _ = self.ready.recv();
+    }
+
+    /// Hands on a record of so many bytes.
+    pub fn give(&mut self, decoded: Decoded, bytes: usize) {
         self.chunk.push(decoded);
-        if self.chunk.len() >= CHUNK_RECORDS {
+        self.bytes += bytes;
+        if self.chunk.len() >= CHUNK_RECORDS || self.bytes >= CHUNK_BYTES {
             self.flush();
         }
     }
 
     fn flush(&mut self) {
+        self.bytes = 0;
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_RECORDS));
         let is_taken = self.sender.as_ref().is_some_and(|sender| sender.send(chunk).is_ok());
         if !is_taken {
@@ -56,6 +70,12 @@ impl Drop for Feed {
     fn drop(&mut self) {
         self.flush();
     }
+}
+
+/// The replay's end of the feed.
+pub(super) struct Source {
+    chunks: Receiver<Vec<Decoded>>,
+    ready: SyncSender<()>,
 }
 
 /// What this thread brings back.
@@ -75,14 +95,16 @@ pub(super) fn check(
     dir: &DataDir,
     scope: &Scope,
     kept: Kept,
-    decoded: &Receiver<Vec<Decoded>>,
+    source: Source,
     reached: &AtomicU64,
 ) -> Result<(Checked, Findings), LogError> {
     let log = LogReader::open(dir)?;
     // That the file cannot be read to its end is said by whoever reads it.
     let seals = readable(SealCheck::of(&log, scope.head))?.unwrap_or_default();
     let mut check = ReplayCheck::new(dir, &log, kept, seals);
-    while let Ok(chunk) = decoded.recv() {
+    // Its end may be gone: then there is no chunk either.
+    let _ = source.ready.send(());
+    while let Ok(chunk) = source.chunks.recv() {
         for (position, record) in &chunk {
             reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
             check.take(*position, record.as_ref())?;

@@ -6,7 +6,8 @@ use crate::domain::token::Principal;
 use crate::projections::keys::{Key, SHAPED_ACCOUNT_BITS, UseShape};
 
 /// Bits of what a key is of. Numbers are given one by one from 1 on, so none in use is near that; one that is greater,
-/// in a log that somebody made up, shares the entries of another, which are held against their records anyway.
+/// in a log that somebody made up, shares the entries of another: they are held against their records where those are read,
+/// and counted together where they are not.
 const NUMBER_BITS: u32 = 48;
 /// Bits of a key.
 pub(super) const KEY_BITS: u32 = NUMBER_BITS + 4;

@@ -335,7 +335,7 @@ fn measure_readers(dir: &DataDir, rounds: usize, goals: &mut Goals) {
     println!("bare scan of all rows: {:.2} M/s", scan / 1e6);
     println!("replay into projections, two threads: {:.2} M/s, {:.2} of the bare scan", replay / 1e6, replay / scan);
     println!(
-        "verify, two threads: {:.2} M/s, {:.2} of scan and one SHA-256 a record on one core",
+        "verify, three threads on these cores: {:.2} M/s, {:.2} of scan and one SHA-256 a record on one core",
         verifying / 1e6,
         verifying / hashing
     );

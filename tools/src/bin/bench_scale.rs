@@ -2,7 +2,8 @@
 //!
 //! Ledgers are built through `Core`, then the program itself is started on them: how long until it listens, how much
 //! memory it takes, and requests a second and processor time a request over HTTP (wrk), the ledgers in turn within each
-//! round; their logs are indexed by then. Last, in this process: how long a read waits at most while a snapshot of the big ledger is taken.
+//! round; their logs are indexed by then. Last, in this process: how long a read waits at most while a snapshot of the big
+//! ledger is taken.
 //!
 //! `cargo run --release -p tools --bin bench_scale -- --rounds 3`
 

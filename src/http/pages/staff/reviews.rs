@@ -6,28 +6,35 @@ use crate::audit::in_words::said;
 use crate::domain::command::{Change, ReviewChange};
 use crate::domain::decide::DoneSubject;
 use crate::domain::ids::{AccountId, TokenId, UserId};
+use crate::domain::rejection::Rejection;
 use crate::domain::review::{ReviewRow, ReviewVerdict};
 use crate::domain::text::PersonalText;
 use crate::domain::time::Timestamp;
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::manage::{self, reviews};
+use crate::http::pages::Instead;
 use crate::http::pages::form::{Form, new_key, once};
 use crate::http::pages::page::Page;
-use crate::http::pages::reply::{see_other, shown};
+use crate::http::pages::reply::{html, see_other, shown};
 use crate::http::pages::viewer::Viewer;
 use crate::http::pages::{number, words};
 use crate::http::problem::Problem;
 use askama::Template;
 use serde_json::Value;
+use warp::http::StatusCode;
 
 /// Rows of a page: each has a form of its own, and with style, script and what changed since it stays below 100 KB.
 const ROWS_MAX: usize = 25;
+/// Of a form from a page that was gone back to.
+const SENT_BEFORE: &str = "This form was sent before, for another account. Send it again from here.";
 
 #[derive(Template)]
 #[template(path = "staff_reviews.html")]
 struct ReviewsPage {
     page: Page,
+    /// What is wrong with what was sent.
+    fault: Option<&'static str>,
     /// Of the form: sent twice, it opens one.
     key: String,
     reviews: Vec<Listed>,
@@ -93,6 +100,15 @@ fn cells<'a>(answer: &'a Answer, table: &str) -> impl Iterator<Item = impl Fn(&s
 }
 
 pub(super) async fn list(app: &App, asked: &Asked, viewer: &Viewer) -> Answered {
+    Ok(shown(&list_page(app, asked, viewer, None).await?))
+}
+
+async fn list_page(
+    app: &App,
+    asked: &Asked,
+    viewer: &Viewer,
+    fault: Option<&'static str>,
+) -> Result<ReviewsPage, Instead> {
     let answer = ask(app, asked, viewer, "reviews", &[]).await?;
     let listed = cells(&answer, "reviews").map(|cell| Listed {
         id: cell("review").as_u64().unwrap_or_default(),
@@ -112,7 +128,7 @@ pub(super) async fn list(app: &App, asked: &Asked, viewer: &Viewer) -> Answered 
     let mut reviews: Vec<Listed> = listed.collect();
     reviews.reverse();
     let page = page("Access reviews", viewer, asked);
-    Ok(shown(&ReviewsPage { page, key: new_key(app), reviews, may_change: is_operator(viewer) }))
+    Ok(ReviewsPage { page, fault, key: new_key(app), reviews, may_change: is_operator(viewer) })
 }
 
 pub(super) async fn one(app: &App, asked: &Asked, viewer: &Viewer, variables: &[&str]) -> Answered {
@@ -169,9 +185,17 @@ pub(super) async fn open(app: &App, asked: &Asked, viewer: &Viewer, body: Body) 
     let account = account.ok_or_else(|| Box::new(Problem::malformed("account must be the number of an account")))?;
     let change = reviews::opening(app, AccountId(account), crate::audit::past::Point::Head).await?;
     let change = once(app, asked, key, &account.to_be_bytes(), Change::Review(change));
-    let carried = manage::submit(app, asked, viewer.actor(), change).await?;
+    let carried = match manage::try_submit(app, asked, viewer.actor(), change).await? {
+        Ok(carried) => carried,
+        Err(Rejection::KeyReused) => {
+            let page = list_page(app, asked, viewer, Some(SENT_BEFORE)).await?;
+            return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page));
+        }
+        Err(rejection) => return Err(Box::new(manage::rejected(app, rejection).await).into()),
+    };
+    let done = if carried.repeated { "sent-before" } else { "recorded" };
     match carried.done.subject {
-        DoneSubject::Review(id) => Ok(see_other(&format!("/staff/reviews/{id}?done=recorded"))),
+        DoneSubject::Review(id) => Ok(see_other(&format!("/staff/reviews/{id}?done={done}"))),
         _ => Ok(see_other("/staff/reviews?done=recorded")),
     }
 }
