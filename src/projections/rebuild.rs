@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc;
 
 /// Events handed from the decoding thread to the folding one at a time.
-const CHUNK_EVENTS: usize = 4_096;
+const CHUNK_EVENTS: usize = 1_024;
 /// Chunks that may wait between them.
 const CHUNKS_WAITING: usize = 16;
 /// Below this a second thread costs more than it gives.
@@ -148,29 +148,39 @@ fn replay_chunks(
     }
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(CHUNKS_WAITING);
-        let decoder = scope.spawn(move || decode_chunks(dir, after, through, &sender));
+        let (give_back, spare) = mpsc::channel();
+        let decoder = scope.spawn(move || decode_chunks(dir, (after, through), &sender, &spare));
         for chunk in receiver {
-            let chunk: Vec<(Position, Header, Event)> = chunk;
             for (position, header, event) in &chunk {
                 projections.fold(*position, header, event);
             }
+            // Emptied by the thread that filled it: memory is given back where it was taken, and taken once.
+            let _ = give_back.send(chunk);
             folded(projections);
         }
         decoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
+/// Decoded records on their way to the thread that folds them.
+type Chunk = Vec<(Position, Header, Event)>;
+
 fn decode_chunks(
     dir: &DataDir,
-    after: Position,
-    through: Position,
-    sender: &mpsc::SyncSender<Vec<(Position, Header, Event)>>,
+    (after, through): (Position, Position),
+    sender: &mpsc::SyncSender<Chunk>,
+    spare: &mpsc::Receiver<Chunk>,
 ) -> Result<(), LogError> {
-    let mut chunk = Vec::with_capacity(CHUNK_EVENTS);
+    let empty = || {
+        let mut chunk = spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_EVENTS));
+        chunk.clear();
+        chunk
+    };
+    let mut chunk = empty();
     LogReader::open(dir)?.replay(after, through, |position, header, event| {
         chunk.push((position, header, event));
         if chunk.len() == CHUNK_EVENTS {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_EVENTS));
+            let full = std::mem::replace(&mut chunk, empty());
             if sender.send(full).is_err() {
                 return ControlFlow::Break(());
             }

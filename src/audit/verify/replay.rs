@@ -12,7 +12,7 @@ use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
 use crate::projections::snapshot::PassedOver;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// Records handed on at a time, and bytes of theirs: decoded they take up to eight times that.
 const CHUNK_RECORDS: usize = 1_024;
@@ -28,6 +28,8 @@ pub(super) struct Feed {
     chunk: Vec<Decoded>,
     /// Of the chunk's records, as they are stored.
     bytes: usize,
+    /// Chunks that were folded: emptied here, so that memory is given back where it was taken.
+    spare: Receiver<Vec<Decoded>>,
     ready: Receiver<()>,
     /// None once the replay has ended: then there is nobody to tell.
     sender: Option<SyncSender<Vec<Decoded>>>,
@@ -37,8 +39,10 @@ impl Feed {
     /// With the other end.
     pub fn open() -> (Self, Source) {
         let (sender, chunks) = sync_channel(CHUNKS_WAITING);
+        let (give_back, spare) = channel();
         let (is_ready, ready) = sync_channel(1);
-        (Self { chunk: Vec::new(), bytes: 0, ready, sender: Some(sender) }, Source { chunks, ready: is_ready })
+        let feed = Self { chunk: Vec::new(), bytes: 0, spare, ready, sender: Some(sender) };
+        (feed, Source { chunks, give_back, ready: is_ready })
     }
 
     /// Waits until the replay takes chunks, or has ended. Before that a scan would stand still with its statement open, and
@@ -58,7 +62,9 @@ impl Feed {
 
     fn flush(&mut self) {
         self.bytes = 0;
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_RECORDS));
+        let mut empty = self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_RECORDS));
+        empty.clear();
+        let chunk = std::mem::replace(&mut self.chunk, empty);
         let is_taken = self.sender.as_ref().is_some_and(|sender| sender.send(chunk).is_ok());
         if !is_taken {
             self.sender = None;
@@ -75,6 +81,7 @@ impl Drop for Feed {
 /// The replay's end of the feed.
 pub(super) struct Source {
     chunks: Receiver<Vec<Decoded>>,
+    give_back: Sender<Vec<Decoded>>,
     ready: SyncSender<()>,
 }
 
@@ -109,6 +116,7 @@ pub(super) fn check(
             reached.store(position.0.saturating_sub(1), Ordering::Relaxed);
             check.take(*position, record.as_ref())?;
         }
+        let _ = source.give_back.send(chunk);
     }
     reached.store(scope.head.0, Ordering::Relaxed);
     Ok(check.finish())
