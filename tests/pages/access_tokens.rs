@@ -408,7 +408,9 @@ async fn the_page_as_of_then_says_so_and_offers_no_change() {
     assert!(!then.contains("/edit\"") && !then.contains("Generate token"), "the past is not changed");
     assert!(row(&then, house.full.id).contains("never"));
     ada.open(&format!("{list}?as_of=2030-01-01")).await.expect(422);
-    ada.open(&format!("{list}?as_of=soon")).await.expect(400);
+    for path in [list.clone(), format!("{list}/new"), format!("{list}/{}/edit", house.full.id)] {
+        ada.open(&format!("{path}?as_of=soon")).await.expect(400);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

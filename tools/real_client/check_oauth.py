@@ -52,7 +52,7 @@ class Browser:
     def sign_in(self, link):
         """Opens the link, and presses the button of its page."""
         _, _, page = self.ask("GET", urllib.parse.urlsplit(link).path)
-        action = re.search(r'<form method="post" action="([^"]+)"', page).group(1)
+        action = re.search(r'<form[^>]* method="post" action="([^"]+)"', page).group(1)
         status, _, text = self.ask("POST", html.unescape(action), hidden(page))
         if status != 303 or not self.cookie:
             raise Failed(f"signing in answered {status}\n{text}")
@@ -62,7 +62,7 @@ class Browser:
         status, _, page = self.ask("GET", target)
         if status != 200 or "Check &amp; Co" not in page and "Check &#38; Co" not in page:
             raise Failed(f"{target} answered {status}\n{page}")
-        action = re.search(r'<form method="post" action="(/oauth/authorize[^"]*)"', page).group(1)
+        action = re.search(r'<form[^>]* method="post" action="(/oauth/authorize[^"]*)"', page).group(1)
         fields = {**hidden(page[page.index(action) :]), "account": account, "decision": "allow"}
         status, location, text = self.ask("POST", html.unescape(action), fields)
         if status != 303 or not location.startswith(CALLBACK + "?"):

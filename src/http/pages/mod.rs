@@ -127,8 +127,13 @@ pub async fn answer(app: &App, asked: &Asked, page: PageOperation, variables: &[
 fn in_the_past(asked: &Asked, page: PageOperation, variables: &[&str]) -> Option<Reply> {
     use PageOperation as Op;
     let is_form = matches!(page, Op::NewToken | Op::EditToken | Op::AskRotate | Op::AskDelete);
-    if !is_form || !matches!(as_of::point(asked), Ok(Some(_))) {
+    if !is_form {
         return None;
+    }
+    match as_of::point(asked) {
+        Ok(Some(_)) => {}
+        Ok(None) => return None,
+        Err(problem) => return Some(error(&problem)),
     }
     let account = number(variables, 0).ok()?;
     let token = number(variables, 1).map(|token| format!("/{token}")).unwrap_or_default();
