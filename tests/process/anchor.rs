@@ -1,13 +1,12 @@
 //! The anchor: an older copy of everything, and a fork, are noticed by a file that neither took along.
 
 use crate::client::{Ask, Client};
-use crate::program::Server;
+use crate::program::{Server, until};
 use crate::scene::{Scene, copy_directory, init};
 use crate::tlog::grow;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use token_ledger::log::DataDir;
 
 /// Serves with an anchor, ends in order, and gives what the anchor says.
@@ -123,15 +122,6 @@ fn an_anchor_of_another_log_or_that_is_none_is_refused() {
     let nowhere = scene.aside("not mounted").join("anchor");
     let options = ["serve", "--listen", "127.0.0.1:0", "--anchor", nowhere.to_str().unwrap()];
     scene.run(&options).expect(74).says("not mounted");
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + crate::program::PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        // Only the pause between two looks.
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn warnings(client: &mut Client) -> Vec<Value> {

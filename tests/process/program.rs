@@ -88,6 +88,16 @@ pub fn wait_for_end(child: &mut Child, what: &str) -> ExitStatus {
     }
 }
 
+/// Looks until something holds; the test fails if it does not in time.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        // Only the pause between two looks: nothing depends on its length.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ended {

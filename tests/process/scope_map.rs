@@ -3,7 +3,7 @@
 
 use crate::client::{Ask, Client};
 use crate::injector::Injector;
-use crate::program::{Lines, PATIENCE, PROGRAM, SERVE, Server, as_child, send, token_ledger, wait_for_end};
+use crate::program::{Lines, PROGRAM, SERVE, Server, as_child, send, token_ledger, until, wait_for_end};
 use crate::scene::{Scene, ZONE, empty_parent};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -12,7 +12,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// A map with one route, `/{word}/{name}`, under a scope of the group.
 fn map(word: &str, group: &str) -> String {
@@ -91,15 +90,6 @@ impl Guarding {
     fn head(&self) -> u64 {
         let answer = self.client().ask(Ask::get("/v1/events?limit=1", &self.scene.tokens.operator)).unwrap();
         answer.expect(200).json()["head"]["position"].as_u64().unwrap()
-    }
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        // Only the pause between two looks.
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -3,11 +3,10 @@
 use crate::client::{Ask, Client};
 use crate::injector::Injector;
 use crate::load::{Load, Logged, seed};
-use crate::program::PATIENCE;
+use crate::program::until;
 use crate::scene::{Scene, copy_directory, init};
 use serde_json::Value;
 use std::fs;
-use std::time::{Duration, Instant};
 use token_ledger::log::DataDir;
 
 const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
@@ -128,14 +127,6 @@ fn a_signed_head_that_cannot_be_synced_ends_the_process_and_loses_nothing() {
 /// Readiness, with what it warns of.
 fn warnings(client: &mut Client) -> Vec<Value> {
     client.ask(Ask::get("/readyz", "")).unwrap().expect(200).json()["warnings"].as_array().unwrap().clone()
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

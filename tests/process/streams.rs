@@ -1,7 +1,7 @@
 //! A stream of events over the real program: stopped, killed and started again, each event comes once.
 
 use crate::client::{Ask, Client};
-use crate::program::{PATIENCE, Server};
+use crate::program::{PATIENCE, Server, until};
 use crate::scene::Scene;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -99,6 +99,8 @@ fn a_stream_goes_on_over_an_orderly_stop_and_a_kill_without_loss_or_repetition()
     ids.extend(&follower.ids);
     assert_eq!(ids[..usize::try_from(last).unwrap()], (1..=last).collect::<Vec<_>>());
     drop(follower);
+    // Before it is told to stop, or it may hear of that first and say so.
+    until("the end of the last stream", || ends(&scene).len() == 2);
     server.terminate().expect(0);
     assert_eq!(ends(&scene), ["service_stopped", "reader_left"], "the killed run could not say any more");
 }
