@@ -5,13 +5,14 @@ use replay_tests::checks::{
     check_order, check_streams, check_texts, check_verified, projections_from_first, records, state_from_first,
 };
 use replay_tests::generator::BEGIN;
+use replay_tests::uses::whoami;
 use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
 use token_ledger::clock::Clock;
-use token_ledger::domain::command::{AccessRequest, Actor, AskedTarget, Change, Command, NewSecret, Origin, Use};
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, NewSecret, Origin};
 use token_ledger::domain::decide::{Answer, QUOTA_TOKENS_A_RECORD, Verdict};
 use token_ledger::domain::directory::Plan;
-use token_ledger::domain::event::{Event, Header, Route};
+use token_ledger::domain::event::{Event, Header};
 use token_ledger::domain::ids::{AccountId, Position, TokenId, UserId};
 use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::token::{Owner, TokenKind};
@@ -77,16 +78,7 @@ impl Ledger {
     }
 
     fn ask(&mut self, tokens: impl Iterator<Item = u64>) -> (usize, usize) {
-        let ask = |token| Use {
-            digest: digest(token),
-            route: Route::Whoami,
-            account: None,
-            target: AskedTarget::None,
-            mapped: None,
-            certificate: None,
-            valid: true,
-        };
-        let jobs: Vec<Job> = tokens.map(|token| (Command::Use(ask(token)), Origin::default())).collect();
+        let jobs: Vec<Job> = tokens.map(|token| (Command::Use(whoami(digest(token))), Origin::default())).collect();
         let mut answers = (0, 0);
         for jobs in jobs.chunks(BATCH) {
             for reply in self.core.commit(jobs).expect("the batch is appended").replies {

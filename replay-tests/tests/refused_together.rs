@@ -2,12 +2,13 @@
 //! nothing in the state that the next uses are decided on.
 
 use replay_tests::checks::{assert_same, check_order, check_streams, records};
+use replay_tests::uses::whoami;
 use rusqlite::Connection;
 use token_ledger::clock::Clock;
-use token_ledger::domain::command::{AccessRequest, Actor, AskedTarget, Change, Command, NewSecret, Origin, Use};
+use token_ledger::domain::command::{AccessRequest, Actor, Change, Command, NewSecret, Origin};
 use token_ledger::domain::decide::Answer;
 use token_ledger::domain::directory::Plan;
-use token_ledger::domain::event::{Event, Route};
+use token_ledger::domain::event::Event;
 use token_ledger::domain::ids::{AccountId, Position};
 use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::token::{Owner, TokenKind};
@@ -23,18 +24,6 @@ const LIMIT: u64 = 1_000;
 
 fn manage(change: Change) -> (Command, Origin) {
     (Command::Manage(Actor::Local(0), Box::new(change)), Origin::default())
-}
-
-fn whoami() -> Command {
-    Command::Use(Use {
-        digest: TokenDigest::of(TEXT),
-        route: Route::Whoami,
-        account: None,
-        target: AskedTarget::None,
-        mapped: None,
-        certificate: None,
-        valid: true,
-    })
 }
 
 /// A ledger with one account of one token.
@@ -65,7 +54,7 @@ async fn use_together(ledger: &Ledger, uses: u32) -> Vec<Result<Reply, Unavailab
         .map(|number| {
             let (ledger, address) = (ledger.clone(), PersonalText::new(format!("192.0.2.{}", number % 5)));
             let origin = Origin { address: Some(address), ..Origin::default() };
-            tokio::spawn(async move { ledger.submit(whoami(), origin).await })
+            tokio::spawn(async move { ledger.submit(Command::Use(whoami(TokenDigest::of(TEXT))), origin).await })
         })
         .collect();
     let mut replies = Vec::new();

@@ -31,7 +31,6 @@ pub mod inspection;
 pub mod least;
 pub mod own_looks;
 pub mod past;
-pub mod positions;
 pub mod questions;
 pub mod quota;
 pub mod receipts;

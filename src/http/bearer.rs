@@ -6,7 +6,6 @@ use crate::domain::window::{WINDOW_SECONDS, WindowView};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use warp::http::{HeaderMap, header};
 
 /// Longest bearer text that is hashed: imported tokens may be longer than ours, not endless.
@@ -82,14 +81,12 @@ fn is_ours(text: &str) -> bool {
 pub struct FailureLimiter {
     limit: u32,
     counts: Mutex<HashMap<IpAddr, (u64, u32)>>,
-    /// Whether there is any count.
-    any: AtomicBool,
 }
 
 impl FailureLimiter {
     /// `limit` failures an hour and address; 0 is no limit.
     pub fn new(limit: u32) -> Self {
-        Self { limit, counts: Mutex::new(HashMap::new()), any: AtomicBool::new(false) }
+        Self { limit, counts: Mutex::new(HashMap::new()) }
     }
 
     /// Counts one failure. `Err`: one too many, try again after so many seconds.
@@ -97,7 +94,6 @@ impl FailureLimiter {
         if self.limit == 0 {
             return Ok(());
         }
-        self.any.store(true, Ordering::Relaxed);
         let mut counts = self.counts.lock();
         if counts.len() >= ADDRESSES_MAX {
             counts.clear();
@@ -112,11 +108,6 @@ impl FailureLimiter {
 }
 
 impl FailureLimiter {
-    /// Whether an address failed before, as far as is remembered. Where nothing is counted each may have.
-    pub fn may_have_failed(&self, address: IpAddr) -> bool {
-        self.limit == 0 || (self.any.load(Ordering::Relaxed) && self.counts.lock().contains_key(&network_of(address)))
-    }
-
     /// What is left of an address's failures, as clients are told limits. Without a limit there is always all of the usual.
     pub fn left(&self, address: IpAddr, now: Timestamp) -> WindowView {
         let limit = if self.limit == 0 { FAILURES_USUAL } else { u64::from(self.limit) };
@@ -201,9 +192,6 @@ mod tests {
         assert_eq!(limiter.fail(within[0], at(0)), Ok(()));
         assert_eq!(limiter.fail(within[1], at(0)), Ok(()));
         assert!(limiter.fail(within[0], at(0)).is_err(), "a /64 counts as one address");
-        assert!(limiter.may_have_failed(one) && limiter.may_have_failed(within[1]));
-        assert!(!limiter.may_have_failed([192, 0, 2, 3].into()) && !FailureLimiter::new(2).may_have_failed(one));
         assert_eq!(FailureLimiter::new(0).fail(one, at(0)), Ok(()));
-        assert!(FailureLimiter::new(0).may_have_failed(one), "nothing is counted");
     }
 }

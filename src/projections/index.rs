@@ -13,6 +13,7 @@ mod blocks;
 pub mod build;
 pub mod find;
 mod packed;
+pub mod positions;
 pub mod store;
 pub mod tail;
 

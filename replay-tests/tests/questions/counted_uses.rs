@@ -4,6 +4,7 @@
 
 use replay_tests::generator::{BEGIN, Generator};
 use replay_tests::random::Random;
+use replay_tests::uses::whoami;
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -139,9 +140,7 @@ fn used(random: &mut Random) -> Use {
     let mapped = Route::Mapped(MappedRoute { map: 1, line: 3 });
     let verb = if random.percent(50) { Verb::Read } else { Verb::Write };
     if random.percent(10) {
-        let digest = digest_of(random);
-        let (target, route) = (AskedTarget::None, Route::Whoami);
-        return Use { digest, route, account: None, target, mapped: None, certificate: None, valid: true };
+        return whoami(digest_of(random));
     }
     let (route, target, mapped) = match random.below(10) {
         0..4 => (Route::Domain, named, None),

@@ -6,13 +6,13 @@
 use super::Used;
 use crate::audit::archive::Archive;
 use crate::audit::past::recorded_at;
-use crate::audit::positions::{common, without};
 use crate::audit::what_if::{EXAMPLES_MAX, Seen};
 use crate::domain::access::{GroupNumber, RequiredScope, Target, Verb};
 use crate::domain::event::OUTCOMES;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::log::LogError;
 use crate::projections::index::find::{Piece, Wanted};
+use crate::projections::index::positions::{common, without};
 use crate::projections::keys::{Key, Reach, UseShape};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

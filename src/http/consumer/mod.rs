@@ -25,10 +25,8 @@ use warp::http::{HeaderValue, StatusCode, header};
 
 /// Answers an operation of the guarded API.
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Reply {
-    // The writer knows for certain, and looks at a whole batch at once. It is not troubled with what can be no token's by
-    // an address that showed such before; the others mostly show one, and asking twice takes time.
-    let is_trusted = !app.failures.may_have_failed(asked.peer());
-    let digest = match shown(app, asked, |ledger, digest| is_trusted || ledger.may_know(digest)) {
+    // The writer knows for certain, and looks at a whole batch at once.
+    let digest = match shown(app, asked, Ledger::may_know) {
         Ok(digest) => digest,
         Err(reply) => return *reply,
     };

@@ -6,11 +6,11 @@ use super::could::counts;
 use super::did::Way;
 use super::wanted::Wanted;
 use crate::audit::archive::Archive;
-use crate::audit::positions::each_common;
 use crate::domain::access::{RequiredScope, Target, Verb};
 use crate::domain::event::{OUTCOMES, Outcome};
 use crate::domain::ids::{Position, TokenId};
 use crate::projections::index::find::{self, Piece};
+use crate::projections::index::positions::each_common;
 use crate::projections::keys::{Key, Reach, UseShape};
 
 /// Reading so many records takes about as long as looking up one key.
