@@ -9,9 +9,10 @@ use token_ledger::domain::decide::{
     Answer, Context, Decision, Recorded, Tally, decide, decide_line, decide_question, record_quota_total,
     record_refusal_sum,
 };
+use token_ledger::domain::digests::Digests;
 use token_ledger::domain::event::{Event, PersonalDataErased};
 use token_ledger::domain::ids::{Position, TextNumber};
-use token_ledger::domain::state::{Digests, State};
+use token_ledger::domain::state::State;
 use token_ledger::domain::supposition::Supposition;
 use token_ledger::domain::text::{KnownText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::Timestamp;
@@ -154,7 +155,7 @@ impl Again<'_> {
             Event::TokenRotated(rotated) => Some(rotated.secret),
             _ => None,
         };
-        self.digests.extend(secret.map(|secret| (secret.digest, (header.token, secret.number))));
+        secret.iter().for_each(|secret| self.digests.add(&secret.digest, header.token));
         self.recorded.push(recorded);
         if self.recorded.len() as u64 >= self.from.0 {
             self.supposed.iter().for_each(|supposed| self.state.suppose(supposed));

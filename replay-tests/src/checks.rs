@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use token_ledger::audit::verify::{Options, verify};
 use token_ledger::domain::access::{Access, Coverage, RequiredScope, Target};
+use token_ledger::domain::digests::Digests;
 use token_ledger::domain::directory::ResourceFacts;
 use token_ledger::domain::event::{Event, Header};
 use token_ledger::domain::ids::{AccountId, Position, TextNumber, TokenId};
@@ -35,6 +36,20 @@ pub fn state_from_first(dir: &DataDir) -> State {
         state.evolve(&header, &event);
     }
     state
+}
+
+/// The way from digests to tokens is that of this state: every secret's is found, and no other is kept.
+#[track_caller]
+pub fn assert_finds(digests: &Digests, state: &State, what: &str) {
+    let mut secrets = 0;
+    for token in state.tokens.iter() {
+        for secret in &token.secrets {
+            let found = digests.find(&state.tokens, &secret.digest).map(|(token, secret)| (token.id, secret));
+            assert_eq!(found, Some((token.id, secret.number)), "{what}: where a digest leads");
+            secrets += 1;
+        }
+    }
+    assert_eq!(digests.len(), secrets, "{what}: how many digests");
 }
 
 /// All projections, folded from the first record on.

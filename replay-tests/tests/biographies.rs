@@ -26,7 +26,12 @@ fn changed_only(account: &Account) -> Account {
 }
 
 fn token_changed_only(token: &Token) -> Token {
-    Token { streams: Vec::new(), refusals: UnitCount::default(), new_agents: UnitCount::default(), ..token.clone() }
+    Token {
+        streams: Default::default(),
+        refusals: UnitCount::default(),
+        new_agents: UnitCount::default(),
+        ..token.clone()
+    }
 }
 
 fn compare(whole: &State, part: &State, account: AccountId, at: Position, people: &BTreeSet<UserId>) {

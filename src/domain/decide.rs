@@ -45,10 +45,11 @@ pub use totals::{
 };
 
 use super::command::Command;
+use super::digests::Digests;
 use super::ids::Position;
 use super::rejection::Rejection;
 use super::report::LineResult;
-use super::state::{Digests, State};
+use super::state::State;
 use super::text::Texts;
 
 /// Refusals of one token that are recorded one by one in a minute; the rest are summed.

@@ -4,7 +4,7 @@
 //! resources), tokens, OAuth applications and authorizations, usage windows, commands, events, `decide` and `evolve`.
 //! Refuses to know: the clock, randomness, SQL, HTTP, async. Time, numbers for texts and salts are passed in.
 //!
-//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`conditions`], [`token`], [`gateway`], [`directory`], [`oauth`], [`redirect_uri`], [`window`], [`event`],
+//! Reading order: [`ids`], [`time`], [`text`], [`access`], [`conditions`], [`token`], [`digests`], [`gateway`], [`directory`], [`oauth`], [`redirect_uri`], [`window`], [`event`],
 //! [`idempotency`], [`state`] (evolve), [`command`], [`decide`], [`supposition`] (what if); [`scope_map`] stands by itself.
 
 pub mod access;
@@ -12,6 +12,7 @@ mod access_order;
 pub mod command;
 pub mod conditions;
 pub mod decide;
+pub mod digests;
 pub mod directory;
 pub mod event;
 pub mod gateway;

@@ -8,6 +8,7 @@ mod tokens;
 mod touch;
 
 use super::access::ScopeGroup;
+use super::digests::Digests;
 use super::directory::{Account, Membership, Research, Resource, ResourceKind, User};
 use super::event::{By, Cause, Event, Header, TokenUsed};
 use super::history_read::HistoryReads;
@@ -21,13 +22,9 @@ use super::sign_in::SignIns;
 use super::table::{Shared, Table};
 use super::time::Timestamp;
 use super::token::{Authority, Owner, Token, TokenKind};
-use super::token_text::TokenDigest;
 use super::window::{MonthCount, Window};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// Which secret a digest is.
-pub type Digests = HashMap<TokenDigest, (TokenId, u32), foldhash::fast::RandomState>;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that decisions depend on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -136,20 +133,16 @@ impl State {
         }
     }
 
-    /// The digests of all secrets that tokens keep: derived, so never stored.
+    /// The way from every secret's digest to its token.
     pub fn digests(&self) -> Digests {
-        let mut digests = Digests::with_capacity_and_hasher(self.tokens.len(), Default::default());
-        for token in self.tokens.iter() {
-            digests.extend(token.secrets.iter().map(|secret| (secret.digest, (token.id, secret.number))));
-        }
-        digests
+        Digests::of(&self.tokens)
     }
 
     /// Takes in one event that has happened.
     pub fn evolve(&mut self, header: &Header, event: &Event) {
-        self.note_header(header);
+        self.note_header(header, event);
         match event {
-            Event::TokenUsed(used) => self.draw(header, used),
+            Event::TokenUsed(used) => self.draw_own(header, used),
             Event::TokenUseRefused(refused) => self.note_refusal(header, refused.cause),
             Event::ManagementRefused(refused) => self.note_refusal(header, refused.cause),
             Event::TextSeen(seen) => {
@@ -209,12 +202,16 @@ impl State {
         }
     }
 
-    fn note_header(&mut self, header: &Header) {
+    fn note_header(&mut self, header: &Header, event: &Event) {
         self.head = self.head.next();
         self.last_recorded_at = header.recorded_at;
         if let Some(account) = self.accounts.get_mut(header.account.0) {
             account.stream_number = header.account_number;
             account.last_record = self.head;
+            // While the row is at hand: reaching for it a second time would cost every use an atomic operation more.
+            if let Event::TokenUsed(used) = event {
+                draw(account, used, header.recorded_at);
+            }
         }
         if let Some(token) = self.tokens.get_mut(header.token.0) {
             token.set_stream_number(header.account, header.token_number, self.head);
@@ -229,14 +226,12 @@ impl State {
         self.users.get_mut(user.0).map(|user| &mut user.window)
     }
 
-    fn draw(&mut self, header: &Header, used: &TokenUsed) {
-        if let Some(window) = self.window_mut(header) {
-            window.draw(u64::from(used.general), header.recorded_at);
-        }
-        if used.research > 0
-            && let Some(account) = self.accounts.get_mut(header.account.0)
+    /// What a use on no account draws from its user's own window; an account's was drawn from with its row.
+    fn draw_own(&mut self, header: &Header, used: &TokenUsed) {
+        if header.account.is_none()
+            && let Some(window) = self.window_mut(header)
         {
-            account.research_month.draw(u64::from(used.research), header.recorded_at);
+            window.draw(u64::from(used.general), header.recorded_at);
         }
     }
 
@@ -430,6 +425,14 @@ impl State {
     /// Resource of this account, if it has it.
     pub fn resource_of(&self, account: &Account, id: ResourceId) -> Option<&Resource> {
         account.resources.contains_key(&id).then(|| self.resources.get(id.0)).flatten()
+    }
+}
+
+/// What a use draws from its account's windows.
+fn draw(account: &mut Account, used: &TokenUsed, at: Timestamp) {
+    account.window.draw(u64::from(used.general), at);
+    if used.research > 0 {
+        account.research_month.draw(u64::from(used.research), at);
     }
 }
 

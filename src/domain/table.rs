@@ -4,6 +4,7 @@
 //! because rows lie in chunks that all copies share until one of them changes a row; then that one takes a chunk of
 //! its own.
 
+use arrayvec::ArrayVec;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::marker::PhantomData;
@@ -14,10 +15,14 @@ use std::sync::Arc;
 /// the first change more.
 const CHUNK_ROWS: usize = 64;
 
+/// Rows of a chunk, in the place that the copies share: where a row is follows from where its chunk is, so that a look-up
+/// does not wait for memory once more to be told. How many there are stands before them, beside the count of copies.
+type Chunk<T> = ArrayVec<T, CHUNK_ROWS>;
+
 /// Rows numbered 1, 2, 3 … without gaps: the number is the place, so a look-up is two array accesses.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Table<T> {
-    chunks: Vec<Arc<Vec<T>>>,
+    chunks: Vec<Arc<Chunk<T>>>,
     len: usize,
 }
 
@@ -59,6 +64,28 @@ impl<T> Table<T> {
     }
 }
 
+/// A chunk to be changed, after it was made our own. There are no weak references, so it always is.
+fn own<T: Clone>(chunk: &mut Arc<Chunk<T>>) -> Option<&mut Chunk<T>> {
+    if Arc::strong_count(chunk) > 1 {
+        copy(chunk);
+    }
+    Arc::get_mut(chunk)
+}
+
+/// By itself, because it takes a stack of a chunk's size: a change of a row that needs no copy is not to wait for that.
+#[cold]
+#[inline(never)]
+fn copy<T: Clone>(chunk: &mut Arc<Chunk<T>>) {
+    *chunk = Arc::new(Chunk::clone(chunk));
+}
+
+/// A new chunk; by itself for the same reason.
+#[cold]
+#[inline(never)]
+fn begin<T>(row: T) -> Arc<Chunk<T>> {
+    Arc::new(std::iter::once(row).collect())
+}
+
 impl<T: Clone> Table<T> {
     /// The row with this number, to be changed.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
@@ -67,7 +94,7 @@ impl<T: Clone> Table<T> {
             // Asking for a row that is not there must not make a chunk our own.
             return None;
         }
-        Arc::make_mut(self.chunks.get_mut(index / CHUNK_ROWS)?).get_mut(index % CHUNK_ROWS)
+        own(self.chunks.get_mut(index / CHUNK_ROWS)?)?.get_mut(index % CHUNK_ROWS)
     }
 
     /// Adds the row numbered `number`, which must be the next one: any other number is ignored, because only the
@@ -81,7 +108,7 @@ impl<T: Clone> Table<T> {
     /// Fills the numbers before `number` that no row has with blanks, so that it is the next. Whole chunks of them are one
     /// chunk, shared, so that a million blanks take no room of their own and hardly any time.
     pub fn leave_out_until(&mut self, number: u64, blank: impl Fn() -> T) {
-        let mut shared: Option<Arc<Vec<T>>> = None;
+        let mut shared: Option<Arc<Chunk<T>>> = None;
         while self.next_number() < number {
             if self.len.is_multiple_of(CHUNK_ROWS) && number - self.next_number() >= CHUNK_ROWS as u64 {
                 let chunk = shared.get_or_insert_with(|| Arc::new((0..CHUNK_ROWS).map(|_| blank()).collect()));
@@ -94,9 +121,9 @@ impl<T: Clone> Table<T> {
     }
 
     fn push(&mut self, row: T) {
-        match self.chunks.last_mut().filter(|_| !self.len.is_multiple_of(CHUNK_ROWS)) {
-            Some(chunk) => Arc::make_mut(chunk).push(row),
-            None => self.chunks.push(Arc::new(vec![row])),
+        match self.chunks.last_mut().filter(|_| !self.len.is_multiple_of(CHUNK_ROWS)).and_then(own) {
+            Some(chunk) => chunk.push(row),
+            None => self.chunks.push(begin(row)),
         }
         self.len += 1;
     }
@@ -106,8 +133,16 @@ impl<T: Clone + Default> Table<T> {
     /// The row with this number, to be changed; rows up to it are made where there are none. For read models whose
     /// rows follow another table's: the caller bounds the number by that table's length.
     pub fn get_or_fill(&mut self, number: u64) -> Option<&mut T> {
-        self.leave_out_until(number.saturating_add(1), T::default);
+        if number >= self.next_number() {
+            self.fill_up_to(number);
+        }
         self.get_mut(number)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill_up_to(&mut self, number: u64) {
+        self.leave_out_until(number.saturating_add(1), T::default);
     }
 }
 

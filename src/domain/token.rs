@@ -11,6 +11,7 @@ use super::token_text::TokenDigest;
 use super::window::UnitCount;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// What kind of token. Numbers are part of the record format: append only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -193,7 +194,8 @@ pub struct Token {
     /// By whose word an OAuth token was made, and so whose access it follows.
     pub authorized: Option<Box<Authorized>>,
     /// Its secrets, oldest first. At most two work at a time; ended ones stay, so that their refusals are recorded.
-    pub secrets: Vec<Secret>,
+    /// In place as long as there is one, as its streams are: with a million tokens the way to a row elsewhere is a wait for memory.
+    pub secrets: SmallVec<[Secret; 1]>,
     /// When it was created; by another system, as far as was told.
     pub created_at: Timestamp,
     /// By whom.
@@ -210,7 +212,7 @@ pub struct Token {
     /// When it was taken over from another system, if it was: its uses before are unknown.
     pub imported_at: Option<Timestamp>,
     /// Its stream within each account it left records in, sorted by account. Most tokens have one.
-    pub streams: Vec<Stream>,
+    pub streams: SmallVec<[Stream; 1]>,
     /// Refusals recorded in the running minute.
     pub refusals: UnitCount,
     /// New agents interned in the running hour.

@@ -87,7 +87,8 @@ impl<'a> Maker<'a> {
 
     /// The token that one of whose secrets has this digest, once it is recorded.
     pub fn token(&self, digest: TokenDigest) -> Option<TokenId> {
-        self.core.digests().read().get(&digest).map(|&(token, _)| token)
+        let known = self.core.digests();
+        known.read().find(&self.core.state().tokens, &digest).map(|(token, _)| token.id)
     }
 
     /// Puts a command into the running batch: one whose answer nobody waits for.

@@ -11,11 +11,11 @@ use super::problem::Problem;
 use super::site::Site;
 use crate::domain::command::Actor;
 use crate::domain::decide::may_look;
+use crate::domain::digests::Digests;
 use crate::domain::event::ManagementOperation;
 use crate::domain::ids::{TextNumber, TokenId};
 use crate::domain::rejection::Rejection;
 use crate::domain::sign_in::SESSION_SECONDS;
-use crate::domain::state::Digests;
 use crate::domain::token::{Principal, TokenKind};
 use crate::domain::token_text::{TokenDigest, is_well_formed, prefix_of};
 use crate::ledger::View;
@@ -149,7 +149,7 @@ pub async fn signed_in(app: &App, asked: &Asked) -> Result<SignedIn, Rejection> 
 
 fn read(view: &View<'_>, digests: &Digests, shown: Shown, peer: Option<IpAddr>) -> Result<SignedIn, Rejection> {
     let state = &view.projections.state;
-    let known = digests.get(&shown.digest).and_then(|&(id, _)| state.token(id));
+    let known = digests.find(&state.tokens, &shown.digest).map(|(token, _)| token);
     let token = known.filter(|token| token.kind == TokenKind::Session).ok_or(Rejection::UnknownToken)?;
     // Everybody may look at the sessions that are their own.
     let wanted = (ManagementOperation::ReadSessions, token.owner);

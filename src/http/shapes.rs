@@ -15,11 +15,11 @@ use crate::domain::window::WindowView;
 use crate::ledger::{ClosedWindow, HourKey, HourUse, TextReader, View};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// A text by its number; null once it is erased. A table that cannot be read shows nothing rather than failing the
 /// whole answer.
-pub fn text(texts: &TextReader, number: TextNumber) -> Option<Arc<str>> {
+pub fn text(texts: &TextReader, number: TextNumber) -> Option<SmolStr> {
     texts.text(number).inspect_err(|error| tracing::error!(%error, "a text could not be read")).ok().flatten()
 }
 
@@ -53,8 +53,8 @@ impl Serialize for Seconds {
 #[derive(Debug, Serialize)]
 pub struct AccountShape {
     id: u64,
-    email: Arc<str>,
-    name: Option<Arc<str>>,
+    email: SmolStr,
+    name: Option<SmolStr>,
     plan_identifier: &'static str,
     created_at: Seconds,
     updated_at: Seconds,
@@ -64,7 +64,7 @@ pub struct AccountShape {
 #[derive(Debug, Serialize)]
 pub struct UserShape {
     id: u64,
-    email: Arc<str>,
+    email: SmolStr,
     created_at: Seconds,
     updated_at: Seconds,
 }

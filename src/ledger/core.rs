@@ -5,17 +5,17 @@ mod over_time;
 mod questions;
 
 use super::Reply;
-use super::known::KnownDigests;
 use crate::clock::Clock;
 use crate::domain::command::{Actor, Change, Command, Origin};
 use crate::domain::decide::{
     Answer, Context, Decision, Done, DoneSubject, Due, QUOTA_TOKENS_A_RECORD, RANGES_A_RECORD, Recorded, Tally,
     TallyNote, decide, narrows, record_quota_total, record_refusal_sum,
 };
+use crate::domain::digests::Digests;
 use crate::domain::event::Event;
 use crate::domain::ids::{Position, RequestId, TokenId};
 use crate::domain::rejection::Rejection;
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::entropy::Entropy;
@@ -35,9 +35,6 @@ mod reports;
 /// while it decides; a digest found here is only a reason to ask the writer.
 pub type SharedDigests = Arc<RwLock<Digests>>;
 
-/// A filter before them, shared in the same way.
-pub type SharedKnown = Arc<RwLock<KnownDigests>>;
-
 /// How long an erasure waits for whoever reads an older part of the write-ahead log. Nothing is recorded meanwhile.
 const ERASURE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -52,7 +49,6 @@ pub struct Core {
     log: LogWriter,
     state: State,
     digests: SharedDigests,
-    known: SharedKnown,
     texts: TextNumbers,
     /// For request ids of what comes from no request.
     entropy: Entropy,
@@ -128,15 +124,12 @@ impl Core {
     }
 
     fn with_state(dir: &DataDir, log: LogWriter, state: State, clock: Clock, entropy: Entropy) -> Self {
-        let digests = state.digests();
-        let known = Arc::new(RwLock::new(KnownDigests::of(&digests)));
-        let digests = Arc::new(RwLock::new(digests));
+        let digests = Arc::new(RwLock::new(state.digests()));
         Self {
             dir: dir.clone(),
             log,
             state,
             digests,
-            known,
             texts: TextNumbers::new(entropy.split()),
             entropy,
             tally: Tally::default(),
@@ -155,11 +148,6 @@ impl Core {
     /// The shared digests.
     pub fn digests(&self) -> SharedDigests {
         Arc::clone(&self.digests)
-    }
-
-    /// The shared filter before them.
-    pub fn known(&self) -> SharedKnown {
-        Arc::clone(&self.known)
     }
 
     /// The last durable position.
@@ -239,10 +227,10 @@ impl Core {
         {
             let digests = self.digests.read();
             let token = |command: &Command| match command {
-                Command::Use(asked) => digests.get(&asked.digest).map(|&(token, _)| token),
-                _ => None,
+                Command::Use(asked) => digests.lead(&asked.digest),
+                _ => TokenId::NONE,
             };
-            self.near.extend(jobs.clone().map(|(command, _)| token(command).unwrap_or(TokenId::NONE)));
+            self.near.extend(jobs.clone().map(|(command, _)| token(command)));
         }
         let tokens = self.near.iter().fold(0, |seen, &token| seen ^ self.state.touch_token(token));
         let accounts = self.near.iter().fold(0, |seen, &token| seen ^ self.state.touch_account_of(token));
@@ -346,13 +334,7 @@ impl Core {
             }
             _ => return,
         };
-        self.digests.write().insert(secret.digest, (header.token, secret.number));
-        let mut known = self.known.write();
-        if known.is_full() {
-            *known = KnownDigests::of(&self.digests.read());
-        } else {
-            known.add(&secret.digest);
-        }
+        self.digests.write().add(&secret.digest, header.token);
     }
 
     fn record_due_sums(&mut self, now: Timestamp, everything: bool, progress: &mut Progress) -> Result<(), LogError> {
@@ -495,9 +477,7 @@ impl Core {
         match rebuild::load(&self.dir) {
             Ok(loaded) => {
                 self.state = loaded.projections.state;
-                let digests = self.state.digests();
-                *self.known.write() = KnownDigests::of(&digests);
-                *self.digests.write() = digests;
+                *self.digests.write() = self.state.digests();
                 AppendError::RolledBack(cause)
             }
             Err(_) => AppendError::Unknown(cause),

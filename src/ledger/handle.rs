@@ -4,7 +4,7 @@ use super::Reply;
 use super::anchor::{self, Anchor};
 use super::callers;
 use super::condition::{ClockState, Health, Readiness, Unavailable};
-use super::core::{Core, SharedDigests, SharedKnown};
+use super::core::{Core, SharedDigests};
 use super::keeper::{self, Closing};
 use super::projector::{self, Feed};
 use super::queue::Queue;
@@ -14,6 +14,7 @@ use super::unrecorded_reads::Unrecorded;
 use super::writer::{self, Counters, Replies, Request};
 use crate::clock::Clock;
 use crate::domain::command::{Command, Origin};
+use crate::domain::digests::Digests;
 use crate::domain::idempotency::RequestDigest;
 use crate::domain::ids::Position;
 use crate::domain::time::Timestamp;
@@ -92,7 +93,6 @@ pub(super) struct Shared {
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
-    known: SharedKnown,
     head: AtomicU64,
     folded: watch::Sender<u64>,
     /// The last wish to move history that was answered, see [`Feed::want_history`].
@@ -320,7 +320,6 @@ impl OpenLedger {
             anchor: anchor_path.map(anchor::Keeper::new),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
-            known: core.known(),
             head: AtomicU64::new(core.head().0),
             folded: watch::Sender::new(loaded.projections.position.0),
             history_moved: watch::Sender::new(0),
@@ -377,14 +376,10 @@ impl Ledger {
         self.shared.queue.hand_over();
     }
 
-    /// Whether a digest is a token's, of any kind and state. Asks nobody.
+    /// Whether a digest is a token's, of any kind and state. Asks nobody. Certain enough to turn strangers away; whoever
+    /// lets anybody in looks at the token's row.
     pub fn knows(&self, digest: &TokenDigest) -> bool {
-        self.shared.digests.read().contains_key(digest)
-    }
-
-    /// Whether a digest may be a token's: false is certain. For whoever asks the writer next, who knows. Asks nobody.
-    pub fn may_know(&self, digest: &TokenDigest) -> bool {
-        self.shared.known.read().may_have(digest)
+        self.shared.digests.read().may_have(digest)
     }
 
     /// Looks at the read models as of a position at or after the head committed when this was called.
@@ -406,7 +401,7 @@ impl Ledger {
     }
 
     /// Looks at read models and digests together.
-    pub async fn view_with_digests<T>(&self, look: impl FnOnce(View<'_>, &crate::domain::state::Digests) -> T) -> T {
+    pub async fn view_with_digests<T>(&self, look: impl FnOnce(View<'_>, &Digests) -> T) -> T {
         self.view(|view| look(view, &self.shared.digests.read())).await
     }
 

@@ -18,7 +18,6 @@ mod history;
 mod index_store;
 pub mod initialize;
 mod keeper;
-mod known;
 mod outage;
 mod projector;
 mod queue;

@@ -13,35 +13,46 @@ use crate::domain::text::{KnownText, Subject, TEXT_KINDS, TextKind, Texts, commi
 use crate::entropy::Entropy;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OptionalExtension, params};
+use smol_str::{SmolStr, format_smolstr};
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Texts kept in each generation of a cache.
-const CACHED_MAX: usize = 100_000;
+/// Numbers of texts kept in each generation of the cache.
+const NUMBERS_MAX: usize = 100_000;
 
-/// A bounded cache in two generations: what was used lately stays, what was not goes with its generation.
-struct Cache<K, V> {
-    young: HashMap<K, V, foldhash::fast::RandomState>,
-    old: HashMap<K, V, foldhash::fast::RandomState>,
+/// Texts whose numbers follow each other are kept side by side: an account's name and address were taken up together, and
+/// are told together.
+const RUN_TEXTS: usize = 4;
+/// Runs kept in each generation of the cache of texts.
+const RUNS_MAX: usize = 50_000;
+
+/// Texts by number, from one that the length of a run divides on.
+type Run = [Option<SmolStr>; RUN_TEXTS];
+
+/// A bounded cache of texts in two generations: what was read lately stays, what was not goes with its generation.
+#[derive(Default)]
+struct TextCache {
+    young: HashMap<u64, Run, foldhash::fast::RandomState>,
+    old: HashMap<u64, Run, foldhash::fast::RandomState>,
 }
 
-impl<K: Hash + Eq, V: Clone> Cache<K, V> {
-    fn new() -> Self {
-        Self { young: HashMap::default(), old: HashMap::default() }
+impl TextCache {
+    fn get(&self, number: TextNumber) -> Option<&SmolStr> {
+        let (run, at) = Self::place(number);
+        let young = self.young.get(&run).and_then(|run| run[at].as_ref());
+        young.or_else(|| self.old.get(&run)?[at].as_ref())
     }
 
-    fn put(&mut self, key: K, value: V) {
-        if self.young.len() >= CACHED_MAX {
+    fn put(&mut self, number: TextNumber, text: SmolStr) {
+        if self.young.len() >= RUNS_MAX {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(key, value);
+        let (run, at) = Self::place(number);
+        self.young.entry(run).or_default()[at] = Some(text);
     }
 
-    fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
+    fn place(number: TextNumber) -> (u64, usize) {
+        (number.0 / RUN_TEXTS as u64, (number.0 % RUN_TEXTS as u64) as usize)
     }
 }
 
@@ -169,7 +180,7 @@ impl NumberCache {
     }
 
     fn put(&mut self, key: (Subject, TextKind), text: &str, number: TextNumber) {
-        if self.young_len >= CACHED_MAX {
+        if self.young_len >= NUMBERS_MAX {
             self.old = std::mem::take(&mut self.young);
             self.young_len = 0;
         }
@@ -415,7 +426,7 @@ fn kind_column(kind: TextKind) -> i64 {
 /// The reading side: texts by number. Shared by all readers of a process.
 pub struct TextReader {
     connection: Mutex<Connection>,
-    cache: RwLock<Cache<TextNumber, Option<Arc<str>>>>,
+    cache: RwLock<TextCache>,
     /// Counts what was forgotten, so that a text read before an erasure is not kept after it.
     forgotten: AtomicU64,
     /// Whether it tells numbers in place of texts.
@@ -432,7 +443,7 @@ impl TextReader {
     pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection: Mutex::new(connection),
-            cache: RwLock::new(Cache::new()),
+            cache: RwLock::default(),
             forgotten: AtomicU64::new(0),
             tells_numbers: false,
         }
@@ -451,22 +462,19 @@ impl TextReader {
     }
 
     /// The text with this number; none if there is no such number or it was erased.
-    pub fn text(&self, number: TextNumber) -> Result<Option<Arc<str>>, LogError> {
+    pub fn text(&self, number: TextNumber) -> Result<Option<SmolStr>, LogError> {
         if number.is_none() {
             return Ok(None);
         }
         if self.tells_numbers {
-            return Ok(Some(format!("#{number}").into()));
+            return Ok(Some(format_smolstr!("#{number}")));
         }
-        {
-            let cache = self.cache.read();
-            if let Some(text) = cache.young.get(&number).or_else(|| cache.old.get(&number)) {
-                return Ok(text.clone());
-            }
+        if let Some(text) = self.cache.read().get(number) {
+            return Ok(Some(text.clone()));
         }
         let forgotten = self.forgotten.load(Ordering::Acquire);
         let text = self.read(number)?;
-        if text.is_some() {
+        if let Some(text) = &text {
             let mut cache = self.cache.write();
             if self.forgotten.load(Ordering::Acquire) == forgotten {
                 cache.put(number, text.clone());
@@ -484,23 +492,23 @@ impl TextReader {
     /// one: read together, the processor waits for many at once. What it gives means nothing.
     pub fn touch(&self, numbers: impl Iterator<Item = TextNumber>) -> usize {
         let cache = self.cache.read();
-        let cached = numbers.filter_map(|number| cache.young.get(&number).or_else(|| cache.old.get(&number)));
-        cached.flatten().fold(0, |seen, text| seen ^ usize::from(text.as_bytes().first().copied().unwrap_or(0)))
+        let cached = numbers.filter_map(|number| cache.get(number));
+        cached.fold(0, |seen, text| seen ^ usize::from(text.as_bytes().first().copied().unwrap_or(0)))
     }
 
     /// Drops everything cached, after an erasure.
     pub fn forget(&self) {
         let mut cache = self.cache.write();
         self.forgotten.fetch_add(1, Ordering::Release);
-        cache.clear();
+        *cache = TextCache::default();
     }
 
-    fn read(&self, number: TextNumber) -> Result<Option<Arc<str>>, LogError> {
+    fn read(&self, number: TextNumber) -> Result<Option<SmolStr>, LogError> {
         let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
         let connection = self.connection.lock();
         let mut statement = connection.prepare_cached("SELECT text FROM personal WHERE number = ?1")?;
-        let text: Option<String> = statement.query_row([number], |row| row.get(0)).optional()?;
-        Ok(text.map(Arc::from))
+        let text = statement.query_row([number], |row| Ok(row.get_ref(0)?.as_str()?.into())).optional()?;
+        Ok(text)
     }
 }
 

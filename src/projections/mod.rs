@@ -69,10 +69,12 @@ impl Projections {
     /// Reads a little of the rows that folding records will change, so that they are near by then (see
     /// `domain/state/touch.rs`). What it gives means nothing.
     pub fn touch<'a>(&self, headers: impl Iterator<Item = &'a Header> + Clone) -> u64 {
-        let tokens = headers.clone().fold(0, |seen, header| seen ^ self.state.touch_token(header.token));
-        let accounts = headers.clone().fold(0, |seen, header| seen ^ self.state.touch_account(header.account));
+        let changed = headers.clone().fold(0, |seen, header| seen ^ self.state.touch_changed(header));
         let uses = headers.clone().fold(0, |seen, header| seen ^ self.last_used.touch(header.token));
-        headers.fold(tokens ^ accounts ^ uses, |seen, header| seen ^ self.usage.touch(header.account, header.token))
+        let usage = headers.clone().fold(0, |seen, header| seen ^ self.usage.touch(header.account, header.token));
+        let history = self.history.as_ref();
+        let hours = history.map_or(0, |history| headers.fold(0, |seen, header| seen ^ history.touch(header)));
+        changed ^ uses ^ usage ^ hours
     }
 
     /// A copy to look at for long, without what is gathered: it shares all rows that are not changed meanwhile.

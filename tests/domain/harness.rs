@@ -11,13 +11,14 @@ use token_ledger::domain::decide::{
     Answer, Context, Decision, Done, DoneSubject, Recorded, Tally, TallyNote, UseAnswer, Verdict, decide, decide_line,
     decide_question, record_quota_total, record_refusal_sum,
 };
+use token_ledger::domain::digests::Digests;
 use token_ledger::domain::directory::{CertificateFacts, DomainFacts, Plan, ZoneFacts};
 use token_ledger::domain::event::{By, Cause, Event, Outcome, PersonalDataErased, Route};
 use token_ledger::domain::gateway::{GATEWAY_RIGHTS, GatewayReach, GatewayRight};
 use token_ledger::domain::ids::{AccountId, RequestId, ResourceId, TextNumber, TokenId, UserId, Version};
 use token_ledger::domain::rejection::Rejection;
 use token_ledger::domain::report::LineResult;
-use token_ledger::domain::state::{Digests, State};
+use token_ledger::domain::state::State;
 use token_ledger::domain::text::{KnownText, PersonalText, Subject, TextKind, Texts, commitment};
 use token_ledger::domain::time::{MICROS_PER_SECOND, Timestamp};
 use token_ledger::domain::token::{Authority, Owner, Principal, TokenKind};

@@ -8,11 +8,12 @@ use super::draft::Context;
 use super::management::{Acting, Deciding, Shown, nothing, refuse, shown};
 use super::{Answer, Decision, Done, DoneSubject, tokens};
 use crate::domain::command::{GatewayCall, GatewayWish, Origin, Question, Use};
+use crate::domain::digests::Digests;
 use crate::domain::event::{AskedRoute, Cause, ManagementOperation, Route};
 use crate::domain::gateway::{GatewayReach, GatewayRight};
 use crate::domain::ids::AccountId;
 use crate::domain::rejection::Rejection;
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Texts};
 use crate::domain::token::{Authority, Closed, Owner, Principal, Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
@@ -91,8 +92,9 @@ pub(super) fn decide_call(
 /// is, and the answer does not say which it was (RFC 7009 section 2.2).
 fn revoke(deciding: &Deciding<'_>, reach: &GatewayReach, shown: TokenDigest, texts: &mut dyn Texts) -> Decision {
     let unchanged = Answer::Done(Done { subject: DoneSubject::Service, created: false });
-    let known = deciding.digests.get(&shown).and_then(|&(id, secret)| Some((deciding.state.token(id)?, secret)));
-    let Some((token, secret)) = known else { return nothing(unchanged) };
+    let Some((token, secret)) = deciding.digests.find(&deciding.state.tokens, &shown) else {
+        return nothing(unchanged);
+    };
     // One that has not begun yet, or works from elsewhere only, can do something some time: it is revoked, too.
     let has_ended = match token.check_time(secret, deciding.context.now) {
         Ok(()) | Err(Closed::NotYetValid | Closed::AddressNotAllowed) => false,
@@ -118,7 +120,7 @@ pub fn decide_question(
 ) -> Decision {
     let unknown = || nothing(Answer::Rejected(Rejection::UnknownToken));
     let GatewayWish::Authorize { shown, client, dry_run, .. } = &call.wish else { return unknown() };
-    let known = |digest| digests.get(digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
+    let known = |digest| digests.find(&state.tokens, digest);
     let (Some((gateway, secret)), Some((token, _))) = (known(&call.gateway), known(shown)) else { return unknown() };
     let Some(reach) = &gateway.gateway else { return unknown() };
     if !reaches(state, reach, token, question.account) {

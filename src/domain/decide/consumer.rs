@@ -9,11 +9,12 @@ use super::totals::TallyNote;
 use super::{Answer, Decision, REFUSALS_A_MINUTE_MAX, rules};
 use crate::domain::access::{Access, GroupNumber, RequiredScope, Target, Verb, Visible, group, needs_research};
 use crate::domain::command::{AskedTarget, Use};
+use crate::domain::digests::Digests;
 use crate::domain::directory::{Account, Plan, ResourceFacts, ResourceKind};
 use crate::domain::event::{AccessSource, Cause, Outcome, Route, TokenUseRefused, TokenUsed};
 use crate::domain::ids::{AccountId, ResourceId, TextNumber, TokenId, UserId};
 use crate::domain::rejection::Rejection;
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::{Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Owner, Token, TokenKind};
@@ -196,8 +197,7 @@ fn begin<'a>(
     context: &'a Context<'a>,
     asked: &'a Use,
 ) -> Result<Judging<'a>, Rejection> {
-    let known = digests.get(&asked.digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
-    let (token, secret) = known.ok_or(Rejection::UnknownToken)?;
+    let (token, secret) = digests.find(&state.tokens, &asked.digest).ok_or(Rejection::UnknownToken)?;
     if asked.target == AskedTarget::Unreadable && token.check(secret, context.now, context.origin.from).is_ok() {
         return Err(Rejection::Unreadable);
     }

@@ -102,7 +102,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, new: &New<'_>) -> Rule
     }
     faults.finish()?;
     tokens::check_room(deciding, Owner::Service, 1)?;
-    if deciding.digests.contains_key(&secret.digest) {
+    if deciding.digest_exists(&secret.digest) {
         return Err(Rejection::Conflict(Conflict::DigestExists));
     }
     let token = TokenId(deciding.state.tokens.next_number());

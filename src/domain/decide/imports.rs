@@ -117,8 +117,8 @@ fn taken_digests(deciding: &Deciding<'_>, lines: &[ImportLine]) -> Vec<TakenDige
     for ImportLine { line, token } in lines {
         let Ok(import) = token else { continue };
         let digest = import.secret.digest;
-        if let Some((token, _)) = deciding.digests.get(&digest) {
-            taken.push(TakenDigest { line: *line, by: Holder::Token(*token) });
+        if let Some((token, _)) = deciding.digests.find(&deciding.state.tokens, &digest) {
+            taken.push(TakenDigest { line: *line, by: Holder::Token(token.id) });
         } else if let Some(&first) = seen.get(&digest) {
             taken.push(TakenDigest { line: *line, by: Holder::Line(first) });
         } else {

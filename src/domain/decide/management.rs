@@ -9,13 +9,14 @@ use super::{
 };
 use crate::domain::access::{Access, BUILT_IN_GROUPS, RequiredScope, Target, Verb, group};
 use crate::domain::command::{Actor, Change, SignInChange};
+use crate::domain::digests::Digests;
 use crate::domain::event::{
     By, Cause, ClockStepped, Event, LedgerInitialized, LogContinued, ManagementOperation, ManagementRefused,
     RecordingResumed, RecordingStarted, RecordingStopped, ScopeGroupDefined,
 };
 use crate::domain::ids::{AccountId, ApplicationId, AuthorizationId, ResourceId, TokenId, UserId};
 use crate::domain::rejection::{Conflict, Rejection};
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::Texts;
 use crate::domain::time::{CLOCK_STEP_MICROS, Timestamp};
 use crate::domain::token::{Authority, Owner, Principal, Token, TokenKind};
@@ -99,6 +100,11 @@ impl<'a> Deciding<'a> {
         Draft::new(self.state, self.context, texts, (account, token), acting)
     }
 
+    /// Whether a token has a secret with this digest already.
+    pub fn digest_exists(&self, digest: &TokenDigest) -> bool {
+        self.digests.find(&self.state.tokens, digest).is_some()
+    }
+
     /// What an event of this change says of its maker.
     pub fn by(&self, draft: &mut Draft<'_>) -> By {
         draft.by(self.acting.authority, self.acting.secret)
@@ -137,8 +143,7 @@ pub(super) fn shown<'a>(
     (now, from): (Timestamp, Option<IpAddr>),
     kinds: &[TokenKind],
 ) -> Shown<'a> {
-    let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
-    let Some((token, secret)) = known else { return Shown::Unknown };
+    let Some((token, secret)) = digests.find(&state.tokens, &digest) else { return Shown::Unknown };
     match may_act(token, secret, now, Some(from), kinds) {
         Ok(()) => Shown::May(token, secret),
         Err(cause) => Shown::Refused(token, secret, rejection_of(cause), cause),
@@ -229,8 +234,7 @@ fn session<'a>(
     kinds: &[TokenKind],
     (operation, whose): (ManagementOperation, Owner),
 ) -> Seen<'a> {
-    let known = digests.get(&digest).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
-    let Some((token, secret)) = known else { return Seen::Unknown };
+    let Some((token, secret)) = digests.find(&state.tokens, &digest) else { return Seen::Unknown };
     let acting =
         may_act(token, secret, now, Some(from), &[TokenKind::Session]).and_then(|()| match token.principal() {
             Principal::Staff(staff) => {
@@ -356,8 +360,7 @@ fn ends_own<'a>(
     change: &Change,
 ) -> Option<(&'a Token, u32)> {
     let Change::SignIn(SignInChange::EndSession { who, .. }) = change else { return None };
-    let &(id, secret) = digests.get(&digest)?;
-    let token = state.token(id)?;
+    let (token, secret) = digests.find(&state.tokens, &digest)?;
     may_act(token, secret, now, Some(from), &[TokenKind::Session]).ok()?;
     (token.principal() == *who).then_some((token, secret))
 }

@@ -12,6 +12,7 @@ use super::tokens::{OVERLAP_SECONDS_MAX, check_room};
 use super::{Answer, Decision};
 use crate::domain::access::Access;
 use crate::domain::command::{Exchange, NewAuthorization, NewSecret, OAuthChange};
+use crate::domain::digests::Digests;
 use crate::domain::directory::Membership;
 use crate::domain::event::{
     ApplicationChanged, ApplicationDeleted, ApplicationRegistered, ApplicationSecretRotated, AuthorizationCodeIssued,
@@ -25,7 +26,7 @@ use crate::domain::oauth::{
 };
 use crate::domain::redirect_uri::{check_redirect_uri, is_under};
 use crate::domain::rejection::{Conflict, FieldFault, Missing, Rejection};
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
 use crate::domain::token::{Authority, Owner, Principal, SECRETS_MAX, Secret, TokenKind};
 
@@ -425,7 +426,7 @@ impl Exchanging<'_> {
         let (deciding, authorization, new) = (&self.deciding, self.authorization, self.exchange.secret);
         let owner = Owner::Account(authorization.account);
         check_room(deciding, owner, 1)?;
-        if deciding.digests.contains_key(&new.digest) {
+        if deciding.digest_exists(&new.digest) {
             return Err(Rejection::Conflict(Conflict::DigestExists));
         }
         let token = TokenId(deciding.state.tokens.next_number());

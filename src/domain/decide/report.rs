@@ -5,12 +5,13 @@ use super::authorize::is_within_reach;
 use super::draft::{Context, Draft, Recorded};
 use crate::domain::access::{RequiredScope, Target};
 use crate::domain::command::{AskedTarget, GatewayCall};
+use crate::domain::digests::Digests;
 use crate::domain::event::UseReported;
 use crate::domain::gateway::GatewayReach;
 use crate::domain::ids::{AccountId, Position, TextNumber};
 use crate::domain::report::{LineRefusal, LineResult, REPORT_TOLERANCE_SECONDS, ReportFlag};
 use crate::domain::reported_use::{ReportedToken, ReportedUse};
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::{Subject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Authority, Owner, Principal, Token};
@@ -24,7 +25,7 @@ pub fn decide_line(
     line: &ReportedUse,
     texts: &mut dyn Texts,
 ) -> (Vec<Recorded>, LineResult) {
-    let shown = digests.get(&call.gateway).and_then(|&(id, secret)| Some((state.token(id)?, secret)));
+    let shown = digests.find(&state.tokens, &call.gateway);
     let reporter = shown.and_then(|(gateway, secret)| Some((gateway, secret, gateway.gateway.as_deref()?)));
     let Some((gateway, gateway_secret, reach)) = reporter else {
         return (Vec::new(), LineResult::Refused(LineRefusal::UnknownToken));
@@ -87,11 +88,13 @@ impl<'a> Reporting<'a> {
     /// The token and the account, if the token acts or acted on it and the reporter's reach covers both. Ended tokens
     /// and ended memberships count: the report may come late.
     fn used(&self, reach: &GatewayReach) -> Option<Used<'a>> {
-        let (id, secret) = match self.line.token {
-            ReportedToken::Number(id) => (id, 0),
-            ReportedToken::Digest(digest) => *self.digests.get(&digest)?,
+        let (token, secret) = match self.line.token {
+            ReportedToken::Number(id) => (self.state.token(id)?, 0),
+            ReportedToken::Digest(digest) => self.digests.find(&self.state.tokens, &digest)?,
         };
-        let token = self.state.token(id).filter(|token| token.kind.is_consumer())?;
+        if !token.kind.is_consumer() {
+            return None;
+        }
         let (account, is_within) = match (token.owner, self.line.account) {
             (Owner::Account(own), account) => (own, reach.names(own) && account.is_none_or(|account| account == own)),
             (Owner::User(user), Some(account)) => {

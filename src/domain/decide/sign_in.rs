@@ -5,6 +5,7 @@ use super::management::{Acting, Deciding, Done, Ruled, Subject, nothing, staff_w
 use super::{Answer, Decision};
 use crate::domain::access::Access;
 use crate::domain::command::{NewSecret, SignInChange};
+use crate::domain::digests::Digests;
 use crate::domain::event::{By, SignInLinkCreated, SignInLinkUsed, SignInRefused, TokenCreated, TokenDeleted};
 use crate::domain::ids::{AccountId, TextNumber, TokenId};
 use crate::domain::names::check_name;
@@ -13,7 +14,7 @@ use crate::domain::rejection::{Conflict, Missing, Rejection};
 use crate::domain::sign_in::{
     LINK_REFUSALS_MAX, LINK_SECONDS, LINKS_MAX, Link, SESSION_SECONDS, SESSIONS_MAX, SignInCause,
 };
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject as TextSubject, TextKind, Texts};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Authority, Owner, Principal, Secret, Token, TokenKind};
@@ -85,7 +86,7 @@ pub(super) fn decide(
     if let Err(fault) = check_name(name.as_str()) {
         return nothing(Answer::Rejected(Rejection::field("name", fault)));
     }
-    if digests.contains_key(&secret.digest) {
+    if digests.find(&state.tokens, &secret.digest).is_some() {
         return nothing(Answer::Rejected(Rejection::Conflict(Conflict::DigestExists)));
     }
     open_session(state, context, texts, (number, link), name, *secret)

@@ -170,7 +170,7 @@ fn create(deciding: &Deciding<'_>, texts: &mut dyn Texts, owner: Owner, new: &Ne
     faults.finish()?;
     let request = check_access(deciding, owner, new.access)?;
     check_room(deciding, owner, 1)?;
-    if deciding.digests.contains_key(&new.secret.digest) {
+    if deciding.digest_exists(&new.secret.digest) {
         return Err(Rejection::Conflict(Conflict::DigestExists));
     }
     let token = TokenId(deciding.state.tokens.next_number());
@@ -264,7 +264,7 @@ pub(super) fn rotate(
     if token.secrets.len() >= SECRETS_MAX {
         return Err(Rejection::LimitReached("a token has at most 1000 secrets; create a new token"));
     }
-    if deciding.digests.contains_key(&secret.digest) {
+    if deciding.digest_exists(&secret.digest) {
         return Err(Rejection::Conflict(Conflict::DigestExists));
     }
     let ends = token.secrets.last().map_or(0, |secret| secret.number);

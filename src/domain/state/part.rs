@@ -151,7 +151,7 @@ fn blank_token() -> Token {
         access: Access::Granted(Vec::new()),
         gateway: None,
         authorized: None,
-        secrets: Vec::new(),
+        secrets: Default::default(),
         created_at: Timestamp::default(),
         created_by: Principal::Service,
         version: Version::NONE,
@@ -159,7 +159,7 @@ fn blank_token() -> Token {
         conditions: None,
         deleted_at: Some(Timestamp::default()),
         imported_at: None,
-        streams: Vec::new(),
+        streams: Default::default(),
         refusals: UnitCount::default(),
         new_agents: UnitCount::default(),
     }

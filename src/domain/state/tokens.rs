@@ -7,6 +7,7 @@ use crate::domain::ids::{Position, TokenId, Version};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Stream, Token, TokenKind};
 use crate::domain::window::UnitCount;
+use smallvec::smallvec;
 
 impl State {
     pub(super) fn begin_token(&mut self, header: &Header, event: &Event) {
@@ -78,7 +79,7 @@ fn created_token(header: &Header, position: Position, created: &TokenCreated) ->
         access: created.access.clone(),
         gateway: created.gateway.clone().map(Box::new),
         authorized: created.authorized.map(Box::new),
-        secrets: vec![created.secret],
+        secrets: smallvec![created.secret],
         created_at: header.recorded_at,
         created_by: header.principal,
         version: Version(1),
@@ -86,7 +87,7 @@ fn created_token(header: &Header, position: Position, created: &TokenCreated) ->
         conditions: None,
         deleted_at: None,
         imported_at: None,
-        streams: vec![Stream { account: header.account, number: header.token_number, position }],
+        streams: smallvec![Stream { account: header.account, number: header.token_number, position }],
         refusals: UnitCount::default(),
         new_agents: UnitCount::default(),
     }
@@ -101,7 +102,7 @@ fn imported_token(header: &Header, position: Position, imported: &TokenImported)
         access: imported.access.clone(),
         gateway: None,
         authorized: None,
-        secrets: vec![imported.secret],
+        secrets: smallvec![imported.secret],
         created_at: imported.created_at.unwrap_or(header.recorded_at),
         created_by: header.principal,
         version: Version(1),
@@ -109,7 +110,7 @@ fn imported_token(header: &Header, position: Position, imported: &TokenImported)
         conditions: None,
         deleted_at: None,
         imported_at: Some(header.recorded_at),
-        streams: vec![Stream { account: header.account, number: header.token_number, position }],
+        streams: smallvec![Stream { account: header.account, number: header.token_number, position }],
         refusals: UnitCount::default(),
         new_agents: UnitCount::default(),
     }

@@ -3,6 +3,7 @@
 //! other: read a little of all of them first, and the processor waits for many at once.
 
 use super::State;
+use crate::domain::event::Header;
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::token::Owner;
 
@@ -22,8 +23,15 @@ impl State {
         self.touch_account(account)
     }
 
-    /// Reads a little of an account's row.
-    pub fn touch_account(&self, account: AccountId) -> u64 {
+    /// Reads a little of what [`State::evolve`] changes for a record of a use: of the token's row and the account's. Less
+    /// than a decision reads of them.
+    pub fn touch_changed(&self, header: &Header) -> u64 {
+        let stream = self.token(header.token).and_then(|token| token.streams.first()).map_or(0, |stream| stream.number);
+        let account = self.account(header.account);
+        account.map_or(stream, |account| stream ^ account.stream_number ^ account.window.used ^ account.hourly_limit)
+    }
+
+    fn touch_account(&self, account: AccountId) -> u64 {
         let Some(account) = self.account(account) else { return 0 };
         account.id.0 ^ account.stream_number ^ account.window.used ^ account.hourly_limit ^ account.name.0
     }

@@ -19,7 +19,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 
 pub(super) async fn answer(app: &App, asked: &Asked, question: &Question<'_>, reply: ledger::Reply) -> Reply {
     let Answer::Use(used) = reply.answer else {
-        // The filter took an unknown digest for one it may know.
+        // It was no token's digest after all, see `Ledger::knows`.
         return super::unauthenticated(app, asked, super::INVALID_TOKEN);
     };
     let mut answered = match &used.verdict {

@@ -9,8 +9,8 @@ use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::path;
 use crate::ledger::View;
+use smol_str::SmolStr;
 use std::cmp::Ordering;
-use std::sync::Arc;
 use warp::http::StatusCode;
 
 /// Entries of a page where none is asked for.
@@ -95,7 +95,7 @@ fn read_sort_part(part: &str, route: Route) -> Result<(SortField, bool), String>
 /// One entry with what it is filtered and sorted by.
 struct Entry<'a> {
     resource: &'a Resource,
-    name: Arc<str>,
+    name: SmolStr,
 }
 
 pub(super) async fn answer(app: &App, question: &Question<'_>, used: &UseAnswer) -> Reply {

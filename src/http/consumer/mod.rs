@@ -19,20 +19,19 @@ use crate::domain::ids::{AccountId, ResourceId};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::rejection::FieldFault;
 use crate::domain::token_text::TokenDigest;
-use crate::ledger::{Ledger, Unavailable};
+use crate::ledger::Unavailable;
 use serde_json::{Value, json};
 use warp::http::{HeaderValue, StatusCode, header};
 
 /// Answers an operation of the guarded API.
 pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str]) -> Reply {
-    // The writer knows for certain, and looks at a whole batch at once.
-    let digest = match shown(app, asked, Ledger::may_know) {
+    let digest = match shown(app, asked) {
         Ok(digest) => digest,
         Err(reply) => return *reply,
     };
     let question = match question(asked, operation, variables) {
         Ok(question) => question,
-        Err(faults) => return Box::pin(unreadable(app, asked, (operation, variables), &faults)).await,
+        Err(faults) => return Box::pin(unreadable(app, asked, digest, (operation, variables), &faults)).await,
     };
     let use_of_token = Use {
         digest,
@@ -44,7 +43,7 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
         valid: question.valid,
     };
     match app.ledger.submit(Command::Use(use_of_token), asked.origin()).await {
-        Err(unavailable) => shown(app, asked, Ledger::knows).map_or_else(|reply| *reply, |_| not_recorded(unavailable)),
+        Err(unavailable) => not_recorded(unavailable),
         Ok(reply) => judged::answer(app, asked, &question, reply).await,
     }
 }
@@ -54,13 +53,10 @@ pub async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &
 async fn unreadable(
     app: &App,
     asked: &Asked,
+    digest: TokenDigest,
     (operation, variables): (Operation, &[&str]),
     faults: &[FieldFault],
 ) -> Reply {
-    let digest = match shown(app, asked, Ledger::knows) {
-        Ok(digest) => digest,
-        Err(reply) => return *reply,
-    };
     if is_dead(app, asked, digest).await {
         let account = variables.first().and_then(|raw| path::number(raw).ok()).map(AccountId);
         let (route, target) = (route_of(operation), AskedTarget::Unreadable);
@@ -83,15 +79,15 @@ async fn unreadable(
 /// Whether a known token's secret opens no door now, or not to this client. The writer judges it again.
 async fn is_dead(app: &App, asked: &Asked, digest: TokenDigest) -> bool {
     let look = app.ledger.view_with_digests(|view, digests| {
-        let &(id, secret) = digests.get(&digest)?;
-        Some(view.projections.state.token(id)?.check(secret, view.now, Some(asked.peer())).is_err())
+        let (token, secret) = digests.find(&view.projections.state.tokens, &digest)?;
+        Some(token.check(secret, view.now, Some(asked.peer())).is_err())
     });
     look.await.unwrap_or(false)
 }
 
 /// A path under `/v2` that is not served: nothing is decided.
 pub async fn no_such_path(app: &App, asked: &Asked) -> Reply {
-    match shown(app, asked, Ledger::knows) {
+    match shown(app, asked) {
         Ok(digest) => with_rate_limit(app, asked, digest, message(StatusCode::NOT_FOUND, "Not Found")).await,
         Err(reply) => *reply,
     }
@@ -187,12 +183,8 @@ fn route_of(operation: Operation) -> Route {
     }
 }
 
-/// The digest of a token that is known, as far as `is_known` tells, or the answer to whoever shows none.
-fn shown(
-    app: &App,
-    asked: &Asked,
-    is_known: impl Fn(&Ledger, &TokenDigest) -> bool,
-) -> Result<TokenDigest, Box<Reply>> {
+/// The digest of a known token, or the answer to whoever shows none.
+fn shown(app: &App, asked: &Asked) -> Result<TokenDigest, Box<Reply>> {
     match asked.shown() {
         Shown::Nothing => Err(Box::new(unauthenticated(app, asked, "Bearer realm=\"token-ledger\""))),
         Shown::Unreadable => {
@@ -201,7 +193,7 @@ fn shown(
             answer::add_header(&mut reply, header::WWW_AUTHENTICATE, challenge);
             Err(Box::new(reply))
         }
-        Shown::Bearer(digest) if is_known(&app.ledger, &digest) => Ok(digest),
+        Shown::Bearer(digest) if app.ledger.knows(&digest) => Ok(digest),
         Shown::Malformed | Shown::Bearer(_) => Err(Box::new(unauthenticated(app, asked, INVALID_TOKEN))),
     }
 }
@@ -232,8 +224,7 @@ async fn with_rate_limit(app: &App, asked: &Asked, digest: TokenDigest, mut repl
         .ledger
         .view_with_digests(|view, digests| {
             let state = &view.projections.state;
-            let &(id, secret) = digests.get(&digest)?;
-            let token = state.token(id)?;
+            let (token, secret) = digests.find(&state.tokens, &digest)?;
             if token.check(secret, view.now, Some(asked.peer())).is_err() || !token.kind.is_consumer() {
                 return None;
             }

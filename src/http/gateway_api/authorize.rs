@@ -18,8 +18,8 @@ use crate::http::manage::check_json;
 use crate::http::problem::Problem;
 use crate::http::shapes::{self, Data};
 use serde::Serialize;
+use smol_str::SmolStr;
 use std::collections::HashSet;
-use std::sync::Arc;
 use warp::http::StatusCode;
 
 pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
@@ -170,7 +170,7 @@ fn visible<'a>(app: &App, asking: &'a Asking, verdict: &Verdict) -> Option<Vec<&
         Visible::Named(numbers) => numbers,
     };
     let texts = app.ledger.texts();
-    let names: HashSet<Arc<str>> = numbers.iter().filter_map(|&number| shapes::text(texts, number)).collect();
+    let names: HashSet<SmolStr> = numbers.iter().filter_map(|&number| shapes::text(texts, number)).collect();
     let group = asking.required_scope.as_deref().and_then(|scope| scope.split(':').next()).unwrap_or_default();
     // Of a group of the scope map another spelling may be another thing.
     let is_exact = app.gateway.map().is_none_or(|map| map.map.is_own(group));

@@ -3,9 +3,10 @@
 
 use super::{live, reach_of, refuse};
 use crate::domain::decide::is_within_reach;
+use crate::domain::digests::Digests;
 use crate::domain::event::ManagementOperation;
 use crate::domain::gateway::{GatewayReach, GatewayRight};
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenKind;
 use crate::domain::token_text::TokenDigest;
@@ -61,8 +62,8 @@ pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply
         .view_with_digests(|view, digests| {
             let state = &view.projections.state;
             let finder = finder(state, digests, digest, (view.now, from))?;
-            let &(id, secret) = digests.get(&wanted)?;
-            let token = state.token(id).filter(|token| token.deleted_at.is_none())?;
+            let (token, secret) =
+                digests.find(&state.tokens, &wanted).filter(|(token, _)| token.deleted_at.is_none())?;
             if let Finder::Reached(reach) = finder
                 && !is_within_reach(state, reach, token)
             {

@@ -20,10 +20,11 @@ use super::refusal;
 use super::{App, gateway::map_in_force::MapInForce};
 use crate::domain::command::{Command, GatewayCall, GatewayWish};
 use crate::domain::decide::Answer;
+use crate::domain::digests::Digests;
 use crate::domain::event::{Cause, ManagementOperation};
 use crate::domain::gateway::{GatewayReach, GatewayRight};
 use crate::domain::rejection::Rejection;
-use crate::domain::state::{Digests, State};
+use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Token, TokenKind};
 use crate::domain::token_text::TokenDigest;
@@ -48,8 +49,7 @@ fn live<'a>(
     digest: TokenDigest,
     (now, from): (Timestamp, Option<IpAddr>),
 ) -> Option<(&'a Token, u32)> {
-    let &(id, secret) = digests.get(&digest)?;
-    let token = state.token(id)?;
+    let (token, secret) = digests.find(&state.tokens, &digest)?;
     token.check(secret, now, from).ok().map(|()| (token, secret))
 }
 

@@ -177,8 +177,10 @@ pub async fn authorize_actor(
 /// As whom looks of a bearer or a session are recorded.
 async fn reader(app: &App, actor: Actor) -> Reader {
     let (Actor::Bearer(digest) | Actor::Session(digest)) = actor else { return Reader { actor, token: TokenId::NONE } };
-    let token = app.ledger.view_with_digests(|_, digests| digests.get(&digest).map(|&(token, _)| token)).await;
-    Reader { actor, token: token.unwrap_or(TokenId::NONE) }
+    let token = app.ledger.view_with_digests(|view, digests| {
+        digests.find(&view.projections.state.tokens, &digest).map_or(TokenId::NONE, |(token, _)| token.id)
+    });
+    Reader { actor, token: token.await }
 }
 
 /// Whose things a path is about, of `/v1` or of a page: an account's, a user's, or the service's.

@@ -220,8 +220,7 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
     let own = app
         .ledger
         .view_with_digests(|view, digests| {
-            let &(id, secret) = digests.get(&digest)?;
-            let token = view.projections.state.token(id)?;
+            let (token, secret) = digests.find(&view.projections.state.tokens, &digest)?;
             token.check(secret, view.now, Some(asked.peer())).ok()?;
             // A session is shown by its browser alone, and one of staff ends with the staff token.
             if token.kind == TokenKind::Session {

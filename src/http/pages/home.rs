@@ -10,7 +10,7 @@ use crate::http::App;
 use crate::http::entry::Asked;
 use crate::ledger::View;
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// Accounts listed to staff; the others are found by searching.
 const ACCOUNTS_MAX: usize = 100;
@@ -25,7 +25,7 @@ struct HomePage {
 
 struct Row {
     id: AccountId,
-    name: Arc<str>,
+    name: SmolStr,
     plan: &'static str,
     tokens: usize,
     members: usize,

@@ -28,7 +28,7 @@ use crate::http::{App, manage};
 use crate::ledger::View;
 use askama::Template;
 use authorizations::Authorized;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::StatusCode;
 
 /// How long the secret before a rotation can go on working: what the page offers.
@@ -50,14 +50,14 @@ struct OwnPage {
 /// An account that the user is a member of.
 struct Place {
     id: u64,
-    name: Arc<str>,
+    name: SmolStr,
     access: String,
 }
 
 /// A token in the list.
 struct Row {
     id: TokenId,
-    name: Arc<str>,
+    name: SmolStr,
     hint: String,
     created_at: Time,
     last_used: LastUse,
@@ -68,7 +68,7 @@ struct Row {
 /// A session in the list.
 struct Session {
     id: TokenId,
-    name: Arc<str>,
+    name: SmolStr,
     begun: Time,
     ends: Option<Time>,
     is_this: bool,

@@ -11,7 +11,7 @@ use crate::http::entry::Asked;
 use crate::ledger::View;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// What a template hands to `base.html` as `page`.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ pub struct AccountHead {
     /// Its number.
     pub id: AccountId,
     /// Its name.
-    pub name: Arc<str>,
+    pub name: SmolStr,
     /// Its plan.
     pub plan: &'static str,
     /// What the viewer may do with it.

@@ -12,7 +12,7 @@ use crate::http::entry::Asked;
 use crate::http::manage::Carried;
 use crate::ledger::View;
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::StatusCode;
 
 /// A token with its new secret. Without the secret where it was shown before.
@@ -21,7 +21,7 @@ use warp::http::StatusCode;
 pub(super) struct SecretPage {
     page: Page,
     told: Told,
-    name: Arc<str>,
+    name: SmolStr,
     access: String,
     expires_at: Option<Time>,
     overlaps_until: Option<Time>,

@@ -20,7 +20,7 @@ use crate::http::session::{self, USER_PAGE};
 use crate::http::{App, manage};
 use crate::ledger::View;
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::{StatusCode, header};
 
 #[derive(Template)]
@@ -35,7 +35,7 @@ struct SignInPage {
 #[template(path = "sign_in_link.html")]
 struct LinkPage<'a> {
     page: Page,
-    name: Arc<str>,
+    name: SmolStr,
     link: &'a str,
     leads_on: bool,
 }
@@ -80,7 +80,7 @@ pub(super) async fn link(app: &App, asked: &Asked, variables: &[&str]) -> Answer
     })
 }
 
-fn name_of_link(view: &View<'_>, link: &str) -> Option<Arc<str>> {
+fn name_of_link(view: &View<'_>, link: &str) -> Option<SmolStr> {
     let state = &view.projections.state;
     let digest = is_link(link).then(|| TokenDigest::of(link))?;
     let (_, found) = state.sign_ins.find(&digest, view.now).filter(|(_, link)| link.is_open(view.now))?;

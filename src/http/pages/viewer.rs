@@ -16,7 +16,7 @@ use crate::http::problem::Problem;
 use crate::http::session::{self, Csrf, SignedIn};
 use crate::http::{App, manage, shapes};
 use crate::ledger::View;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// Whoever is signed in.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Viewer {
     /// Who they are.
     pub who: Who,
     /// Their name, for the head of the page.
-    pub name: Arc<str>,
+    pub name: SmolStr,
     /// What every form of theirs has in its field `csrf`.
     pub csrf: Csrf,
 }

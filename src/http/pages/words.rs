@@ -10,9 +10,9 @@ use crate::domain::token::{Principal, Token, TokenKind};
 use crate::http::shapes;
 use crate::ledger::View;
 use askama::filters::HtmlSafe;
+use smol_str::SmolStr;
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 /// Names of resources that one line names before it counts.
 const NAMES_IN_LINE: usize = 3;
@@ -133,7 +133,7 @@ pub fn number(number: impl Borrow<u64>) -> String {
 }
 
 /// A text by its number, for people: of an erased one that it is.
-pub fn text(view: &View<'_>, number: TextNumber) -> Arc<str> {
+pub fn text(view: &View<'_>, number: TextNumber) -> SmolStr {
     shapes::text(view.texts, number).unwrap_or_else(|| "(erased)".into())
 }
 
@@ -207,7 +207,7 @@ fn grant_line(view: &View<'_>, groups: &Table<ScopeGroup>, grant: &Grant, names_
 
 /// The first names, and how many more there are.
 fn names_line(view: &View<'_>, numbers: &[TextNumber], names_max: usize) -> String {
-    let mut names: Vec<Arc<str>> = numbers.iter().map(|&number| text(view, number)).collect();
+    let mut names: Vec<SmolStr> = numbers.iter().map(|&number| text(view, number)).collect();
     names.sort_unstable();
     let more = names.len().saturating_sub(names_max);
     let first = names.iter().take(names_max).map(|name| name.to_string()).collect::<Vec<_>>().join(", ");

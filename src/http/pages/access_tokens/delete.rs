@@ -22,7 +22,7 @@ use crate::http::pages::words::{self, Time};
 use crate::http::pages::{Answered, Instead, sparks};
 use askama::Template;
 use serde_json::Value;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::StatusCode;
 
 /// Last uses that are shown.
@@ -36,7 +36,7 @@ struct DeletePage {
     page: Page,
     account: AccountId,
     token: TokenId,
-    name: Arc<str>,
+    name: SmolStr,
     hint: String,
     access: String,
     created_at: Time,

@@ -26,7 +26,7 @@ use crate::http::pages::reply::{html, shown};
 use crate::http::pages::{Answered, Instead, form as forms, words};
 use crate::ledger::View;
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::StatusCode;
 
 const DAY_SECONDS: u64 = 86_400;
@@ -37,7 +37,7 @@ struct EditPage {
     page: Page,
     account: AccountId,
     token: TokenId,
-    name: Arc<str>,
+    name: SmolStr,
     version: Version,
     settings: Settings,
     /// What stands now, where somebody changed the token while it was edited.
@@ -52,7 +52,7 @@ struct PreviewPage {
     page: Page,
     account: AccountId,
     token: TokenId,
-    name: Arc<str>,
+    name: SmolStr,
     version: Version,
     fields: Vec<(String, String)>,
     difference: Difference,

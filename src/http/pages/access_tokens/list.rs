@@ -10,8 +10,8 @@ use crate::http::entry::Asked;
 use crate::http::pages::chart::Sparkline;
 use crate::http::pages::words::{self, LastUse, Time, counted};
 use crate::ledger::View;
+use smol_str::SmolStr;
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 /// Tokens of a page: with style and script it stays below 100 KB.
 const ROWS: usize = 25;
@@ -164,7 +164,7 @@ pub struct Row {
     /// Its number.
     pub id: TokenId,
     /// Its name.
-    pub name: Arc<str>,
+    pub name: SmolStr,
     /// Last characters of its newest secret.
     pub hint: String,
     /// Its kind.
@@ -193,14 +193,14 @@ pub struct Row {
 pub fn list(view: &View<'_>, account: &Account, wanted: &Wanted) -> List {
     let state = &view.projections.state;
     let all = account.tokens.iter().filter_map(|&id| state.token(id));
-    let mut found: Vec<(&Token, Arc<str>)> = all
+    let mut found: Vec<(&Token, SmolStr)> = all
         .map(|token| (token, words::text(view, token.name)))
         .filter(|(token, name)| is_shown(view, token, wanted.show) && is_found(view, token, name, &wanted.search))
         .collect();
     sort(view, &mut found, wanted);
     let pages = found.len().div_ceil(ROWS).max(1);
     let page = wanted.page.min(pages);
-    let rows = found.iter().skip((page - 1) * ROWS).take(ROWS).map(|(token, name)| row(view, token, Arc::clone(name)));
+    let rows = found.iter().skip((page - 1) * ROWS).take(ROWS).map(|(token, name)| row(view, token, name.clone()));
     List { rows: rows.collect(), total: account.tokens.len(), found: found.len(), page, pages }
 }
 
@@ -228,7 +228,7 @@ fn is_found(view: &View<'_>, token: &Token, name: &str, search: &str) -> bool {
     search.to_lowercase().split_whitespace().all(has)
 }
 
-fn sort(view: &View<'_>, found: &mut [(&Token, Arc<str>)], wanted: &Wanted) {
+fn sort(view: &View<'_>, found: &mut [(&Token, SmolStr)], wanted: &Wanted) {
     let used = |token: &Token| view.projections.last_used.token(token.id).map(|uses| uses.last_at);
     // By name where nothing else tells them apart, so that the order is always the same.
     found.sort_by_cached_key(|(token, name)| (name.to_lowercase(), token.id));
@@ -243,7 +243,7 @@ fn sort(view: &View<'_>, found: &mut [(&Token, Arc<str>)], wanted: &Wanted) {
     }
 }
 
-fn row(view: &View<'_>, token: &Token, name: Arc<str>) -> Row {
+fn row(view: &View<'_>, token: &Token, name: SmolStr) -> Row {
     let now = view.now;
     let older = token.secrets.iter().rev().skip(1).filter_map(|secret| secret.not_after).find(|end| *end > now);
     let conditions = token.conditions();

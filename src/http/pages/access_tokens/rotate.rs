@@ -21,7 +21,7 @@ use crate::http::pages::reply::{html, shown};
 use crate::http::pages::secret::{SecretPage, Told};
 use crate::http::pages::words::{self, Time};
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::StatusCode;
 
 /// How long the secret before may go on working.
@@ -40,7 +40,7 @@ struct RotatePage {
     page: Page,
     account: AccountId,
     token: TokenId,
-    name: Arc<str>,
+    name: SmolStr,
     version: Version,
     key: String,
     overlap: u64,

@@ -22,7 +22,7 @@ use crate::http::pages::{Answered, as_of, number};
 use crate::http::problem::Problem;
 use crate::ledger::View;
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::StatusCode;
 
 /// How long the secret before a new one goes on working: the time to put the new one everywhere.
@@ -54,7 +54,7 @@ struct Typed {
 
 struct Row {
     id: ApplicationId,
-    name: Arc<str>,
+    name: SmolStr,
     client: String,
     kind: &'static str,
     authorizations: usize,
@@ -62,7 +62,7 @@ struct Row {
 
 struct Given {
     id: AuthorizationId,
-    application: Arc<str>,
+    application: SmolStr,
     user: String,
     access: String,
     granted_at: Time,
@@ -76,7 +76,7 @@ struct OnePage {
     account: AccountId,
     manages: bool,
     id: ApplicationId,
-    name: Arc<str>,
+    name: SmolStr,
     client: String,
     is_public: bool,
     hint: String,
@@ -266,7 +266,7 @@ async fn one(
             let found = view.projections.state.application(id).filter(|found| found.account == account);
             let found = found.ok_or_else(|| Box::new(Problem::not_found("there is no such application")))?;
             let name = words::text(&view, found.name);
-            let uris: Vec<Arc<str>> = found.redirect_uris.iter().map(|&uri| words::text(&view, uri)).collect();
+            let uris: Vec<SmolStr> = found.redirect_uris.iter().map(|&uri| words::text(&view, uri)).collect();
             let page = Page::new(name.to_string(), viewer, asked);
             let by = words::principal(&view, found.created_by);
             Ok(OnePage {

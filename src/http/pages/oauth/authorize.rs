@@ -23,15 +23,15 @@ use crate::http::pages::{Answered, words};
 use crate::http::problem::Problem;
 use crate::ledger::View;
 use askama::Template;
-use std::sync::Arc;
+use smol_str::SmolStr;
 use warp::http::{HeaderValue, header};
 
 #[derive(Template)]
 #[template(path = "oauth_authorize.html")]
 struct AuthorizePage {
     page: Page,
-    application: Arc<str>,
-    developer: Arc<str>,
+    application: SmolStr,
+    developer: SmolStr,
     /// Where the browser goes afterwards, as far as a person has to know it.
     goes_to: String,
     accounts: Vec<Choice>,
@@ -42,7 +42,7 @@ struct AuthorizePage {
 
 struct Choice {
     id: AccountId,
-    name: Arc<str>,
+    name: SmolStr,
     is_chosen: bool,
 }
 
@@ -50,7 +50,7 @@ struct Choice {
 #[template(path = "oauth_onward.html")]
 struct OnwardPage {
     page: Page,
-    application: Arc<str>,
+    application: SmolStr,
     target: String,
 }
 
@@ -228,7 +228,7 @@ fn onward(asked: &Asked, asker: &Asker, reply: Reply) -> Reply {
 fn onward_page(asker: &Asker, target: &str) -> Reply {
     shown(&OnwardPage {
         page: Page::bare("On your way back"),
-        application: Arc::clone(&asker.name),
+        application: asker.name.clone(),
         target: target.to_owned(),
     })
 }

@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::ledger::View;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// Longest `state`, in bytes.
 const STATE_BYTES_MAX: usize = 2_000;
@@ -30,9 +30,9 @@ pub(super) struct Asker {
     /// Whether it can keep a secret.
     pub kind: ClientKind,
     /// What it calls itself.
-    pub name: Arc<str>,
+    pub name: SmolStr,
     /// The account that registered it.
-    pub developer: Arc<str>,
+    pub developer: SmolStr,
     /// Where the browser goes afterwards.
     pub redirect_uri: String,
     /// The registered URI that this is, or is below.
@@ -78,7 +78,7 @@ pub(super) fn asker(view: &View<'_>, asked: &Asked) -> Result<Asker, Box<Problem
     let client = one(asked, "client_id").map_err(wrong)?.ok_or_else(|| wrong("The link has no client_id."))?;
     let application = ClientId::parse(client).and_then(|client| state.application_of(client));
     let application = application.ok_or_else(|| wrong("No application has the client_id of this link."))?;
-    let registered: Vec<Arc<str>> = application.redirect_uris.iter().map(|&uri| words::text(view, uri)).collect();
+    let registered: Vec<SmolStr> = application.redirect_uris.iter().map(|&uri| words::text(view, uri)).collect();
     // An official client misspells it.
     let sent = match one(asked, "redirect_uri").map_err(wrong)? {
         None => one(asked, "redirect_url").map_err(wrong)?,

@@ -12,13 +12,13 @@ use crate::http::entry::{Asked, Body};
 use crate::http::session::USER_PAGE;
 use crate::http::{App, answer, manage};
 use crate::ledger::View;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// An application in the list.
 pub(super) struct Authorized {
     pub id: AuthorizationId,
-    pub application: Arc<str>,
-    pub account: Arc<str>,
+    pub application: SmolStr,
+    pub account: SmolStr,
     pub access: String,
     pub granted_at: Time,
     /// When one of the tokens that it holds was last used; of those that ended meanwhile nothing is known here.

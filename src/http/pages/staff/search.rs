@@ -15,7 +15,7 @@ use crate::ledger::View;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 /// Things found of each kind, at most.
 const FOUND_MAX: usize = 50;
@@ -42,7 +42,7 @@ struct Found {
 struct Thing {
     id: u64,
     link: Option<String>,
-    name: Arc<str>,
+    name: SmolStr,
     what: String,
 }
 
@@ -73,8 +73,9 @@ pub(super) async fn answer(app: &App, asked: &Asked, viewer: &Viewer) -> Answere
             Some(
                 app.ledger
                     .view_with_digests(|view, digests| {
-                        let digest = wanted.digest.and_then(|digest| digests.get(&digest)).map(|&(token, _)| token);
-                        find(&view, &wanted, digest)
+                        let tokens = &view.projections.state.tokens;
+                        let known = wanted.digest.and_then(|digest| digests.find(tokens, &digest));
+                        find(&view, &wanted, known.map(|(token, _)| token.id))
                     })
                     .await,
             )
@@ -106,7 +107,7 @@ impl Wanted {
 fn find(view: &View<'_>, wanted: &Wanted, digest: Option<TokenId>) -> Found {
     let state = &view.projections.state;
     let mut is_cut = false;
-    let has = |name: &Arc<str>| name.to_lowercase().contains(&wanted.text);
+    let has = |name: &SmolStr| name.to_lowercase().contains(&wanted.text);
     let is_it = |id: u64| wanted.number == Some(id);
     let mut add = |things: &mut Vec<Thing>, thing: Thing| {
         if things.len() < FOUND_MAX { things.push(thing) } else { is_cut = true }
