@@ -48,6 +48,8 @@ mod load;
 mod local_changes;
 #[path = "process/one_writer.rs"]
 mod one_writer;
+#[path = "process/output.rs"]
+mod output;
 #[path = "process/past.rs"]
 mod past;
 #[path = "process/program.rs"]

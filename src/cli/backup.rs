@@ -87,13 +87,13 @@ fn report(arguments: &BackupArguments, manifest: &Manifest) {
             "with_key": arguments.with_key,
             "verified": true,
         });
-        println!("{shown}");
+        say!("{shown}");
         return;
     }
-    println!("{path} holds {} at position {}, verified.", manifest.origin, manifest.position);
-    println!("Root: {}", manifest.root_hash);
+    say!("{path} holds {} at position {}, verified.", manifest.origin, manifest.position);
+    say!("Root: {}", manifest.root_hash);
     match arguments.with_key {
-        true => println!("The signing key is in it: whoever has it can sign as this log."),
-        false => println!("The signing key is not in it. Keep log.key, and an up-to-date head.db, elsewhere."),
+        true => say!("The signing key is in it: whoever has it can sign as this log."),
+        false => say!("The signing key is not in it. Keep log.key, and an up-to-date head.db, elsewhere."),
     }
 }

@@ -69,30 +69,30 @@ fn print_guide(
     (furnished, begins): (&Furnished, Timestamp),
 ) {
     let (path, account) = (dir.path().display(), furnished.account);
-    println!("Token Ledger demo on http://{address}");
-    println!("Data directory: {path}");
-    println!("Verifier key of the log: {vkey}");
-    println!("\nTokens, shown this once:");
-    println!("  {operator}  operator token");
+    say!("Token Ledger demo on http://{address}");
+    say!("Data directory: {path}");
+    say!("Verifier key of the log: {vkey}");
+    say!("\nTokens, shown this once:");
+    say!("  {operator}  operator token");
     for token in &furnished.tokens {
-        println!("  {}  {}", token.text, token.purpose);
+        say!("  {}  {}", token.text, token.purpose);
     }
     let text = |index: usize| furnished.tokens.get(index).map_or("", |token| token.text.as_str());
-    println!("\nTry:");
-    println!("  curl -i http://{address}/v2/whoami -H 'Authorization: Bearer {}'", text(0));
-    println!("  curl -i http://{address}/v2/{account}/zones/example.org -H 'Authorization: Bearer {}'", text(1));
-    println!("  curl 'http://{address}/v1/events?order=desc&limit=3' -H 'Authorization: Bearer {operator}'");
-    println!("\nAsk (each over HTTP as /v1/audit/NAME too; `token-ledger audit --help` lists them):");
+    say!("\nTry:");
+    say!("  curl -i http://{address}/v2/whoami -H 'Authorization: Bearer {}'", text(0));
+    say!("  curl -i http://{address}/v2/{account}/zones/example.org -H 'Authorization: Bearer {}'", text(1));
+    say!("  curl 'http://{address}/v1/events?order=desc&limit=3' -H 'Authorization: Bearer {operator}'");
+    say!("\nAsk (each over HTTP as /v1/audit/NAME too; `token-ledger audit --help` lists them):");
     for (question, why) in questions(begins) {
-        println!("  token-ledger audit {question} --data {path}   # {why}");
+        say!("  token-ledger audit {question} --data {path}   # {why}");
     }
     let [.., since] = DAYS.map(|day| at(begins, day));
-    println!("  curl 'http://{address}/v1/audit/leak?token=8&since={since}' -H 'Authorization: Bearer {operator}'");
-    println!("\nWhile it runs:");
-    println!("  token-ledger sign-in --data {path} 1   # a link for a browser: the pages, as Ada sees them");
-    println!("  token-ledger verify --data {path}");
-    println!("  token-ledger replay --compare --data {path}");
-    println!("\nCtrl-C ends it.");
+    say!("  curl 'http://{address}/v1/audit/leak?token=8&since={since}' -H 'Authorization: Bearer {operator}'");
+    say!("\nWhile it runs:");
+    say!("  token-ledger sign-in --data {path} 1   # a link for a browser: the pages, as Ada sees them");
+    say!("  token-ledger verify --data {path}");
+    say!("  token-ledger replay --compare --data {path}");
+    say!("\nCtrl-C ends it.");
 }
 
 /// Days of the year that the questions are about: see the table in `furnish/year`.

@@ -38,15 +38,15 @@ pub(super) fn run(arguments: &EraseArguments) -> Result<(), Failure> {
     let carried = carry_out(&arguments.data.dir(), &change)?;
     let (erased, kept) = (carried.subject, carried.kept);
     if arguments.json {
-        println!("{}", json!({ "erased": erased, "kept": kept, "position": carried.position }));
+        say!("{}", json!({ "erased": erased, "kept": kept, "position": carried.position }));
         return Ok(());
     }
     match carried.position {
-        Some(position) => println!("Erased {erased} texts of {whose}; recorded at position {position}."),
-        None => println!("There was nothing to erase."),
+        Some(position) => say!("Erased {erased} texts of {whose}; recorded at position {position}."),
+        None => say!("There was nothing to erase."),
     }
     if kept > 0 {
-        println!("{kept} stay: another token that is not deleted bears the same name.");
+        say!("{kept} stay: another token that is not deleted bears the same name.");
     }
     Ok(())
 }

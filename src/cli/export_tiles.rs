@@ -15,7 +15,7 @@ pub(super) fn run(dir: &DataDir, into: Option<&Path>) -> Result<(), Failure> {
     let exported = export_tiles(dir, into, &mut |position| bar.set_position(position.0));
     bar.finish_and_clear();
     let exported = exported.map_err(failed)?;
-    println!(
+    say!(
         "{}",
         json!({
             "origin": exported.origin, "before": exported.before.0, "size": exported.size.0, "files": exported.files,

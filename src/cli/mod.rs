@@ -4,6 +4,9 @@
 //! HTTP also 69 (EX_UNAVAILABLE), the service was not reached or is at fault, and 77 (EX_NOPERM), the credential was
 //! refused.
 
+#[macro_use]
+mod say;
+
 mod audit;
 mod backup;
 mod control;
@@ -305,7 +308,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Routes(arguments) => routes::run(&arguments),
         Command::Remote(command) => remote::run(&command),
     };
-    match result {
+    match result.and_then(|()| say::all_written().map_err(Failure::Output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_enough() => ExitCode::SUCCESS,
         Err(failure) => {

@@ -160,9 +160,9 @@ fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         let proof = ConsistencyProof::parse(&text).map_err(refused)?;
         let (old, new) = proof.verify(&read_text(older)?, &arguments.vkeys).map_err(refused)?;
         if arguments.json {
-            println!("{}", json!({ "origin": new.origin, "old_size": old.size, "size": new.size }));
+            say!("{}", json!({ "origin": new.origin, "old_size": old.size, "size": new.size }));
         } else {
-            println!("{} of size {} begins with what it was at size {}.", new.origin, new.size, old.size);
+            say!("{} of size {} begins with what it was at size {}.", new.origin, new.size, old.size);
         }
         return Ok(());
     }
@@ -177,11 +177,12 @@ fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     let checkpoint = proof.verify_by_any(&leaf, &arguments.vkeys).map_err(refused)?;
     let position = proof.index + 1;
     if arguments.json {
-        println!("{}", json!({ "origin": checkpoint.origin, "position": position, "size": checkpoint.size }));
+        say!("{}", json!({ "origin": checkpoint.origin, "position": position, "size": checkpoint.size }));
     } else {
-        println!(
+        say!(
             "The record is at position {position} of {}, in its signed tree of size {}.",
-            checkpoint.origin, checkpoint.size
+            checkpoint.origin,
+            checkpoint.size
         );
     }
     Ok(())

@@ -76,10 +76,10 @@ fn make_index(dir: &DataDir, as_json: bool) -> Result<(), Failure> {
     bar.finish_and_clear();
     let Built { indexed, made } = built?;
     if as_json {
-        println!("{}", json!({ "indexed": indexed.0, "segments_made": made, "head": head.0 }));
+        say!("{}", json!({ "indexed": indexed.0, "segments_made": made, "head": head.0 }));
     } else {
-        println!("{made} segments made: the index holds positions 1 to {indexed} of {head}.");
-        println!("The rest is looked through, which takes a moment only.");
+        say!("{made} segments made: the index holds positions 1 to {indexed} of {head}.");
+        say!("The rest is looked through, which takes a moment only.");
     }
     Ok(())
 }
@@ -91,22 +91,22 @@ fn inspect(dir: &DataDir, moment: Moment, projections: Projections, into: &Path,
         Past { moment, projections, from_snapshot: Position::NONE, passed_over: Vec::new(), views_unreadable: None };
     let made = inspection::make(dir, &past, into)?;
     if as_json {
-        println!("{}", made.to_json());
+        say!("{}", made.to_json());
     } else {
-        println!("The state of {} at position {}, as of {}.", made.origin, made.position, made.at.to_micros_text());
-        println!("Next: token-ledger state --data {}", into.display());
+        say!("The state of {} at position {}, as of {}.", made.origin, made.position, made.at.to_micros_text());
+        say!("Next: token-ledger state --data {}", into.display());
     }
     Ok(())
 }
 
 fn tell(replayed: &Projections, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        println!("{}", LiveDigests::of(replayed).map_err(|error| unencodable(&error))?.to_json());
+        say!("{}", LiveDigests::of(replayed).map_err(|error| unencodable(&error))?.to_json());
         return Ok(());
     }
     let state = &replayed.state;
-    println!("Replayed {} records of {}.", replayed.position, state.origin);
-    println!(
+    say!("Replayed {} records of {}.", replayed.position, state.origin);
+    say!(
         "{} accounts, {} users, {} resources, {} tokens.",
         state.accounts.len(),
         state.users.len(),
@@ -260,26 +260,26 @@ fn report(
             .collect();
         let faults = seals.findings.iter().map(|seal| json!({ "position": seal.position.0, "what": seal.what }));
         let seals = json!({ "checked": seals.right, "findings": faults.collect::<Vec<_>>() });
-        println!("{}", json!({ "position": position.0, "live": words, "differences": listed, "seals": seals }));
+        say!("{}", json!({ "position": position.0, "live": words, "differences": listed, "seals": seals }));
     } else if differences.is_empty() {
-        println!("At position {} a replay of the log gives exactly what {words} shows.", position);
+        say!("At position {} a replay of the log gives exactly what {words} shows.", position);
         for (name, digest) in digests {
             let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-            println!("  {name:<14} {short}…");
+            say!("  {name:<14} {short}…");
         }
     } else {
         for (name, entries) in differences {
-            println!("{} differs from a replay in {} entries:", name, entries.len());
+            say!("{} differs from a replay in {} entries:", name, entries.len());
             for entry in entries.iter().take(LISTED_MAX) {
-                println!("  {}: {}", entry.key, entry.what.name());
+                say!("  {}: {}", entry.key, entry.what.name());
             }
         }
     }
     if !as_json && seals.right > 0 {
-        println!("{} seals are what the replay gives at their positions.", seals.right);
+        say!("{} seals are what the replay gives at their positions.", seals.right);
     }
     for finding in seals.findings.iter().filter(|_| !as_json) {
-        println!("The seal at position {}: {}.", finding.position, finding.what);
+        say!("The seal at position {}: {}.", finding.position, finding.what);
     }
     if !seals.findings.is_empty() && differences.is_empty() {
         return Err(Failure::Finding(format!("{} seals are not what the log says", seals.findings.len())));

@@ -194,30 +194,29 @@ fn report(arguments: &RestoreArguments, dir: &DataDir, restored: &Restored) {
             "has_key": has_key,
             "new_log": new_log,
         });
-        println!("{shown}");
+        say!("{shown}");
         return;
     }
     let path = dir.path().display();
-    println!("{path} holds {} up to position {}, verified.", manifest.origin, manifest.position);
+    say!("{path} holds {} up to position {}, verified.", manifest.origin, manifest.position);
     if let Some(continued) = continued {
-        println!("It goes on as {}; position {} says so, and is signed.", continued.origin, continued.position);
+        say!("It goes on as {}; position {} says so, and is signed.", continued.origin, continued.position);
         match continued.lost {
-            Some((first, last)) => println!("Lost: positions {first} to {last} of {}.", manifest.origin),
-            None => println!(
+            Some((first, last)) => say!("Lost: positions {first} to {last} of {}.", manifest.origin),
+            None => say!(
                 "What {} recorded after position {} is lost; nothing here says how much.",
-                manifest.origin, manifest.position
+                manifest.origin,
+                manifest.position
             ),
         }
-        println!("Verifier key of the new log, for auditors: {}", continued.log_vkey);
+        say!("Verifier key of the new log, for auditors: {}", continued.log_vkey);
     } else if *has_key {
-        println!(
+        say!(
             "It has the log's name and key: serve it only if nothing was recorded after position {}.",
             manifest.position
         );
-        println!("Otherwise restore it with --new-log.");
+        say!("Otherwise restore it with --new-log.");
     } else {
-        println!(
-            "It has no signing key: it can be read and verified. To serve it, restore with --key FILE or --new-log."
-        );
+        say!("It has no signing key: it can be read and verified. To serve it, restore with --key FILE or --new-log.");
     }
 }

@@ -27,13 +27,13 @@ pub(super) fn run(arguments: &RotateKeyArguments) -> Result<(), Failure> {
     let (carried, told) = carry_out_with(&arguments.data.dir(), &change)?;
     let (vkey, signs_until) = (told["log_vkey"].as_str().unwrap_or_default(), &told["signs_until"]);
     if arguments.json {
-        println!("{}", json!({ "log_vkey": vkey, "position": carried.position, "old_signs_until": signs_until }));
+        say!("{}", json!({ "log_vkey": vkey, "position": carried.position, "old_signs_until": signs_until }));
         return Ok(());
     }
-    println!("Verifier key from here on, for auditors: {vkey}");
+    say!("Verifier key from here on, for auditors: {vkey}");
     if let (Some(position), Some(until)) = (carried.position, signs_until.as_str()) {
-        println!("Recorded at position {position}. The key before signs beside it until {until}.");
+        say!("Recorded at position {position}. The key before signs beside it until {until}.");
     }
-    println!("log.key has changed: put it where its backup is.");
+    say!("log.key has changed: put it where its backup is.");
     Ok(())
 }

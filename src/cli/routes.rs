@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &RoutesArguments) -> Result<(), Failure> {
 
 fn check(file: &Path) -> Result<(), Failure> {
     let map = read(file)?;
-    println!("{}: {} routes, {} scope groups of its own; no fault", map.name, map.routes.len(), map.groups.len());
+    say!("{}: {} routes, {} scope groups of its own; no fault", map.name, map.routes.len(), map.groups.len());
     Ok(())
 }
 
@@ -84,17 +84,17 @@ fn explain(map: &ScopeMap, method: &str, path: &str, as_json: bool) -> Result<()
             "scope": required.scope(),
             "listed": is_listed(&route.needs),
         });
-        println!("{answer}");
+        say!("{answer}");
         return Ok(());
     }
-    println!("route    {} {} (line {} of {})", route.methods.join(", "), route.template.as_str(), route.line, map.name);
+    say!("route    {} {} (line {} of {})", route.methods.join(", "), route.template.as_str(), route.line, map.name);
     match required.account {
-        Some(account) => println!("account  {}", account.0),
-        None => println!("account  the token's own"),
+        Some(account) => say!("account  {}", account.0),
+        None => say!("account  the token's own"),
     }
-    println!("scope    {}", required.scope().unwrap_or_else(|| "none: any token that works".to_owned()));
+    say!("scope    {}", required.scope().unwrap_or_else(|| "none: any token that works".to_owned()));
     if is_listed(&route.needs) {
-        println!("listed   any grant in the group will do: the API shows only what the token may see");
+        say!("listed   any grant in the group will do: the API shows only what the token may see");
     }
     Ok(())
 }

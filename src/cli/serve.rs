@@ -117,7 +117,7 @@ fn segment_events(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     start_logging();
-    let listening = |address| println!("listening on http://{address}");
+    let listening = |address| say!("listening on http://{address}");
     serve_dir(&arguments.data.dir(), &arguments.options, HangUp::ReadsTheMap, listening)
 }
 

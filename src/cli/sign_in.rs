@@ -39,10 +39,10 @@ pub(super) fn run(arguments: &SignInArguments) -> Result<(), Failure> {
     let site = told.or_else(|| more["site"].as_str()).unwrap_or(SITE_DEFAULT);
     let url = format!("{site}/sign-in/{}", secret.reveal_once());
     if arguments.json {
-        println!("{}", json!({ "url": url, "id": carried.subject, "position": carried.position }));
+        say!("{}", json!({ "url": url, "id": carried.subject, "position": carried.position }));
     } else {
-        println!("Works once, for 15 minutes:\n{url}");
-        println!("Recorded at position {}.", carried.position.unwrap_or_default());
+        say!("Works once, for 15 minutes:\n{url}");
+        say!("Recorded at position {}.", carried.position.unwrap_or_default());
     }
     Ok(())
 }

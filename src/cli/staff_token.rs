@@ -51,10 +51,10 @@ pub(super) fn run(arguments: &StaffTokenArguments) -> Result<(), Failure> {
     let carried = carry_out(&arguments.data.dir(), &change)?;
     let token = secret.reveal_once();
     if arguments.json {
-        println!("{}", json!({ "token": token, "id": carried.subject, "role": role, "position": carried.position }));
+        say!("{}", json!({ "token": token, "id": carried.subject, "role": role, "position": carried.position }));
     } else {
-        println!("Token {} ({role}), shown this once: {token}", carried.subject);
-        println!("Recorded at position {}.", carried.position.unwrap_or_default());
+        say!("Token {} ({role}), shown this once: {token}", carried.subject);
+        say!("Recorded at position {}.", carried.position.unwrap_or_default());
     }
     Ok(())
 }

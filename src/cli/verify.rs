@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
     let given = anchors.chain(checkpoints).collect::<Result<_, _>>()?;
     let report = verify_with_bar(&dir, Options { given, ..Options::default() })?;
     if arguments.json {
-        println!("{}", to_json(&report));
+        say!("{}", to_json(&report));
     } else {
         print(&report);
     }
@@ -116,33 +116,33 @@ fn to_json(report: &Report) -> Value {
 }
 
 fn print(report: &Report) {
-    println!("{} records, {} tiles, {} texts checked.", report.head, report.tiles_checked, report.texts_checked);
+    say!("{} records, {} tiles, {} texts checked.", report.head, report.tiles_checked, report.texts_checked);
     if let Some(size) = report.signed {
-        println!("The signed head is at size {size}; {} checkpoints verify.", report.checkpoints_checked);
+        say!("The signed head is at size {size}; {} checkpoints verify.", report.checkpoints_checked);
     }
     if report.texts_erased > 0 {
-        println!("{} texts are erased; their records still verify.", report.texts_erased);
+        say!("{} texts are erased; their records still verify.", report.texts_erased);
     }
     if report.seals_checked > 0 {
-        println!("{} seals are what a replay up to their positions gives.", report.seals_checked);
+        say!("{} seals are what a replay up to their positions gives.", report.seals_checked);
     }
     if report.seals_passed_over > 0 {
-        println!("{} seals could not be computed here and were passed over.", report.seals_passed_over);
+        say!("{} seals could not be computed here and were passed over.", report.seals_passed_over);
     }
     for position in &report.snapshots_checked {
-        println!("The snapshot at position {position} was compared with a replay.");
+        say!("The snapshot at position {position} was compared with a replay.");
     }
     match report.tables_checked {
-        Some(position) => println!("The history tables, up to position {position}, were compared with a replay."),
-        None => println!("There are no history tables that could be compared with a replay."),
+        Some(position) => say!("The history tables, up to position {position}, were compared with a replay."),
+        None => say!("There are no history tables that could be compared with a replay."),
     }
     for passed_over in &report.snapshots_passed_over {
-        println!("The snapshot at position {} was passed over: {}.", passed_over.position, passed_over.reason);
+        say!("The snapshot at position {} was passed over: {}.", passed_over.position, passed_over.reason);
     }
     for finding in &report.findings {
-        println!("{finding}");
+        say!("{finding}");
     }
     if let (true, Some(root)) = (report.is_clean(), report.root) {
-        println!("Nothing is wrong. Root at size {}: {}", report.head, STANDARD.encode(root));
+        say!("Nothing is wrong. Root at size {}: {}", report.head, STANDARD.encode(root));
     }
 }

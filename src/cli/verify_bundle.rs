@@ -39,7 +39,7 @@ pub(super) fn run(given: &Given<'_>) -> Result<(), Failure> {
     bar.finish_and_clear();
     let report = report.map_err(io)?;
     if given.as_json {
-        println!("{}", to_json(&report));
+        say!("{}", to_json(&report));
     } else {
         print(&report);
     }
@@ -56,11 +56,11 @@ fn to_json(report: &Report) -> Value {
 }
 
 fn print(report: &Report) {
-    report.findings.iter().for_each(|finding| println!("{finding}"));
+    report.findings.iter().for_each(|finding| say!("{finding}"));
     if report.findings.is_empty() {
-        println!("Proved:");
-        report.proved.iter().for_each(|sentence| println!("- {sentence}"));
-        println!("Not proved:");
-        report.not_proved.iter().for_each(|sentence| println!("- {sentence}"));
+        say!("Proved:");
+        report.proved.iter().for_each(|sentence| say!("- {sentence}"));
+        say!("Not proved:");
+        report.not_proved.iter().for_each(|sentence| say!("- {sentence}"));
     }
 }
