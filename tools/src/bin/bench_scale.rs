@@ -1,9 +1,10 @@
 //! The service at size: a million tokens beside ten, and five million events in the log beside none.
 //!
 //! Ledgers are built through `Core`, then the program itself is started on them: how long until it listens, how much
-//! memory it takes, and requests a second and processor time a request over HTTP (wrk), the ledgers in turn within each
-//! round; their logs are indexed by then. Last, in this process: how long a read waits at most while a snapshot of the big
-//! ledger is taken.
+//! memory it takes, and requests a second and processor time a request over HTTP (wrk); their logs are indexed by then.
+//! In each round all are served at once and loaded in turn, again and again: what the machine's neighbours do changes
+//! within seconds, and a turn is only compared with the turns beside it. Last, in this process: how long a read waits at
+//! most while a snapshot of the big ledger is taken.
 //!
 //! `cargo run --release -p tools --bin bench_scale -- --rounds 3`
 
@@ -27,6 +28,7 @@ use tools::{AnyError, Server, furnish, median, sibling};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Of the first ledger; the others follow.
 const PORT: u16 = 18_987;
 
 #[derive(Debug, Parser)]
@@ -37,13 +39,16 @@ struct Arguments {
     /// Uses in the long ledger.
     #[arg(long, default_value_t = 5_000_000)]
     events: u64,
-    /// Interleaved rounds.
+    /// Rounds, each from fresh copies of the ledgers.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds of load for each ledger in each round.
-    #[arg(long, default_value_t = 3)]
+    /// Turns of each ledger in each round.
+    #[arg(long, default_value_t = 5)]
+    turns: usize,
+    /// Seconds of load in each turn.
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
-    /// Seconds of load before that, which are not measured.
+    /// Seconds of load before the first turn, which are not measured.
     #[arg(long, default_value_t = 3)]
     warm_seconds: u64,
     #[arg(long, default_value_t = 64)]
@@ -145,15 +150,15 @@ fn whoami(digest: TokenDigest) -> Job {
     (Command::Use(asked), Origin::default())
 }
 
-fn serve(data: &Path) -> Result<Server, AnyError> {
-    let (data, listen) = (data.to_string_lossy(), format!("127.0.0.1:{PORT}"));
+fn serve(data: &Path, port: u16) -> Result<Server, AnyError> {
+    let (data, listen) = (data.to_string_lossy(), format!("127.0.0.1:{port}"));
     Server::start(&sibling("token-ledger")?, &["serve", "--data", &data, "--listen", &listen])
 }
 
 /// Starts the program and ends it in order: then there is a snapshot.
 fn start_once(ledger: &Built) -> Result<Start, AnyError> {
     let started = Instant::now();
-    let server = serve(&ledger.data)?;
+    let server = serve(&ledger.data, PORT)?;
     let seconds = started.elapsed().as_secs_f64();
     let memory = server.memory()?;
     server.stop()?;
@@ -164,25 +169,76 @@ fn start_once(ledger: &Built) -> Result<Start, AnyError> {
 
 type Runs = BTreeMap<&'static str, Vec<(Run, u64)>>;
 
+/// A ledger that is served.
+struct Served {
+    name: &'static str,
+    port: u16,
+    server: Server,
+    token_file: PathBuf,
+}
+
+impl Served {
+    fn begin(
+        arguments: &Arguments,
+        base: &Path,
+        port: u16,
+        name: &'static str,
+        ledger: &Built,
+    ) -> Result<Self, AnyError> {
+        let token_file = base.join(format!("tokens-{port}"));
+        std::fs::write(&token_file, lines(&ledger.texts, arguments.sample).join("\n"))?;
+        let server = serve(&copy(&ledger.data, &base.join(format!("fresh-{port}")))?, port)?;
+        let served = Self { name, port, server, token_file };
+        if arguments.warm_seconds > 0 {
+            wrk(port, arguments.connections, arguments.warm_seconds, &served.token_file)?;
+        }
+        served.settle()?;
+        Ok(served)
+    }
+
+    /// One turn. What it leaves to be done belongs to it, and is over when the next one's begins.
+    fn load(&self, arguments: &Arguments) -> Result<Run, AnyError> {
+        let before = self.server.cpu_micros()?;
+        let mut run = wrk(self.port, arguments.connections, arguments.seconds, &self.token_file)?;
+        self.settle()?;
+        let used = self.server.cpu_micros()? - before;
+        run.cpu_micros = used as f64 / (run.requests_a_second * arguments.seconds as f64).max(1.0);
+        eprintln!("{}: {:.0} requests a second, {:.1} µs each", self.name, run.requests_a_second, run.cpu_micros);
+        Ok(run)
+    }
+
+    /// Waits until the server has next to nothing to do.
+    fn settle(&self) -> Result<(), AnyError> {
+        const LOOK: Duration = Duration::from_millis(100);
+        let started = Instant::now();
+        loop {
+            let before = self.server.cpu_micros()?;
+            std::thread::sleep(LOOK);
+            if u128::from(self.server.cpu_micros()? - before) < LOOK.as_micros() / 20 {
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(30) {
+                return Err(format!("{}: still at work 30 s after its load", self.name).into());
+            }
+        }
+    }
+}
+
 fn measure(arguments: &Arguments, base: &Path, ledgers: &[(&'static str, &Built)]) -> Result<Runs, AnyError> {
     let mut runs = Runs::new();
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
-        for (name, ledger) in ledgers {
-            let token_file = base.join("tokens");
-            std::fs::write(&token_file, lines(&ledger.texts, arguments.sample).join("\n"))?;
-            let server = serve(&copy(&ledger.data, &base.join("fresh"))?)?;
-            if arguments.warm_seconds > 0 {
-                wrk(PORT, arguments.connections, arguments.warm_seconds, &token_file)?;
+        let served: Vec<Served> = (PORT..)
+            .zip(ledgers)
+            .map(|(port, (name, ledger))| Served::begin(arguments, base, port, name, ledger))
+            .collect::<Result<_, _>>()?;
+        for _ in 0..arguments.turns {
+            for each in &served {
+                let run = each.load(arguments)?;
+                runs.entry(each.name).or_default().push((run, each.server.memory()?.0));
             }
-            let before = server.cpu_micros()?;
-            let mut run = wrk(PORT, arguments.connections, arguments.seconds, &token_file)?;
-            let used = server.cpu_micros()? - before;
-            run.cpu_micros = used as f64 / (run.requests_a_second * arguments.seconds as f64).max(1.0);
-            eprintln!("{name}: {:.0} requests a second, {:.1} µs each", run.requests_a_second, run.cpu_micros);
-            runs.entry(name).or_default().push((run, server.memory()?.0));
-            server.stop()?;
         }
+        served.into_iter().try_for_each(|each| each.server.stop())?;
     }
     Ok(runs)
 }
@@ -220,10 +276,10 @@ fn report(arguments: &Arguments, runs: &Runs, missed: &mut Vec<String>) {
     println!("\n| ledger | req/s | p50 µs | p99 µs | CPU µs/req | memory MiB | req/s of few | CPU of few |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let of = |name: &str, figure: Figure| median(&runs.get(name).into_iter().flatten().map(figure).collect::<Vec<_>>());
-    // Of each round by itself, so that what changes from round to round does not count.
+    // Of each turn beside the next, so that what changes meanwhile does not count.
     let ratio = |name: &str, figure: Figure| {
-        let rounds = runs.get(name).into_iter().flatten().zip(runs.get(FEW).into_iter().flatten());
-        median(&rounds.map(|(run, few)| figure(run) / figure(few)).collect::<Vec<_>>())
+        let turns = runs.get(name).into_iter().flatten().zip(runs.get(FEW).into_iter().flatten());
+        median(&turns.map(|(run, few)| figure(run) / figure(few)).collect::<Vec<_>>())
     };
     let rate: Figure = |(run, _)| run.requests_a_second;
     let cpu: Figure = |(run, _)| run.cpu_micros;
