@@ -63,6 +63,8 @@ mod oauth;
 mod oauth_flow;
 #[path = "http/ops.rs"]
 mod ops;
+#[path = "http/parameters.rs"]
+mod parameters;
 #[path = "http/reports.rs"]
 mod reports;
 #[path = "http/secrets.rs"]

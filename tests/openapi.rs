@@ -116,6 +116,28 @@ fn every_post_of_the_management_surface_takes_an_idempotency_key() {
     }
 }
 
+fn takes_if_match(described: Described) -> bool {
+    let parameters = described.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+    parameters.map(resolve).any(|parameter| parameter["name"] == "If-Match")
+}
+
+/// Else two people who change one thing undo each other's change without being told.
+#[test]
+fn every_change_of_what_has_a_version_takes_if_match_and_so_does_its_end() {
+    let tells_version = |described: &Described| {
+        let responses = object(&described.operation["responses"]).values().map(resolve);
+        responses.filter_map(|response| response.get("headers")).any(|headers| headers.get("ETag").is_some())
+    };
+    let is_change = |described: &Described| ["put", "patch"].iter().any(|it| described.method.eq_ignore_ascii_case(it));
+    for change in operations().filter(is_change).filter(tells_version) {
+        let ends =
+            operations().filter(|other| other.path == change.path && other.method.eq_ignore_ascii_case("delete"));
+        for described in std::iter::once(change).chain(ends) {
+            assert!(takes_if_match(described), "{} {}", described.method, described.path);
+        }
+    }
+}
+
 #[test]
 fn only_operations_that_leave_nothing_go_without_a_credential() {
     assert_eq!(document()["security"][0]["bearer"], serde_json::json!([]));

@@ -83,7 +83,7 @@ fn setting_up() -> Vec<Command> {
             plan: Plan::Teams,
             hourly_limit: Some(1_000_000),
         }),
-        local(Change::PutMember { account: ACCOUNT, user: USER, access: AccessRequest::Full }),
+        local(Change::PutMember { account: ACCOUNT, user: USER, access: AccessRequest::Full, if_match: None }),
         local(Change::AddResource {
             account: ACCOUNT,
             name: text("one.example"),

@@ -292,7 +292,8 @@ impl Generator {
 
     /// Another access of the first user, which the tokens follow that it authorised: now more, now less.
     pub fn members_turn(&mut self, turn: usize) -> Job {
-        let change = Change::PutMember { account: AccountId(1), user: UserId(1), access: members_access(turn) };
+        let change =
+            Change::PutMember { account: AccountId(1), user: UserId(1), access: members_access(turn), if_match: None };
         self.job(Command::Manage(Actor::Local(1_000), Box::new(change)))
     }
 
@@ -619,11 +620,16 @@ impl Generator {
             21..31 => self.account_edit(state),
             31..36 => {
                 let monthly_cap = self.random.percent(60).then(|| self.random.below(4));
-                Change::ActivateResearch { account: self.account(state), monthly_cap }
+                Change::ActivateResearch { account: self.account(state), monthly_cap, if_match: None }
             }
-            36..38 => Change::DeactivateResearch { account: self.account(state) },
-            38..46 => Change::PutMember { account: self.account(state), user: self.user(state), access: self.access() },
-            46..49 => Change::RemoveMember { account: self.account(state), user: self.user(state) },
+            36..38 => Change::DeactivateResearch { account: self.account(state), if_match: None },
+            38..46 => Change::PutMember {
+                account: self.account(state),
+                user: self.user(state),
+                access: self.access(),
+                if_match: None,
+            },
+            46..49 => Change::RemoveMember { account: self.account(state), user: self.user(state), if_match: None },
             49..59 => self.new_resource(state),
             59..63 => {
                 let account = self.account(state);

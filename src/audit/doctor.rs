@@ -82,7 +82,7 @@ pub fn examine(dir: &DataDir, socket: Socket, now: Timestamp) -> Vec<Check> {
         checks.truncate(1);
         return checks;
     }
-    checks.extend([files::holder(dir, socket), files::room(dir), log::library()]);
+    checks.extend([files::holder(dir, socket), files::room(dir), files::erasures(dir), log::library()]);
     if let Err(error) = dir.check_finished() {
         checks.push(Check::failed("init", &error, "run `token-ledger init` on it again: it goes on where it stopped"));
     }
@@ -98,6 +98,10 @@ fn todo_of_ledger(error: &LogError) -> &'static str {
         LogError::NoLedger(_) => "name the right directory, put ledger.db back from a backup, or make a new one",
         LogError::OtherSchema { .. } => "use the release that made it, or a later one that takes it",
         LogError::ExposedDirectory { .. } => "take the right to enter from everybody else",
+        // SQLite reads a database with a write-ahead log only where it can make the files beside it.
+        error if error.is_storage() => {
+            "look at the disk, and see that whoever runs this can write to the directory: it is needed to read, too"
+        }
         _ => "put ledger.db back from a backup, together with nothing else",
     }
 }

@@ -20,8 +20,6 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-const FILE: &str = "inspection.json";
-
 /// What `inspection.json` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inspection {
@@ -43,9 +41,6 @@ pub enum InspectionError {
     /// Something is there.
     #[error("{0} is not empty; name a new directory")]
     NotEmpty(PathBuf),
-    /// It would be written into the ledger's own directory.
-    #[error("{0} is inside the ledger's data directory; name a directory elsewhere")]
-    InsideSource(PathBuf),
     /// Its parts do not fit together.
     #[error("{path} cannot be inspected: {what}")]
     Unreadable {
@@ -74,7 +69,7 @@ pub fn make(source: &DataDir, past: &Past, into: &Path) -> Result<Inspection, In
     let making = Unfinished::begin(into)?;
     let dir = making.dir();
     Views::open(&dir)?.store(&past.projections, inspection.leaf)?;
-    dir.write_secret_file(&dir.path().join(FILE), format!("{:#}\n", inspection.to_json()).as_bytes())?;
+    dir.write_secret_file(&dir.inspection(), format!("{:#}\n", inspection.to_json()).as_bytes())?;
     making.finish()?;
     Ok(inspection)
 }
@@ -87,15 +82,7 @@ pub fn check_place(source: &DataDir, into: &Path) -> Result<(), InspectionError>
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(source) => return Err(LogError::Io { path: into.to_owned(), source }.into()),
     }
-    let absolute = std::path::absolute(into).unwrap_or_else(|_| into.to_owned());
-    let existing = absolute.ancestors().find_map(|above| above.canonicalize().ok());
-    let source = source.path().canonicalize().ok();
-    match (existing, source) {
-        (Some(existing), Some(source)) if existing.starts_with(&source) => {
-            Err(InspectionError::InsideSource(into.to_owned()))
-        }
-        _ => Ok(()),
-    }
+    Ok(source.check_outside(into)?)
 }
 
 fn leaf_at(log: &LogReader, position: Position) -> Result<Hash, LogError> {
@@ -105,7 +92,7 @@ fn leaf_at(log: &LogReader, position: Position) -> Result<Hash, LogError> {
 
 /// What a directory says of itself; none if it is not one for inspection.
 pub fn read(dir: &DataDir) -> Result<Option<Inspection>, InspectionError> {
-    let path = dir.path().join(FILE);
+    let path = dir.inspection();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

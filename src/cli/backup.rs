@@ -31,6 +31,7 @@ pub struct BackupArguments {
 pub(super) fn run(arguments: &BackupArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
     dir.check_mode()?;
+    dir.check_outside(&arguments.to)?;
     let unfinished = Unfinished::begin(&arguments.to)?;
     let manifest = write(&dir, &unfinished.dir(), arguments.with_key)?;
     unfinished.finish()?;
@@ -70,7 +71,7 @@ pub(super) fn verify_copy(copy: &DataDir) -> Result<Report, Failure> {
         return Ok(report);
     }
     for finding in &report.findings {
-        eprintln!("{finding}");
+        say_aside!("{finding}");
     }
     Err(Failure::Finding(format!("the copy did not verify ({} findings) and was removed", report.findings_total)))
 }

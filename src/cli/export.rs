@@ -100,6 +100,9 @@ fn time(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
+    for place in arguments.out.iter().chain(&arguments.output) {
+        dir.check_outside(place)?;
+    }
     let form = match (arguments.format, &arguments.output) {
         (Format::Tiles, into) if !arguments.is_of_a_part() => return super::export_tiles::run(&dir, into.as_deref()),
         (Format::Tiles, _) => return Err(Failure::Finding("tiles are of the whole log".to_owned())),
@@ -192,5 +195,5 @@ fn tell_of(exported: &Exported) {
         "events": events, "after": after.0,
         "head": { "position": through.0, "root_hash": STANDARD.encode(root) },
     });
-    eprintln!("{summary}");
+    say_aside!("{summary}");
 }

@@ -54,7 +54,7 @@ fn tell_of(written: &Written) {
         "origin": origin, "size": size.0, "selected": selected, "records": records, "texts": texts,
         "sealed_position": sealed.map(|position| position.0),
     });
-    eprintln!("{summary}");
+    say_aside!("{summary}");
 }
 
 /// The file (0600) is there once it is whole and durable: a crash before leaves at most a temporary file beside it.

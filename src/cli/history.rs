@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     let moment = archive.moment(past::Point::Head)?;
     let state = state::load(&dir, moment)?.state;
     let subject = arguments.of.subject().ok_or_else(|| Failure::Finding("nothing was asked for".to_owned()))?;
-    let missing = || Failure::Finding(format!("there never was a {} {}", subject.kind(), subject.number()));
+    let missing = || Failure::Finding(format!("{} {} was never there", subject.kind(), subject.number()));
     let about = About::new(&state, subject).ok_or_else(missing)?;
     let (after, through) = archive.range(arguments.from, arguments.to)?;
     let bar = progress::bar("looking through", through.0.saturating_sub(after.0));

@@ -312,7 +312,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_enough() => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("token-ledger: {failure}");
+            say_aside!("token-ledger: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }

@@ -114,6 +114,9 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<(), Failure> {
     let mut pairs = said_pairs(question, said)?;
     // What cannot be read is said before anything is opened or sent.
     let asked = Asked::read(question, &pairs)?;
+    if let (Some(data), Some(out)) = (said.get_one::<PathBuf>(DATA), said.get_one::<PathBuf>(OUT)) {
+        DataDir::new(data).check_outside(out)?;
+    }
     let html = match said.get_one::<PathBuf>(DATA) {
         Some(data) => {
             let archive = Archive::open(&DataDir::new(data), Clock::system().now())?;

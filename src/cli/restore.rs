@@ -54,11 +54,14 @@ struct Restored {
     manifest: Manifest,
     has_key: bool,
     continued: Option<Continued>,
+    /// Personal texts that were erased after the backup was taken.
+    texts_again: usize,
 }
 
 pub(super) fn run(arguments: &RestoreArguments) -> Result<(), Failure> {
     let dir = arguments.data.dir();
     let manifest = Manifest::read(&arguments.from)?;
+    DataDir::new(&arguments.from).check_outside(dir.path())?;
     let unfinished = Unfinished::begin(dir.path())?;
     let restored = fill(arguments, manifest, &unfinished.dir())?;
     unfinished.finish()?;
@@ -89,13 +92,13 @@ fn fill(arguments: &RestoreArguments, manifest: Manifest, copy: &DataDir) -> Res
             "the backup ends at position {ends}, but {signed} was signed: under its old name it would contradict that. Restore it with --new-log"
         )));
     }
-    take_erasures(arguments, copy)?;
+    let texts_again = take_erasures(arguments, copy)?;
     make_servable(copy)?;
     let continued = match arguments.new_log {
         true => Some(go_on(arguments, last_known.as_ref(), copy)?),
         false => None,
     };
-    Ok(Restored { has_key: has_key || continued.is_some(), manifest, continued })
+    Ok(Restored { has_key: has_key || continued.is_some(), manifest, continued, texts_again })
 }
 
 fn go_on(arguments: &RestoreArguments, known: Option<&LastKnown>, copy: &DataDir) -> Result<Continued, Failure> {
@@ -106,13 +109,13 @@ fn go_on(arguments: &RestoreArguments, known: Option<&LastKnown>, copy: &DataDir
 
 /// What was erased after the backup is still in it. A record says that it was erased, so the log went on without this
 /// copy: under its old name the copy would contradict that. As a new log it erases them again, as its second record.
-fn take_erasures(arguments: &RestoreArguments, copy: &DataDir) -> Result<(), Failure> {
+fn take_erasures(arguments: &RestoreArguments, copy: &DataDir) -> Result<usize, Failure> {
     if let Some(file) = &arguments.erasures {
         copy_erasures(file, copy)?;
     }
     match texts_to_erase_again(copy)? {
-        0 => Ok(()),
-        _ if arguments.new_log => Ok(()),
+        0 => Ok(0),
+        texts if arguments.new_log => Ok(texts),
         texts => Err(Failure::Finding(format!(
             "{texts} personal texts were erased after the backup was taken, and it still holds them. Restore it with --new-log: they are erased again"
         ))),
@@ -176,7 +179,7 @@ fn last_known(given: Option<&Path>, verified: &Report, copy: &DataDir) -> Result
 }
 
 fn report(arguments: &RestoreArguments, dir: &DataDir, restored: &Restored) {
-    let Restored { manifest, has_key, continued } = restored;
+    let Restored { manifest, has_key, continued, texts_again } = restored;
     if arguments.json {
         let new_log = continued.as_ref().map(|continued| {
             json!({
@@ -193,6 +196,7 @@ fn report(arguments: &RestoreArguments, dir: &DataDir, restored: &Restored) {
             "verified": true,
             "has_key": has_key,
             "new_log": new_log,
+            "texts_erased_again": texts_again,
         });
         say!("{shown}");
         return;
@@ -210,6 +214,12 @@ fn report(arguments: &RestoreArguments, dir: &DataDir, restored: &Restored) {
             ),
         }
         say!("Verifier key of the new log, for auditors: {}", continued.log_vkey);
+        say!("Personal texts erased again, because they were erased after the backup was taken: {texts_again}.");
+        if arguments.erasures.is_none() {
+            say!(
+                "It was not told of later erasures: if there were any, restore it with --erasures FILE, their erasures.db."
+            );
+        }
     } else if *has_key {
         say!(
             "It has the log's name and key: serve it only if nothing was recorded after position {}.",
@@ -218,5 +228,10 @@ fn report(arguments: &RestoreArguments, dir: &DataDir, restored: &Restored) {
         say!("Otherwise restore it with --new-log.");
     } else {
         say!("It has no signing key: it can be read and verified. To serve it, restore with --key FILE or --new-log.");
+    }
+    if let (Some(file), 0) = (&arguments.erasures, texts_again) {
+        // One of another log looks the same.
+        let file = file.display();
+        say!("{file} names no text that the backup still holds: see that it is this log's, and its newest.");
     }
 }

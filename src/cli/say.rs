@@ -1,4 +1,4 @@
-//! What commands tell on standard output, line by line.
+//! What commands tell on standard output, line by line, and on standard error.
 
 use parking_lot::Mutex;
 use std::fmt;
@@ -7,6 +7,11 @@ use std::io::{self, ErrorKind, Write};
 /// As `println!`, which panics where nothing can be written.
 macro_rules! say {
     ($($argument:tt)*) => { $crate::cli::say::line(format_args!($($argument)*)) };
+}
+
+/// As `eprintln!`, which panics where nothing can be written.
+macro_rules! say_aside {
+    ($($argument:tt)*) => { $crate::cli::say::aside(format_args!($($argument)*)) };
 }
 
 /// The first failure to write that is one.
@@ -20,6 +25,11 @@ pub(super) fn line(text: fmt::Arguments<'_>) {
     {
         UNWRITTEN.lock().get_or_insert(error);
     }
+}
+
+/// Writes a line to standard error. Where that cannot be, there is nobody to tell it.
+pub(super) fn aside(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Whether everything was written that somebody still reads.

@@ -121,12 +121,14 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     serve_dir(&arguments.data.dir(), &arguments.options, HangUp::ReadsTheMap, listening)
 }
 
-/// Logs go to standard error; `RUST_LOG` says how much.
+/// Logs go to standard error; `RUST_LOG` says how much. A line that cannot be written, because the disk is full or nobody
+/// reads any more, is lost: told of it, the logger would panic, in whichever thread of the ledger wrote it.
 pub(super) fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second start in one process keeps the first one's settings.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = logger.log_internal_errors(false).try_init();
 }
 
 /// What SIGHUP means.

@@ -7,6 +7,7 @@ use crate::domain::token_text::TokenSecret;
 use crate::entropy::Entropy;
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use std::io::Write;
 
 /// Arguments of `staff-token`.
 #[derive(Debug, Args)]
@@ -50,11 +51,19 @@ pub(super) fn run(arguments: &StaffTokenArguments) -> Result<(), Failure> {
     };
     let carried = carry_out(&arguments.data.dir(), &change)?;
     let token = secret.reveal_once();
-    if arguments.json {
-        say!("{}", json!({ "token": token, "id": carried.subject, "role": role, "position": carried.position }));
+    let shown = if arguments.json {
+        let shown = json!({ "token": token, "id": carried.subject, "role": role, "position": carried.position });
+        format!("{shown}\n")
     } else {
-        say!("Token {} ({role}), shown this once: {token}", carried.subject);
-        say!("Recorded at position {}.", carried.position.unwrap_or_default());
-    }
-    Ok(())
+        let position = carried.position.unwrap_or_default();
+        format!("Token {} ({role}), shown this once: {token}\nRecorded at position {position}.\n", carried.subject)
+    };
+    // A pipe that nobody reads, or a full disk, must not count as shown.
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+        let id = carried.subject;
+        Failure::Storage(format!(
+            "token {id} was made, and its text could not be shown ({error}): delete it and make another"
+        ))
+    })
 }

@@ -97,10 +97,10 @@ pub(super) fn load(dir: &DataDir, moment: Moment) -> Result<Projections, Failure
     bar.finish_and_clear();
     let past = past?;
     for passed_over in &past.passed_over {
-        eprintln!("The snapshot at position {} was passed over: {}.", passed_over.position, passed_over.reason);
+        say_aside!("The snapshot at position {} was passed over: {}.", passed_over.position, passed_over.reason);
     }
     if let Some(reason) = &past.views_unreadable {
-        eprintln!("No snapshot could be used ({reason}); the log was replayed instead.");
+        say_aside!("No snapshot could be used ({reason}); the log was replayed instead.");
     }
     Ok(past.projections)
 }
@@ -110,7 +110,7 @@ fn of_inspection(dir: &DataDir, inspection: &Inspection) -> Result<Shown, Failur
     let texts = match inspection.texts() {
         Some(texts) => texts,
         None => {
-            eprintln!("Names are not shown: the ledger in {} is not there.", inspection.source.display());
+            say_aside!("Names are not shown: the ledger in {} is not there.", inspection.source.display());
             TextReader::without_texts()?
         }
     };

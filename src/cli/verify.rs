@@ -8,7 +8,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::{Value, json};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// Longest text that is read as a checkpoint or a proof.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
@@ -70,7 +74,15 @@ fn given(what: &str, path: &Path) -> Result<Given, Failure> {
 /// A small text file, such as a checkpoint.
 pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     let io = |source| LogError::Io { path: path.to_owned(), source };
-    let bytes = std::fs::read(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    file.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
+        return Err(Failure::Finding(format!(
+            "{} is longer than 1 MiB: it is no checkpoint and no proof",
+            path.display()
+        )));
+    }
     String::from_utf8(bytes).map_err(|_| Failure::Finding(format!("{} is not a text", path.display())))
 }
 

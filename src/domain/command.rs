@@ -603,11 +603,15 @@ pub enum Change {
         account: AccountId,
         /// Most checks a month.
         monthly_cap: Option<u64>,
+        /// Version of the account that the sender saw.
+        if_match: Option<Version>,
     },
     /// Switch Domain Research off.
     DeactivateResearch {
         /// Which account.
         account: AccountId,
+        /// Version of the account that the sender saw.
+        if_match: Option<Version>,
     },
     /// Make a user a member, or change a member's access.
     PutMember {
@@ -617,6 +621,8 @@ pub enum Change {
         user: UserId,
         /// With what access.
         access: AccessRequest,
+        /// Version of the membership that the sender saw.
+        if_match: Option<Version>,
     },
     /// End a membership.
     RemoveMember {
@@ -624,6 +630,8 @@ pub enum Change {
         account: AccountId,
         /// Whose.
         user: UserId,
+        /// Version of the membership that the sender saw.
+        if_match: Option<Version>,
     },
     /// Add a resource.
     AddResource {
@@ -803,7 +811,7 @@ impl Change {
         match self {
             Self::UpdateAccount { account, .. }
             | Self::ActivateResearch { account, .. }
-            | Self::DeactivateResearch { account }
+            | Self::DeactivateResearch { account, .. }
             | Self::PutMember { account, .. }
             | Self::RemoveMember { account, .. }
             | Self::AddResource { account, .. }

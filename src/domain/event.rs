@@ -1083,6 +1083,28 @@ pub enum Cause {
     MissingRight,
 }
 
+/// Every cause, those first that are looked for most.
+pub const CAUSES: [Cause; 13] = [
+    Cause::MissingScope,
+    Cause::QuotaExceeded,
+    Cause::MonthlyCapReached,
+    Cause::MissingFeature,
+    Cause::TokenDeleted,
+    Cause::TokenExpired,
+    Cause::SecretEnded,
+    Cause::NotYetValid,
+    Cause::AddressNotAllowed,
+    Cause::ForeignAccount,
+    Cause::WrongKind,
+    Cause::NoAccount,
+    Cause::MissingRight,
+];
+
+/// Every word that a use or a refusal can be looked for by.
+pub fn outcomes_and_causes() -> impl Iterator<Item = &'static str> {
+    OUTCOMES.iter().map(|outcome| outcome.name()).chain(CAUSES.iter().map(|cause| cause.name()))
+}
+
 impl Cause {
     /// Whether the token, or the secret that was shown, opens no door at all: 401, of which less is told.
     pub fn is_closed(self) -> bool {

@@ -63,6 +63,16 @@ pub fn normalize_domain_name(text: &str) -> Result<String, NameFault> {
     if ascii.split('.').all(is_label) { Ok(ascii) } else { Err("is not a domain name") }
 }
 
+/// The name of a resource as [`normalize_domain_name`] has it, where paths find resources by number, too: one of digits alone
+/// would be taken for a number, and by a gateway whose API counts so for a name that somebody else's resource has.
+pub fn normalize_resource_name(text: &str) -> Result<String, NameFault> {
+    let name = normalize_domain_name(text)?;
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("is a number to whoever reads it in a path");
+    }
+    Ok(name)
+}
+
 /// RFC 1035 labels plus the underscore of service names (RFC 8552) and the `*` of wildcards.
 fn is_label(label: &str) -> bool {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
@@ -110,6 +120,10 @@ mod tests {
             assert!(normalize_domain_name(bad).is_err(), "{bad:?}");
         }
         assert_eq!(unicode_domain_name("xn--bcher-kva.example"), "bücher.example");
+        for number in ["1", "0007", "9999.", "１２"] {
+            assert!(normalize_domain_name(number).is_ok() && normalize_resource_name(number).is_err(), "{number}");
+        }
+        assert_eq!(normalize_resource_name("1.example").as_deref(), Ok("1.example"));
     }
 
     #[test]

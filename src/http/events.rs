@@ -15,7 +15,7 @@ use crate::audit::export::lines::Form;
 use crate::audit::history::{self, Events, Filter, PAGE_DEFAULT, PAGE_MAX, Page};
 use crate::audit::own_looks::holds_only_looks_of;
 use crate::domain::command::Actor;
-use crate::domain::event::{EVENT_TYPES, ManagementOperation};
+use crate::domain::event::{EVENT_TYPES, ManagementOperation, outcomes_and_causes};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position, TokenId};
 use crate::domain::names::normalize_domain_name;
@@ -73,13 +73,17 @@ async fn one(app: &App, asked: &Asked, actor: Actor, variables: &[&str]) -> Answ
     }
 }
 
+/// What no person may look at, and staff may: of a token that is the service's, or not there, a person is told the same as
+/// of somebody else's.
+const NOBODYS: Owner = Owner::Account(AccountId::NONE);
+
 /// Whose a look is that names an account, or a token alone.
 pub(super) async fn whose_is(app: &App, account: Option<AccountId>, token: Option<TokenId>) -> Owner {
     match (account, token) {
         (Some(account), _) => Owner::Account(account),
         (None, Some(token)) => {
             let owner = app.ledger.view(|view| view.projections.state.token(token).map(|token| token.owner)).await;
-            owner.unwrap_or(Owner::Service)
+            owner.filter(|owner| *owner != Owner::Service).unwrap_or(NOBODYS)
         }
         (None, None) => Owner::Service,
     }
@@ -239,7 +243,8 @@ pub(super) fn read_filter(key: &str, value: &str, filter: &mut Filter) -> Result
             // As names are kept; what is no name matches none.
             filter.resource = Some(normalize_domain_name(value).unwrap_or_else(|_| value.to_lowercase()));
         }
-        "outcome" => filter.outcome = Some(value.to_owned()),
+        "outcome" if outcomes_and_causes().any(|name| name == value) => filter.outcome = Some(value.to_owned()),
+        "outcome" => return Err("is no outcome of a use and no cause of a refusal"),
         _ => return Err("is not a parameter of this request"),
     }
     Ok(())

@@ -29,6 +29,7 @@ use crate::log::space::{LOW_WATER_BYTES, Space};
 use crate::log::writer::AppendError;
 use crate::log::{DataDir, LogError};
 use crate::projections::Projections;
+use crate::projections::history::History;
 use crate::projections::index::SEGMENT_EVENTS;
 use crate::projections::index::tail::Tail;
 use crate::projections::rebuild::{self, Loaded};
@@ -90,6 +91,8 @@ pub(super) struct Shared {
     pub closing: Closing,
     pub clock_state: Mutex<ClockState>,
     pub anchor: Option<anchor::Keeper>,
+    /// A reader found the views file damaged: the projector makes it anew.
+    pub views_are_spoilt: AtomicBool,
     /// Why the last head could not be signed, as long as that is so.
     pub unsigned_because: Mutex<Option<String>>,
     digests: SharedDigests,
@@ -318,6 +321,7 @@ impl OpenLedger {
             closing: Closing::default(),
             clock_state: Mutex::default(),
             anchor: anchor_path.map(anchor::Keeper::new),
+            views_are_spoilt: AtomicBool::new(false),
             unsigned_because: Mutex::new(None),
             digests: core.digests(),
             head: AtomicU64::new(core.head().0),
@@ -493,7 +497,15 @@ impl Ledger {
         let mut readiness = Readiness::default();
         readiness.note_health(&self.shared.health.borrow());
         readiness.note_space(&self.shared.space);
-        let last_recorded_at = self.shared.projections.read().state.last_recorded_at;
+        let (last_recorded_at, has_given_up) = {
+            let projections = self.shared.projections.read();
+            let history = projections.history.as_ref();
+            (projections.state.last_recorded_at, history.is_some_and(History::is_given_up))
+        };
+        if has_given_up {
+            let what = "views.db holds no history any more: usage of the past is not answered until the next start, which makes it anew";
+            readiness.warnings.push(what.to_owned());
+        }
         readiness.note_clock(self.clock_state(), self.clock.now(), last_recorded_at);
         readiness.warnings.extend(self.warning());
         readiness.warnings.extend(self.shared.anchor.as_ref().and_then(anchor::Keeper::warning));
@@ -579,6 +591,20 @@ fn spawn_anchor(dir: &DataDir, shared: &Arc<Shared>, anchored: Option<String>) -
     Ok(())
 }
 
+/// A thread of the ledger that panicked does its work no more: nothing is relied on any longer, and everybody is told.
+struct Watch {
+    shared: Arc<Shared>,
+    name: &'static str,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.note_unknown(&LogError::DamagedTree(format!("the {} thread panicked", self.name)));
+        }
+    }
+}
+
 /// Writer first, then projector, signer and keeper: [`Ledger::stop`] ends them in this order.
 fn spawn_threads(
     dir: &DataDir,
@@ -586,10 +612,15 @@ fn spawn_threads(
     head_file: HeadFile,
     shared: &Arc<Shared>,
 ) -> Result<Vec<JoinHandle<()>>, LogError> {
-    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+    let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
+        let watch = Watch { shared: Arc::clone(shared), name };
+        let watched = move || {
+            let _watch = watch;
+            run();
+        };
         std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(run)
+            .spawn(watched)
             .map_err(|source| LogError::Io { path: dir.path().to_owned(), source })
     };
     let [writing, folding, signing, keeping] = [(); 4].map(|()| Arc::clone(shared));

@@ -8,6 +8,7 @@ use crate::projections::history_tables::Page;
 use crate::projections::snapshot::Views;
 use crate::projections::usage::Pool;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 /// Rows that were not in the tables yet, with the position that each part goes to, and where the tables stood.
 struct Waiting<T> {
@@ -112,7 +113,12 @@ impl Ledger {
     ) -> Result<T, LogError> {
         let dir = self.dir().clone();
         match tokio::task::spawn_blocking(move || read(&dir)).await {
-            Ok(result) => result,
+            Ok(result) => result.inspect_err(|error| {
+                if Views::is_spoilt_by(error) {
+                    tracing::warn!(%error, "the views file is damaged; it is made anew");
+                    self.shared.views_are_spoilt.store(true, Ordering::Relaxed);
+                }
+            }),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }

@@ -6,6 +6,7 @@ use crate::domain::command::{Actor, Change, Command, NewSecret, Origin};
 use crate::domain::conditions::Conditions;
 use crate::domain::decide::Answer;
 use crate::domain::ids::TokenId;
+use crate::domain::names::{NameFault, check_name};
 use crate::domain::rejection::Rejection;
 use crate::domain::state::State;
 use crate::domain::text::PersonalText;
@@ -42,9 +43,23 @@ pub enum InitializeError {
     /// What is shown once could not be.
     #[error("the operator token could not be shown ({0}); run `init` again, it gives another one")]
     NotShown(std::io::Error),
+    /// The operator token cannot have this name.
+    #[error("the operator's name {0}")]
+    Operator(NameFault),
     /// The rules said no.
-    #[error("the first records were refused: {0:?}")]
+    #[error("the first records were refused: {}", told(.0))]
     Refused(Rejection),
+}
+
+/// A rejection in words, as far as there are fields to name.
+fn told(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::Invalid(faults) => {
+            let faults: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.fault)).collect();
+            faults.join("; ")
+        }
+        other => format!("{other:?}"),
+    }
 }
 
 /// What is shown once.
@@ -80,6 +95,7 @@ pub fn initialize_and_show(
     mut entropy: Entropy,
     show: impl FnOnce(&Initialized) -> std::io::Result<()>,
 ) -> Result<(Initialized, Core), InitializeError> {
+    check_asked(dir, origin, operator)?;
     dir.prepare()?;
     refuse_begun(dir)?;
     let kept = kept_seed(dir)?;
@@ -105,6 +121,21 @@ pub fn initialize_and_show(
     show(&initialized).map_err(InitializeError::NotShown)?;
     dir.finish_init()?;
     Ok((initialized, core))
+}
+
+/// Refuses what could only fail later, when a part of the ledger is there already.
+fn check_asked(dir: &DataDir, origin: Option<&str>, operator: &str) -> Result<(), InitializeError> {
+    check_name(operator).map_err(InitializeError::Operator)?;
+    if let Some(origin) = origin {
+        let refused = |error| InitializeError::Origin { origin: origin.to_owned(), error };
+        LogKey::from_seed(origin, &[0; 32]).map_err(refused)?;
+    }
+    let path = dir.inspection();
+    if path.exists() {
+        let what = "this directory is a past state for inspection; name another one".to_owned();
+        return Err(LogError::BadFile { path, what }.into());
+    }
+    Ok(())
 }
 
 /// What a ledger begins with. An earlier try may have recorded that already: then the token that it made, the log's

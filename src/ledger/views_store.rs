@@ -12,6 +12,7 @@ use crate::projections::rebuild::leaf_at;
 use crate::projections::snapshot::Views;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A snapshot costs by its size what a start without it costs by records to replay: a big one is taken less often,
 /// once in so many records as it has bytes, divided by this …
@@ -53,6 +54,12 @@ impl ViewsStore {
     pub fn keep_what_is_due(&mut self, shared: &Shared) {
         if shared.space.is_low() {
             return;
+        }
+        if shared.views_are_spoilt.swap(false, Ordering::Relaxed) {
+            match self.made_anew(shared) {
+                Ok(views) => self.views = Some(views),
+                Err(error) => tracing::warn!(%error, "the damaged views file could not be made anew"),
+            }
         }
         let folded = shared.folded();
         let is_due = |projections: &Projections| projections.history.as_ref().is_some_and(|history| history.is_due());
@@ -157,6 +164,21 @@ impl ViewsStore {
         Ok(())
     }
 
+    /// An empty file in the place of a damaged one. A crash in here leaves no file, or an empty one: the next start fills
+    /// it, as it does after this.
+    fn made_anew(&mut self, shared: &Shared) -> Result<Views, LogError> {
+        tracing::warn!("views.db is damaged: it is made anew, and its history at the next start");
+        self.views = None;
+        self.index = IndexProgress::default();
+        let views = Views::anew(&self.dir)?;
+        if let Some(history) = &mut shared.projections.write().history
+            && !history.in_tables().is_none()
+        {
+            history.give_up();
+        }
+        Ok(views)
+    }
+
     /// Works on the file, which stays open. One that turns out to be damaged is made anew: it holds nothing that the
     /// log does not. History that was in it is gone until the next start replays the log.
     pub(super) fn with_views<T>(
@@ -173,13 +195,7 @@ impl ViewsStore {
             && Views::is_spoilt_by(error)
         {
             drop(views);
-            self.index = IndexProgress::default();
-            views = Views::anew(&self.dir)?;
-            if let Some(history) = &mut shared.projections.write().history
-                && !history.in_tables().is_none()
-            {
-                history.give_up();
-            }
+            views = self.made_anew(shared)?;
             done = work(&mut views);
         }
         if done.is_ok() {

@@ -159,6 +159,7 @@ pub fn copy_ledger(from: &DataDir, into: &DataDir, progress: &mut dyn FnMut(u64,
 /// Copies a file of erasures into a directory, in place of the one that is there.
 pub fn copy_erasures(from: &Path, into: &DataDir) -> Result<(), LogError> {
     let file = erasures::open_to_read(from)?;
+    erasures::check_holds_all_of(&file, from, into)?;
     match std::fs::remove_file(into.erasures()) {
         Err(source) if source.kind() != ErrorKind::NotFound => return Err(io(&into.erasures(), source)),
         _ => {}

@@ -100,6 +100,12 @@ pub enum LogError {
     /// Nothing is written over what is there.
     #[error("{0} is there already and is not empty; nothing is written over it")]
     TargetExists(PathBuf),
+    /// A backup stays as it is.
+    #[error("{0} is a backup: it can be read and verified, and `token-ledger restore` makes a ledger of it")]
+    IsBackup(PathBuf),
+    /// It would stand among the ledger's own files.
+    #[error("{0} is inside the directory {1}; name a place elsewhere")]
+    Inside(PathBuf, PathBuf),
     /// Not a backup, or not a whole one.
     #[error("{path} is not a whole backup: {what}")]
     BadBackup {
@@ -150,7 +156,12 @@ impl LogError {
         // Without a code it is not SQLite that failed but a value that has another type than its column.
         !matches!(
             error.sqlite_error_code(),
-            None | Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+            None | Some(
+                rusqlite::ErrorCode::NotADatabase
+                    | rusqlite::ErrorCode::DatabaseCorrupt
+                    // A statement that does not fit the file: a table is not there.
+                    | rusqlite::ErrorCode::Unknown
+            )
         )
     }
 
@@ -220,6 +231,29 @@ impl DataDir {
     /// The disposable file: snapshots and history indexes.
     pub fn views(&self) -> PathBuf {
         self.0.join("views.db")
+    }
+
+    /// What makes the directory one for inspection.
+    pub fn inspection(&self) -> PathBuf {
+        self.0.join("inspection.json")
+    }
+
+    /// What makes the directory a backup.
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("backup.json")
+    }
+
+    /// Refuses a place among this directory's own files: an erasure would not reach what was written there.
+    pub fn check_outside(&self, place: &Path) -> Result<(), LogError> {
+        let absolute = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
+        let existing = absolute.ancestors().find_map(|above| above.canonicalize().ok());
+        let (Some(existing), Ok(own)) = (existing, self.0.canonicalize()) else { return Ok(()) };
+        // The directory itself is there already, which whoever would make it there tells.
+        let is_itself = absolute.canonicalize().is_ok_and(|place| place == own);
+        if existing.starts_with(&own) && !is_itself {
+            return Err(LogError::Inside(place.to_owned(), self.0.clone()));
+        }
+        Ok(())
     }
 
     /// The signed head and the checkpoints.
@@ -313,8 +347,11 @@ impl DataDir {
         }
     }
 
-    /// Takes the writer's lock. The kernel lets go of it when the process ends, however it ends.
+    /// Takes the writer's lock. The kernel lets go of it when the process ends, however it ends. Nobody writes to a backup.
     pub fn lock(&self) -> Result<DirLock, LogError> {
+        if self.manifest().exists() {
+            return Err(LogError::IsBackup(self.0.clone()));
+        }
         let path = self.0.join("ledger.lock");
         let mut options = OpenOptions::new();
         let mut file = options

@@ -124,6 +124,38 @@ pub fn texts_to_erase_again(dir: &DataDir) -> Result<usize, LogError> {
     Ok(file.come_back(&open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?.len())
 }
 
+/// How many texts the file keeps erased; none if there is no file.
+pub fn texts_kept_erased(dir: &DataDir) -> Result<Option<usize>, LogError> {
+    let path = dir.erasures();
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(entries(&open_to_read(&path)?, false)?.len()))
+}
+
+/// Refuses a file in the place of another that knows more: one of another log, or one that is older. Nothing is changed.
+pub(super) fn check_holds_all_of(file: &Connection, path: &Path, own: &DataDir) -> Result<(), LogError> {
+    if !own.erasures().exists() {
+        return Ok(());
+    }
+    let known = open_to_read(&own.erasures())?;
+    // Announcements may be of an event that never came: the log drops those.
+    let announced: Vec<_> = entries(&known, true)?.into_iter().map(|entry| entry.commitment).collect();
+    for entry in entries(&known, false)?.into_iter().filter(|entry| !announced.contains(&entry.commitment)) {
+        let holds: bool = file.query_row(
+            "SELECT EXISTS (SELECT 1 FROM erased WHERE commitment = ?1)",
+            [&entry.commitment[..]],
+            |row| row.get(0),
+        )?;
+        if !holds {
+            let what =
+                "it lacks a text that the backup knows to be erased: it is of another log, or older than the backup";
+            return Err(LogError::BadFile { path: path.to_owned(), what: what.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// Opens a file of erasures to copy it; one that is none is refused.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LogError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -92,10 +92,23 @@ fn identity(connection: &Connection) -> Result<(i32, i32), LogError> {
 pub(super) fn is_foreign(error: &LogError) -> bool {
     match error {
         LogError::Foreign(_) => true,
-        LogError::Sqlite(error) => matches!(
-            error.sqlite_error_code(),
-            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
-        ),
+        LogError::Sqlite(error) => {
+            matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+            ) || lacks_a_table(error)
+        }
+        _ => false,
+    }
+}
+
+/// Of its own code SQLite has nothing to say for it: a statement that was right when it was written is wrong for this file.
+fn lacks_a_table(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(code, Some(message)) => {
+            code.code == rusqlite::ErrorCode::Unknown && message.starts_with("no such ")
+        }
+        rusqlite::Error::SqlInputError { msg, .. } => msg.starts_with("no such "),
         _ => false,
     }
 }

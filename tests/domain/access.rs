@@ -20,7 +20,7 @@ fn account_and_user(plan: Plan) -> (World, AccountId, UserId) {
 fn both(world: &mut World, account: AccountId, user: UserId, access: &AccessRequest) -> [Change; 2] {
     let (name, secret) = (crate::harness::text("name"), world.new_secret());
     [
-        Change::PutMember { account, user, access: access.clone() },
+        Change::PutMember { account, user, access: access.clone(), if_match: None },
         Change::CreateToken {
             owner: Owner::Account(account),
             kind: TokenKind::Account,
@@ -135,7 +135,7 @@ fn each_group_takes_names_exactly_if_it_can_be_restricted() {
     for (name, restrictable) in rows {
         for level in [ReadOnly, FullAccess] {
             let (mut world, account, user) = account_and_user(Plan::Enterprise);
-            let put = |grant| Change::PutMember { account, user, access: granted(vec![grant]) };
+            let put = |grant| Change::PutMember { account, user, access: granted(vec![grant]), if_match: None };
             world.manage(put(all(name, level))).done();
             let then = world.manage(put(named(name, level, &["a.example"])));
             match restrictable {
@@ -151,8 +151,12 @@ fn a_grant_names_at_most_a_thousand_resources() {
     let (mut world, account, user) = account_and_user(Plan::Teams);
     let names: Vec<String> = (0..1_001).map(|index| format!("{index}.example")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let put =
-        |names: &[&str]| Change::PutMember { account, user, access: granted(vec![named("zones", ReadOnly, names)]) };
+    let put = |names: &[&str]| Change::PutMember {
+        account,
+        user,
+        access: granted(vec![named("zones", ReadOnly, names)]),
+        if_match: None,
+    };
     let fault = field(0, "resources", "has too many names (maximum is 1000)");
     assert_eq!(*world.manage(put(&names)).rejected(), Rejection::Invalid(vec![fault]));
     world.manage(put(&names[..1_000])).done();
@@ -170,7 +174,7 @@ fn an_access_is_kept_sorted_with_each_name_once_in_its_one_form() {
         named("zones", ReadOnly, &["A.example", "b.example", "a.EXAMPLE.", "b.example"]),
         all("domains", FullAccess),
     ]);
-    world.manage(Change::PutMember { account, user, access }).done();
+    world.manage(Change::PutMember { account, user, access, if_match: None }).done();
     let (a, b) = (world.name_number(account, "a.example"), world.name_number(account, "b.example"));
     assert!(b < a, "the zone's name was seen first");
     let expected = Access::Granted(vec![
@@ -184,7 +188,7 @@ fn an_access_is_kept_sorted_with_each_name_once_in_its_one_form() {
 fn an_empty_named_grant_stays_a_grant_of_nothing() {
     let (mut world, account, user) = account_and_user(Plan::Teams);
     let access = granted(vec![named("zones", ReadOnly, &[])]);
-    world.manage(Change::PutMember { account, user, access }).done();
+    world.manage(Change::PutMember { account, user, access, if_match: None }).done();
     let grant = Grant { group: group::ZONES, level: ReadOnly, coverage: Coverage::Named(vec![]) };
     assert_eq!(*access_of(&world, account, user), Access::Granted(vec![grant]));
 }
@@ -213,9 +217,9 @@ fn an_access_given_again_in_any_spelling_changes_nothing_and_any_other_one_does(
     ];
     for (access, same) in rows {
         let (mut world, account, user) = account_and_user(Plan::Teams);
-        world.manage(Change::PutMember { account, user, access: first.clone() }).done();
+        world.manage(Change::PutMember { account, user, access: first.clone(), if_match: None }).done();
         let key = world.account_token(account, first.clone());
-        let put = world.manage(Change::PutMember { account, user, access: access.clone() });
+        let put = world.manage(Change::PutMember { account, user, access: access.clone(), if_match: None });
         let edit = crate::harness::TokenEdit { access: Some(access.clone()), ..Default::default() };
         let edited = world.manage(edit.of(&key));
         put.done();
@@ -232,8 +236,8 @@ fn names_of_grants_belong_to_the_account_and_need_no_resource() {
     let (mut world, account, user) = account_and_user(Plan::Teams);
     let elsewhere = world.account(Plan::Teams);
     let access = granted(vec![named("zones", ReadOnly, &["a.example"])]);
-    let here = world.manage(Change::PutMember { account, user, access: access.clone() });
-    let there = world.manage(Change::PutMember { account: elsewhere, user, access });
+    let here = world.manage(Change::PutMember { account, user, access: access.clone(), if_match: None });
+    let there = world.manage(Change::PutMember { account: elsewhere, user, access, if_match: None });
     for then in [here, there] {
         assert_eq!(then.names(), ["TextSeen", "MemberAdded"]);
     }

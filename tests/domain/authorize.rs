@@ -167,7 +167,7 @@ fn what_is_out_of_reach_is_unknown_and_leaves_nothing() {
     let strangers = world.user_token(stranger);
     let member = world.member(ONE, AccessRequest::Full);
     let access = AccessRequest::Full;
-    world.manage(Change::PutMember { account: TWO, user: member, access }).done();
+    world.manage(Change::PutMember { account: TWO, user: member, access, if_match: None }).done();
     let members = world.user_token(member);
     let session = world.token(Owner::User(member), TokenKind::Session, None);
     let operator = world.staff_token(TokenKind::Operator);
@@ -266,7 +266,7 @@ fn a_revocation_touches_no_account_that_is_not_named() {
     let members = world.user_token(member);
     let both = world.member(ONE, AccessRequest::Full);
     let access = AccessRequest::Full;
-    world.manage(Change::PutMember { account: TWO, user: both, access }).done();
+    world.manage(Change::PutMember { account: TWO, user: both, access, if_match: None }).done();
     let of_both = world.user_token(both);
     let other = world.account_token(TWO, AccessRequest::Full);
     let old = world.account_token(ONE, AccessRequest::Full);

@@ -178,7 +178,7 @@ fn going_down_to_solo_is_refused_while_grants_exist_and_lists_them() {
     let full_member = world.member(account, AccessRequest::Full);
     let granted_member = world.member(account, some());
     let gone_member = world.member(account, some());
-    world.manage(Change::RemoveMember { account, user: gone_member }).done();
+    world.manage(Change::RemoveMember { account, user: gone_member, if_match: None }).done();
     let down = AccountEdit { plan: Some(Plan::Solo), name: Some("Other"), ..Default::default() };
     let exist = |tokens, members| Rejection::Conflict(Conflict::GrantsExist { tokens, members });
 
@@ -188,7 +188,9 @@ fn going_down_to_solo_is_refused_while_grants_exist_and_lists_them() {
     world.manage(to_full.of(&granted_key)).done();
     world.delete(&bare_key);
     assert_eq!(*world.manage(down.of(account)).rejected(), exist(vec![], vec![granted_member]));
-    world.manage(Change::PutMember { account, user: granted_member, access: AccessRequest::Full }).done();
+    world
+        .manage(Change::PutMember { account, user: granted_member, access: AccessRequest::Full, if_match: None })
+        .done();
     assert_eq!(world.manage(down.of(account)).names(), ["TextSeen", "AccountRenamed", "PlanChanged"]);
     assert!(world.state.account(account).expect("it is there").members.contains_key(&full_member));
     assert_eq!(world.ask(crate::harness::whoami(&full_key)).names(), ["TokenUsed"]);
@@ -207,8 +209,8 @@ fn user_tokens_of_members_do_not_hinder_a_downgrade() {
 fn research_is_switched_on_changed_and_off_and_what_is_off_cannot_be_switched_off() {
     let mut world = begun();
     let account = world.account(Plan::Solo);
-    let on = |monthly_cap| Change::ActivateResearch { account, monthly_cap };
-    let off = Change::DeactivateResearch { account };
+    let on = |monthly_cap| Change::ActivateResearch { account, monthly_cap, if_match: None };
+    let off = Change::DeactivateResearch { account, if_match: None };
     let is_off = Rejection::NotFound(Missing::Feature);
     assert_eq!(world.manage(off.clone()).rejection(), &is_off);
     let rows: [(Change, &[&str], u64); 6] = [
@@ -234,10 +236,10 @@ fn what_names_an_absent_account_is_not_found() {
     let (user, resource) = (world.user(), ResourceId(1));
     let changes = [
         AccountEdit { name: Some(""), ..Default::default() }.of(ABSENT),
-        Change::ActivateResearch { account: ABSENT, monthly_cap: None },
-        Change::DeactivateResearch { account: ABSENT },
-        Change::PutMember { account: ABSENT, user, access: granted(vec![all("nonsense", ReadOnly)]) },
-        Change::RemoveMember { account: ABSENT, user },
+        Change::ActivateResearch { account: ABSENT, monthly_cap: None, if_match: None },
+        Change::DeactivateResearch { account: ABSENT, if_match: None },
+        Change::PutMember { account: ABSENT, user, access: granted(vec![all("nonsense", ReadOnly)]), if_match: None },
+        Change::RemoveMember { account: ABSENT, user, if_match: None },
         Change::AddResource { account: ABSENT, name: text(""), resource: certificate() },
         Change::RemoveResource { account: ABSENT, resource },
     ];
@@ -251,9 +253,9 @@ fn what_names_an_absent_account_is_not_found() {
 fn a_membership_begins_changes_and_ends() {
     let mut world = begun();
     let (account, user) = (world.account(Plan::Teams), world.user());
-    let put = |access| Change::PutMember { account, user, access };
+    let put = |access| Change::PutMember { account, user, access, if_match: None };
     let some = || granted(vec![all("zones", ReadOnly)]);
-    let remove = Change::RemoveMember { account, user };
+    let remove = Change::RemoveMember { account, user, if_match: None };
     let rows: [(Change, bool, &[&str]); 6] = [
         (put(AccessRequest::Full), true, &["MemberAdded"]),
         (put(AccessRequest::Full), false, &[]),
@@ -277,14 +279,42 @@ fn a_returning_members_version_goes_on_counting() {
     let mut world = begun();
     let (account, user) = (world.account(Plan::Teams), world.user());
     let version = |world: &World| world.state.account(account).expect("it is there").members[&user].version;
-    let put = |access| Change::PutMember { account, user, access };
+    let put = |access| Change::PutMember { account, user, access, if_match: None };
     world.manage(put(AccessRequest::Full)).done();
     assert_eq!(version(&world), Version(1));
     world.manage(put(granted(vec![]))).done();
     assert_eq!(version(&world), Version(2));
-    world.manage(Change::RemoveMember { account, user }).done();
+    world.manage(Change::RemoveMember { account, user, if_match: None }).done();
     world.manage(put(AccessRequest::Full)).done();
     assert_eq!(version(&world), Version(4), "the removal counted too, so no version is ever judged twice");
+}
+
+#[test]
+fn who_saw_another_version_changes_no_membership_and_no_feature() {
+    let mut world = begun();
+    let (account, user) = (world.account(Plan::Teams), world.user());
+    let put = |access, if_match| Change::PutMember { account, user, access, if_match };
+    let remove = |if_match| Change::RemoveMember { account, user, if_match };
+    let on = |monthly_cap, if_match| Change::ActivateResearch { account, monthly_cap, if_match };
+    let off = |if_match| Change::DeactivateResearch { account, if_match };
+    let (one, two, three) = (Some(Version(1)), Some(Version(2)), Some(Version(3)));
+    let ended = Rejection::NotFound(Missing::Member);
+    // No membership was seen where there was none yet.
+    assert_eq!(world.manage(put(AccessRequest::Full, one)).rejection(), &ended);
+    world.manage(put(AccessRequest::Full, None)).done();
+    world.manage(put(granted(vec![]), one)).done();
+    for stale in [put(AccessRequest::Full, one), put(granted(vec![]), one), remove(one)] {
+        assert_eq!(world.manage(stale).rejection(), &Rejection::VersionMismatch(Version(2)));
+    }
+    world.manage(remove(two)).done();
+    for late in [put(AccessRequest::Full, two), put(AccessRequest::Full, three), remove(two)] {
+        assert_eq!(world.manage(late).rejection(), &ended);
+    }
+    world.manage(on(None, one)).done();
+    for stale in [on(Some(1), one), on(None, one), off(one)] {
+        assert_eq!(world.manage(stale).rejection(), &Rejection::VersionMismatch(Version(2)));
+    }
+    world.manage(off(two)).done();
 }
 
 #[test]
@@ -294,7 +324,7 @@ fn members_do_not_count_the_accounts_version() {
     let user = world.member(account, AccessRequest::Full);
     world.zone(account, "a.example");
     world.account_token(account, AccessRequest::Full);
-    world.manage(Change::RemoveMember { account, user }).done();
+    world.manage(Change::RemoveMember { account, user, if_match: None }).done();
     assert_eq!(world.state.account(account).expect("it is there").version, Version(1));
 }
 
@@ -303,9 +333,9 @@ fn only_a_known_user_becomes_a_member() {
     let mut world = begun();
     let account = world.account(Plan::Teams);
     for user in [UserId::NONE, UserId(9)] {
-        let then = world.manage(Change::PutMember { account, user, access: AccessRequest::Full });
+        let then = world.manage(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None });
         assert_eq!(*then.rejected(), Rejection::NotFound(Missing::User));
-        let then = world.manage(Change::RemoveMember { account, user });
+        let then = world.manage(Change::RemoveMember { account, user, if_match: None });
         assert_eq!(*then.rejected(), Rejection::NotFound(Missing::Member));
     }
 }
@@ -495,7 +525,7 @@ fn an_account_has_at_most_ten_thousand_members() {
     let mut world = begun();
     let account = world.account(Plan::Teams);
     let (one, more) = (world.user(), world.user());
-    let put = |user| Change::PutMember { account, user, access: AccessRequest::Full };
+    let put = |user| Change::PutMember { account, user, access: AccessRequest::Full, if_match: None };
     world.manage(put(one)).done();
     let kept = world.state.accounts.get_mut(account.0).expect("it is there");
     let member = kept.members[&one].clone();

@@ -292,7 +292,7 @@ impl World {
 
     pub fn member(&mut self, account: AccountId, access: AccessRequest) -> UserId {
         let user = self.user();
-        self.manage(Change::PutMember { account, user, access }).done();
+        self.manage(Change::PutMember { account, user, access, if_match: None }).done();
         user
     }
 
@@ -449,7 +449,7 @@ impl World {
     }
 
     pub fn research(&mut self, account: AccountId, monthly_cap: Option<u64>) {
-        self.manage(Change::ActivateResearch { account, monthly_cap }).done();
+        self.manage(Change::ActivateResearch { account, monthly_cap, if_match: None }).done();
     }
 
     pub fn from(&mut self, address: &str, agent: &str) {

@@ -119,10 +119,10 @@ fn every_change(world: &mut World) -> Vec<(Change, Op)> {
             Op::CreateAccount,
         ),
         (AccountEdit::default().of(account), Op::UpdateAccount),
-        (Change::ActivateResearch { account, monthly_cap: None }, Op::ChangeFeatures),
-        (Change::DeactivateResearch { account }, Op::ChangeFeatures),
-        (Change::PutMember { account, user, access: AccessRequest::Full }, Op::ChangeMembers),
-        (Change::RemoveMember { account, user }, Op::ChangeMembers),
+        (Change::ActivateResearch { account, monthly_cap: None, if_match: None }, Op::ChangeFeatures),
+        (Change::DeactivateResearch { account, if_match: None }, Op::ChangeFeatures),
+        (Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }, Op::ChangeMembers),
+        (Change::RemoveMember { account, user, if_match: None }, Op::ChangeMembers),
         (Change::AddResource { account, name: text("a.example"), resource: domain }, Op::ChangeResources),
         (Change::AddResource { account, name: text("a.example"), resource: certificate() }, Op::ChangeResources),
         (Change::RemoveResource { account, resource }, Op::ChangeResources),
@@ -166,7 +166,8 @@ fn a_refused_attempt_is_in_the_stream_of_the_tokens_own_account() {
         (world.user_token(user), AccountId::NONE, Principal::User(user)),
     ];
     for (key, stream, principal) in rows {
-        let header = world.manage_as(&key, Change::DeactivateResearch { account: elsewhere }).last().header;
+        let header =
+            world.manage_as(&key, Change::DeactivateResearch { account: elsewhere, if_match: None }).last().header;
         assert_eq!((header.account, header.token, header.principal), (stream, key.token, principal));
     }
     let auditor = world.staff_token(TokenKind::Auditor);
@@ -249,11 +250,11 @@ fn every_accepted_change(world: &mut World) -> Vec<(Change, usize)> {
         (create_user(), 1),
         (new_account, 1),
         (account_edit.of(account), 3),
-        (Change::ActivateResearch { account, monthly_cap: None }, 1),
-        (Change::DeactivateResearch { account }, 1),
-        (Change::PutMember { account, user, access: some }, 1),
-        (Change::PutMember { account, user, access: AccessRequest::Full }, 1),
-        (Change::RemoveMember { account, user }, 1),
+        (Change::ActivateResearch { account, monthly_cap: None, if_match: None }, 1),
+        (Change::DeactivateResearch { account, if_match: None }, 1),
+        (Change::PutMember { account, user, access: some, if_match: None }, 1),
+        (Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }, 1),
+        (Change::RemoveMember { account, user, if_match: None }, 1),
         (Change::AddResource { account, name: text("a.example"), resource: domain }, 1),
         (Change::RemoveResource { account, resource }, 1),
         (new_token, 1),
@@ -343,7 +344,7 @@ fn the_agents_of_changes_count_for_the_token_that_was_shown() {
 fn an_operators_change_that_cannot_be_is_rejected_without_a_record() {
     let mut world = begun();
     let operator = world.staff_token(TokenKind::Operator);
-    let then = world.manage_as(&operator, Change::DeactivateResearch { account: AccountId(9) });
+    let then = world.manage_as(&operator, Change::DeactivateResearch { account: AccountId(9), if_match: None });
     assert_eq!((then.rejected(), then.tally.is_none()), (&Rejection::NotFound(Missing::Account), true));
 }
 
@@ -472,6 +473,6 @@ fn a_rejected_change_takes_up_no_text() {
     assert_ne!(before, with_user);
     let access =
         granted(vec![crate::harness::named("zones", token_ledger::domain::access::Level::ReadOnly, &["new.example"])]);
-    world.manage(Change::PutMember { account, user, access }).rejected();
+    world.manage(Change::PutMember { account, user, access, if_match: None }).rejected();
     assert_eq!(world.state.last_text, with_user);
 }

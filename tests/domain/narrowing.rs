@@ -83,9 +83,9 @@ fn deletions_and_removals_and_the_services_own_records_narrow() {
     let at = world.now;
     let rows = vec![
         ("a deletion", Change::DeleteToken { owner, token, if_match: None }, true),
-        ("a member's removal", Change::RemoveMember { account, user }, true),
+        ("a member's removal", Change::RemoveMember { account, user, if_match: None }, true),
         ("a resource's removal", Change::RemoveResource { account, resource }, true),
-        ("no more research", Change::DeactivateResearch { account }, true),
+        ("no more research", Change::DeactivateResearch { account, if_match: None }, true),
         ("the start", Change::StartRecording, true),
         ("the stop", Change::StopRecording { appended: 1 }, true),
         (
@@ -156,7 +156,7 @@ fn memberships_limits_and_caps_narrow_downwards() {
     world.research(account, Some(10));
     let uncapped = world.account(Plan::Teams);
     world.research(uncapped, None);
-    let member = |user, access| Change::PutMember { account, user, access };
+    let member = |user, access| Change::PutMember { account, user, access, if_match: None };
     let limit = |hourly_limit| Change::UpdateAccount {
         account,
         name: None,
@@ -165,12 +165,16 @@ fn memberships_limits_and_caps_narrow_downwards() {
         hourly_limit,
         if_match: None,
     };
-    let cap = |account, monthly_cap| Change::ActivateResearch { account, monthly_cap };
+    let cap = |account, monthly_cap| Change::ActivateResearch { account, monthly_cap, if_match: None };
     let rows = vec![
         ("a member with less", member(user, granted(Vec::new())), true),
         ("a member with more", member(user, AccessRequest::Full), false),
         ("a new member", member(stranger, granted(Vec::new())), false),
-        ("a member of nothing", Change::RemoveMember { account: AccountId(99), user: UserId(99) }, true),
+        (
+            "a member of nothing",
+            Change::RemoveMember { account: AccountId(99), user: UserId(99), if_match: None },
+            true,
+        ),
         ("a lower limit", limit(Some(99)), true),
         ("a higher limit", limit(Some(101)), false),
         ("nothing of an account", limit(None), false),

@@ -177,7 +177,7 @@ fn what_an_oauth_token_may_is_its_authorization_within_the_members_access_of_now
     assert_eq!(use_of.last().header.principal, Principal::Application(app.id));
 
     let narrow = granted(vec![named("zones", Level::ReadOnly, &["b.example", "c.example"])]);
-    world.manage(Change::PutMember { account, user, access: narrow }).done();
+    world.manage(Change::PutMember { account, user, access: narrow, if_match: None }).done();
     let rows = [
         (&full, "a.example", false),
         (&full, "b.example", true),
@@ -198,7 +198,7 @@ fn what_an_oauth_token_may_is_its_authorization_within_the_members_access_of_now
         }
     }
     assert_eq!(world.ask(list(&two, Route::Domains, account)).cause(), Cause::MissingScope);
-    world.manage(Change::PutMember { account, user, access: AccessRequest::Full }).done();
+    world.manage(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }).done();
     assert_eq!(world.ask(zone(&full, "a.example")).allowed(), Outcome::NotFound, "it follows upwards, too");
     assert_eq!(world.ask(zone(&two, "c.example")).cause(), Cause::MissingScope, "but never past what was authorised");
 }
@@ -207,7 +207,7 @@ fn what_an_oauth_token_may_is_its_authorization_within_the_members_access_of_now
 fn it_is_of_one_account_and_draws_from_it() {
     let (mut world, account, user, session, app) = scene(ClientKind::Confidential);
     let other = world.account(Plan::Teams);
-    world.manage(Change::PutMember { account: other, user, access: AccessRequest::Full }).done();
+    world.manage(Change::PutMember { account: other, user, access: AccessRequest::Full, if_match: None }).done();
     let key = world.token_for(&session, &app, account, AccessRequest::Full);
     let then = world.ask(whoami(&key));
     assert_eq!((then.allowed(), then.remaining()), (Outcome::Ok, 2_399));
@@ -230,7 +230,7 @@ fn it_ends_with_the_membership_and_does_not_come_back_with_it() {
     );
     let (then, code) = world.authorize(&session, &app, account, AccessRequest::Full);
     assert_eq!(then.names(), ["AuthorizationCodeIssued"], "the word was given before");
-    let then = world.manage(Change::RemoveMember { account, user });
+    let then = world.manage(Change::RemoveMember { account, user, if_match: None });
     let expected = [
         ("MemberRemoved", account, TokenId::NONE),
         ("AuthorizationRevoked", account, TokenId::NONE),
@@ -241,7 +241,7 @@ fn it_ends_with_the_membership_and_does_not_come_back_with_it() {
     assert_eq!(deleted.reason, EndReason::MemberRemoved);
     assert_eq!(world.ask(whoami(&gone)).cause(), Cause::TokenDeleted);
     assert_eq!(world.ask(whoami(&stays)).allowed(), Outcome::Ok);
-    world.manage(Change::PutMember { account, user, access: AccessRequest::Full }).done();
+    world.manage(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }).done();
     assert_eq!(world.ask(whoami(&gone)).cause(), Cause::TokenDeleted);
     let exchange = world.exchanging(&app, &code);
     let then = world.exchange(exchange);
@@ -420,7 +420,7 @@ fn deleting_an_application_or_revoking_all_ends_its_tokens_in_every_account() {
     for (reason, is_deletion) in [(EndReason::ApplicationDeleted, true), (EndReason::AllRevoked, false)] {
         let (mut world, account, user, session, app) = scene(ClientKind::Confidential);
         let other = world.account(Plan::Solo);
-        world.manage(Change::PutMember { account: other, user, access: AccessRequest::Full }).done();
+        world.manage(Change::PutMember { account: other, user, access: AccessRequest::Full, if_match: None }).done();
         let keys = [account, other].map(|on| world.token_for(&session, &app, on, AccessRequest::Full));
         let (account_of_app, application) = (app.account, app.id);
         let change = match is_deletion {
@@ -468,7 +468,7 @@ fn an_authorization_is_ended_by_the_account_and_by_the_member_and_nobody_else() 
         assert_eq!(world.manage_in(&theirs, of(user)).rejection(), &foreign);
         let on = |account| Change::OAuth(OAuthChange::Revoke { account, authorization: id });
         assert_eq!(world.manage_as(&operator, on(app.account)).rejected(), &missing, "it is on another account");
-        world.manage(Change::PutMember { account, user, access: some.clone() }).done();
+        world.manage(Change::PutMember { account, user, access: some.clone(), if_match: None }).done();
         let then = match round {
             0 => world.manage_in(&session, of(user)),
             1 => world.manage_as(&operator, on(account)),
@@ -478,7 +478,7 @@ fn an_authorization_is_ended_by_the_account_and_by_the_member_and_nobody_else() 
         let Event::TokenDeleted(deleted) = &then.last().event else { panic!("{:?}", then.events) };
         assert_eq!(deleted.reason, EndReason::AuthorizationRevoked);
         assert_eq!(world.ask(whoami(&key)).cause(), Cause::TokenDeleted);
-        world.manage(Change::PutMember { account, user, access: AccessRequest::Full }).done();
+        world.manage(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }).done();
     }
 }
 
@@ -488,7 +488,7 @@ fn nobody_authorises_more_than_they_may_or_where_they_are_no_member() {
     let operator = world.staff_token(TokenKind::Operator);
     let public = world.application(app.account, ClientKind::Public);
     let read = || granted(vec![named("zones", Level::ReadOnly, &["a.example"])]);
-    world.manage(Change::PutMember { account, user, access: read() }).done();
+    world.manage(Change::PutMember { account, user, access: read(), if_match: None }).done();
     let beyond = [
         granted(vec![all("zones", Level::ReadOnly)]),
         granted(vec![named("zones", Level::FullAccess, &["a.example"])]),
@@ -643,7 +643,7 @@ fn what_was_decided_was_allowed_to_whoever_made_it() {
     recorded.extend(world.exchange(exchange).events);
     let own = Change::OAuth(OAuthChange::RevokeOwn { user, authorization: AuthorizationId(2) });
     recorded.extend(world.manage_in(&session, own).events);
-    recorded.extend(world.manage(Change::RemoveMember { account, user }).events);
+    recorded.extend(world.manage(Change::RemoveMember { account, user, if_match: None }).events);
     assert!(recorded.len() > 8);
     let from = ChangeFrom::Address(None);
     for it in &recorded {
@@ -664,7 +664,7 @@ fn a_full_authorization_is_told_as_far_as_it_goes() {
     let (mut world, account, user, session, app) = scene(ClientKind::Confidential);
     let key = world.token_for(&session, &app, account, AccessRequest::Full);
     let narrow = granted(vec![named("zones", Level::ReadOnly, &["a.example"])]);
-    world.manage(Change::PutMember { account, user, access: narrow }).done();
+    world.manage(Change::PutMember { account, user, access: narrow, if_match: None }).done();
     let then = world.ask(list(&key, Route::Domains, account));
     let member = world.state.account(account).and_then(|it| it.members.get(&user)).expect("a member").access.clone();
     assert_eq!(then.answered().access.as_ref(), Some(&member), "a refusal says what the token may");

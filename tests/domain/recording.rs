@@ -56,10 +56,10 @@ fn the_sixty_a_minute_are_of_all_causes_all_accounts_and_management_together() {
     refuse(&mut world, account, &key, 20);
     for _ in 0..20 {
         assert_eq!(world.ask(list(&key, Route::Zones, elsewhere)).cause(), Cause::ForeignAccount);
-        world.manage_as(&key, Change::DeactivateResearch { account }).rejection();
+        world.manage_as(&key, Change::DeactivateResearch { account, if_match: None }).rejection();
     }
     assert_eq!(world.ask(list(&key, Route::Zones, account)).names(), Vec::<&str>::new());
-    let then = world.manage_as(&key, Change::DeactivateResearch { account });
+    let then = world.manage_as(&key, Change::DeactivateResearch { account, if_match: None });
     then.rejected();
     assert!(matches!(then.tally, Some(TallyNote::Refusal { cause: Cause::WrongKind, .. })));
 }
@@ -120,7 +120,7 @@ fn a_user_tokens_refusals_are_summed_for_each_account() {
     let (mut world, one, _) = account_and_key();
     let two = world.account(Plan::Teams);
     let user = world.member(one, granted(vec![]));
-    world.manage(Change::PutMember { account: two, user, access: granted(vec![]) }).done();
+    world.manage(Change::PutMember { account: two, user, access: granted(vec![]), if_match: None }).done();
     let key = world.user_token(user);
     refuse(&mut world, one, &key, REFUSALS_A_MINUTE_MAX);
     world.from("192.0.2.1", "curl");
@@ -145,7 +145,7 @@ fn a_user_tokens_records_are_numbered_in_each_account_by_itself() {
     let user = world.user();
     let accounts: Vec<AccountId> = (0..5).map(|_| world.account(Plan::Teams)).collect();
     for &account in &accounts {
-        world.manage(Change::PutMember { account, user, access: AccessRequest::Full }).done();
+        world.manage(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }).done();
     }
     let key = world.user_token(user);
     for number in 1..=3 {
@@ -199,7 +199,7 @@ fn address_and_agent_are_taken_up_once_for_each_owner() {
         assert_eq!(again.names(), ["TokenUsed"]);
         assert_eq!(address_and_agent(&again.last().event), (address, agent));
     }
-    let refused = world.manage_as(&key, Change::DeactivateResearch { account });
+    let refused = world.manage_as(&key, Change::DeactivateResearch { account, if_match: None });
     assert_eq!(refused.names(), ["ManagementRefused"], "a refusal finds the same texts");
 }
 
@@ -275,7 +275,7 @@ fn uses_and_refusals_never_change_a_version() {
     world.ask_times(3, &whoami(&user_key));
     refuse(&mut world, account, &key, 70);
     refuse(&mut world, account, &user_key, 70);
-    world.manage_as(&key, Change::DeactivateResearch { account }).rejection();
+    world.manage_as(&key, Change::DeactivateResearch { account, if_match: None }).rejection();
     world.flush(true);
     assert_eq!(versions(&world), before);
 }

@@ -35,7 +35,7 @@ fn without_the_feature_it_is_missing_and_without_the_scope_it_is_refused() {
     assert_eq!(world.ask(status(&key, account)).allowed(), Outcome::Ok);
     assert_eq!(world.ask(status(&scoped, account)).allowed(), Outcome::Ok);
     assert_eq!(world.ask(status(&bare, account)).cause(), Cause::MissingScope);
-    world.manage(Change::DeactivateResearch { account }).done();
+    world.manage(Change::DeactivateResearch { account, if_match: None }).done();
     for key in [&key, &scoped, &bare] {
         assert_eq!(world.ask(status(key, account)).cause(), Cause::MissingFeature);
     }
@@ -107,7 +107,7 @@ fn a_changed_cap_acts_at_once() {
 fn switching_the_feature_off_and_on_does_not_begin_the_month_again() {
     let (mut world, account, key) = researching(Some(1));
     world.ask_times(1, &status(&key, account));
-    world.manage(Change::DeactivateResearch { account }).done();
+    world.manage(Change::DeactivateResearch { account, if_match: None }).done();
     world.research(account, Some(1));
     assert_eq!(world.ask(status(&key, account)).cause(), Cause::MonthlyCapReached);
 }

@@ -86,12 +86,12 @@ fn a_user_token_follows_its_membership_at_once() {
     let account = world.account(Plan::Teams);
     let user = world.member(account, AccessRequest::Full);
     let key = world.user_token(user);
-    let put = |access| Change::PutMember { account, user, access };
+    let put = |access| Change::PutMember { account, user, access, if_match: None };
     assert_eq!(world.ask(list(&key, Route::Zones, account)).allowed(), Outcome::Ok);
     world.manage(put(granted(vec![all("domains", ReadOnly)]))).done();
     assert_eq!(world.ask(list(&key, Route::Zones, account)).cause(), Cause::MissingScope);
     assert_eq!(world.ask(list(&key, Route::Domains, account)).allowed(), Outcome::Ok);
-    world.manage(Change::RemoveMember { account, user }).done();
+    world.manage(Change::RemoveMember { account, user, if_match: None }).done();
     assert_eq!(world.ask(list(&key, Route::Domains, account)).cause(), Cause::ForeignAccount);
     world.manage(put(AccessRequest::Full)).done();
     assert_eq!(world.ask(list(&key, Route::Zones, account)).allowed(), Outcome::Ok);
@@ -357,7 +357,7 @@ fn accounts_lists_every_account_that_the_token_acts_on() {
     let mut world = begun();
     let (one, two, three) = (world.account(Plan::Teams), world.account(Plan::Solo), world.account(Plan::Teams));
     let user = world.member(three, granted(vec![]));
-    world.manage(Change::PutMember { account: one, user, access: AccessRequest::Full }).done();
+    world.manage(Change::PutMember { account: one, user, access: AccessRequest::Full, if_match: None }).done();
     let rows = [(world.account_token(two, AccessRequest::Full), vec![two]), (world.user_token(user), vec![one, three])];
     for (key, expected) in rows {
         let then = world.ask(accounts(&key));
@@ -385,7 +385,9 @@ fn a_use_records_the_access_it_was_judged_by_with_its_version() {
     world.rotate(&account_key, 60);
     world.rotate(&user_key, 60);
     world.rotate(&user_key, 60);
-    world.manage(Change::PutMember { account, user, access: granted(vec![all("zones", ReadOnly)]) }).done();
+    world
+        .manage(Change::PutMember { account, user, access: granted(vec![all("zones", ReadOnly)]), if_match: None })
+        .done();
     let user_key = Key { digest: world.state.token(user_key.token).expect("there").secrets[2].digest, ..user_key };
     let rows = [
         (whoami(&account_key), AccessSource::Identity(Version(2))),

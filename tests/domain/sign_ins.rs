@@ -189,8 +189,8 @@ fn a_person_does_in_a_session_what_they_may_and_every_record_says_by_what_right(
     }
     // Everything else of an account is for operators.
     for change in [
-        Change::RemoveMember { account, user: limited },
-        Change::DeactivateResearch { account },
+        Change::RemoveMember { account, user: limited, if_match: None },
+        Change::DeactivateResearch { account, if_match: None },
         Change::ImportTokens { account, lines: Vec::new() },
         Change::Attempt(Op::UpdateAccount, Owner::Account(account)),
     ] {
@@ -215,10 +215,10 @@ fn a_change_of_the_membership_acts_at_once() {
     let user = world.member(account, AccessRequest::Full);
     let session = world.session(Principal::User(user));
     let access = AccessRequest::Granted(Vec::new());
-    world.manage(Change::PutMember { account, user, access }).done();
+    world.manage(Change::PutMember { account, user, access, if_match: None }).done();
     let change = new_token(&mut world, Owner::Account(account));
     assert_eq!(world.manage_in(&session, change).refused(), &Rejection::Forbidden(Cause::MissingScope));
-    world.manage(Change::RemoveMember { account, user }).done();
+    world.manage(Change::RemoveMember { account, user, if_match: None }).done();
     let change = new_token(&mut world, Owner::Account(account));
     assert_eq!(world.manage_in(&session, change).refused(), &Rejection::Forbidden(Cause::ForeignAccount));
 }

@@ -425,7 +425,7 @@ fn an_operator_token_that_works_no_more_may_go_even_if_none_works() {
 #[test]
 fn a_user_tokens_management_is_in_no_accounts_stream() {
     let (mut world, account, user) = account_and_user();
-    world.manage(Change::PutMember { account, user, access: AccessRequest::Full }).done();
+    world.manage(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }).done();
     let before = world.state.account(account).map(|account| account.stream_number);
     let key = world.user_token(user);
     world.rotate(&key, 0);

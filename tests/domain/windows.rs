@@ -94,7 +94,7 @@ fn a_user_token_draws_from_the_account_it_acts_on() {
     let (mut world, one, key) = account_of(1);
     let two = world.account_with_limit(Plan::Teams, Some(1));
     let user = world.member(one, AccessRequest::Full);
-    world.manage(Change::PutMember { account: two, user, access: AccessRequest::Full }).done();
+    world.manage(Change::PutMember { account: two, user, access: AccessRequest::Full, if_match: None }).done();
     let user_key = world.user_token(user);
     world.ask_times(1, &list(&user_key, Route::Zones, one));
     assert_eq!(world.ask(list(&key, Route::Zones, one)).cause(), Cause::QuotaExceeded);

@@ -55,6 +55,12 @@ fn check_answer(described: Described, told: &Told) -> Result<(), String> {
         "x-token-scopes",
         "x-accepted-token-scopes",
         "x-token-expiration",
+        "x-token-id",
+        "x-token-kind",
+        "x-token-account",
+        "x-token-user",
+        "ratelimit",
+        "ratelimit-policy",
     ] {
         let mut headers = response.get("headers").into_iter().flat_map(object);
         if told.header(name).is_some() && !headers.any(|(other, _)| other.eq_ignore_ascii_case(name)) {

@@ -99,6 +99,7 @@ async fn filters_are_one_and_the_other() {
         "after=+1",
         "colour=red",
         "limit=1&limit=2",
+        "outcome=missing_scop",
     ] {
         house.look(format!("/v1/events?{query}")).await.expect(400);
     }

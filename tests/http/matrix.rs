@@ -171,7 +171,7 @@ impl Spares {
     }
 
     /// The operation's path: its last variable stands for the object.
-    pub fn path(&self, template: &str, object: Object) -> String {
+    pub fn path(&self, (template, method): (&str, &str), object: Object) -> String {
         let last = template.rfind('{');
         let mut path = template.to_owned();
         for (at, part) in template.match_indices('{').map(|(at, _)| (at, &template[at..])) {
@@ -187,7 +187,7 @@ impl Spares {
             };
             path = path.replace(variable, &value);
         }
-        if let Some(question) = template.strip_prefix("/v1/audit/").and_then(question) {
+        if let Some(question) = template.strip_prefix("/v1/audit/").and_then(question).filter(|_| method == "GET") {
             return format!("{path}?{}", self.own.required_of(question));
         }
         match template {
@@ -442,7 +442,7 @@ async fn row_faults(house: &House, row: &Row, spares: &Spares, faults: &mut Vec<
     let statuses: Vec<u16> = statuses.split_whitespace().map(|status| status.parse().unwrap()).collect();
     assert_eq!(statuses.len(), ASKERS.len(), "{operation:?} {object:?}");
     for (asker, status) in ASKERS.iter().zip(statuses) {
-        let mut ask = Ask::new(method, spares.path(template, object));
+        let mut ask = Ask::new(method, spares.path((template, method), object));
         if let Some(body) = spares.body(operation, object) {
             ask = match operation {
                 Operation::ReportUses => ask.header("Content-Type", MANY).bytes(body.to_string()),

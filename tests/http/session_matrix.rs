@@ -270,7 +270,7 @@ async fn a_session_may_do_what_its_person_may_and_nothing_else() {
         for (operation, object, statuses) in rows.iter().rev() {
             let statuses: Vec<u16> = statuses.split(' ').map(|status| status.parse().unwrap()).collect();
             for ((who, status), browser) in ASKERS.into_iter().zip(statuses).zip(&browsers) {
-                let mut ask = Ask::new(method, spares.path(template, *object));
+                let mut ask = Ask::new(method, spares.path((template, method), *object));
                 if let Some(body) = spares.body(*operation, *object) {
                     ask = ask.json(&body);
                 }
@@ -287,6 +287,32 @@ async fn a_session_may_do_what_its_person_may_and_nothing_else() {
         spares.close_reviews(&house).await;
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What a query names is not there, as what a path names: whether it is another's, the service's, or nobody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_not_told_which_tokens_of_others_there_are() {
+    let house = House::new().await;
+    let tokens = [house.corporate.id, house.graces.id, house.auditor.id, house.gateway.id, 777_777];
+    let asked =
+        ["events?token=", "audit/state?token=", "audit/what-if?removed=true&token=", "audit/least-privilege?token="];
+    for user in [house.ada, house.linus] {
+        let browser = house.session(&format!("/v1/users/{user}")).await;
+        for path in asked {
+            let mut bodies = BTreeSet::new();
+            for token in tokens {
+                let ask = Ask::get(format!("/v1/{path}{token}"));
+                bodies.insert(house.ask(browser.calls(ask)).await.expect(404).text().to_owned());
+            }
+            assert_eq!(bodies.len(), 1, "{path}: {bodies:?}");
+        }
+        house.advance(60);
+    }
+    // Whoever may see all is told.
+    let staff = house.session("/v1/staff-tokens/1").await;
+    for token in &tokens[..4] {
+        house.ask(staff.calls(Ask::get(format!("/v1/events?token={token}")))).await.expect(200);
+    }
 }
 
 #[test]

@@ -208,3 +208,51 @@ fn two_backups_to_one_place_do_not_mix() {
     backup(&scene, &scene.aside("backup"), &[]).expect(0);
     assert_eq!(beside(&scene), ["backup", "ledger"].map(PathBuf::from));
 }
+
+#[test]
+fn a_backup_is_not_served_and_not_changed() {
+    let scene = Scene::new();
+    let copy = scene.aside("backup");
+    backup(&scene, &copy, &["--with-key"]).expect(0);
+    let before = fingerprint(&copy);
+    let serve = run_on(&["serve", "--listen", "127.0.0.1:0"], &copy).expect(1);
+    serve.says("is a backup").says("token-ledger restore");
+    run_on(&["staff-token", "--role", "auditor", "--name", "n"], &copy).expect(1).says("is a backup");
+    run_on(&["erase", "--user", "1", "--yes"], &copy).expect(1).says("is a backup");
+    run_on(&["serve", "--listen", "127.0.0.1:0", "--accept-missing-head"], &copy).expect(1).says("is a backup");
+    assert_eq!(fingerprint(&copy), before);
+    // To be read it is there.
+    run_on(&["verify"], &copy).expect(0);
+    run_on(&["state", "--json"], &copy).expect(0);
+    run_on(&["doctor"], &copy).says("is a backup");
+    restore(&copy, &scene.aside("restored"), &[]).expect(0);
+}
+
+#[test]
+fn no_ledger_is_begun_where_a_backup_says_it_is() {
+    let scene = Scene::new();
+    let data = scene.aside("other");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(data.join("backup.json"), b"{}").unwrap();
+    run_on(&["init"], &data).expect(1).says("is a backup");
+    assert!(!data.join("ledger.db").exists());
+}
+
+/// What stands among the ledger's own files outlives an erasure there.
+#[test]
+fn nothing_is_copied_or_exported_into_the_data_directory() {
+    let scene = Scene::new();
+    let (copy, inside) = (scene.aside("backup"), scene.data().join("inside"));
+    backup(&scene, &inside, &[]).expect(1).says("is inside");
+    let file = scene.data().join("events.ndjson");
+    let export = ["export", "--format", "ndjson", "--out", file.to_str().unwrap()];
+    scene.run(&export).expect(1).says("is inside");
+    let report = scene.data().join("report.html");
+    let access =
+        ["report", "access", "--account", "1", "--scope", "zones:example.com", "--out", report.to_str().unwrap()];
+    scene.run(&access).expect(1).says("is inside");
+    assert!(!inside.exists() && !file.exists() && !report.exists());
+    backup(&scene, &copy, &["--with-key"]).expect(0);
+    restore(&copy, &copy.join("inside"), &[]).expect(1).says("is inside");
+}

@@ -133,3 +133,18 @@ fn a_ledger_of_another_schema_step_is_a_problem() {
     Connection::open(scene.dir().ledger()).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
     finds(&scene, "ledger file", "problem", "schema step 9");
 }
+
+#[test]
+fn a_file_in_the_place_of_the_directory_is_a_problem() {
+    let scene = Scene::new();
+    run_on(&["doctor"], &scene.dir().ledger()).expect(1).says("not a directory");
+}
+
+#[test]
+fn a_file_of_erasures_that_is_none_is_a_problem() {
+    let scene = Scene::new();
+    scene.run(&["erase", "--user", "1", "--yes"]).expect(0);
+    finds(&scene, "erasures", "ok", "texts are kept erased");
+    fs::write(scene.dir().erasures(), b"no database").unwrap();
+    finds(&scene, "erasures", "problem", "is not a ledger file");
+}

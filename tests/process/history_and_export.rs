@@ -101,7 +101,7 @@ fn a_history_of_nothing_is_refused() {
     scene.run(&["history", "--account", "1", "--user", "1"]).expect(2);
     scene.run(&["history", "--account", "1", "--from", "then"]).expect(2).says("must be a time");
     for kind in ["account", "token", "user", "resource"] {
-        let words = format!("there never was a {kind} 99");
+        let words = format!("{kind} 99 was never there");
         scene.run(&["history", &format!("--{kind}"), "99"]).expect(1).says(&words);
     }
 }

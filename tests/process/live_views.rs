@@ -1,5 +1,6 @@
 //! Live read models that are not what the log says, and records that are not what they were.
 
+use crate::client::{Ask, Client};
 use crate::program::Ended;
 use crate::scene::Scene;
 use rusqlite::Connection;
@@ -178,4 +179,34 @@ fn history_tables_that_another_program_changed_are_made_anew_at_the_next_start()
     let told = ask(&server, "/v1/accounts/1/tokens/2/usage", operator).expect(200).json();
     assert_eq!(told["data"].as_array().unwrap().iter().map(|row| row["uses"].as_u64().unwrap()).sum::<u64>(), 2);
     server.terminate().expect(0);
+}
+
+/// Nothing in the file is needed: who finds it damaged says so, and the next start has it all from the log.
+#[test]
+fn a_views_file_without_one_of_its_tables_is_made_anew() {
+    let scene = Scene::new();
+    scene.serve(&[]).terminate().expect(0);
+    let usage = "/v1/accounts/1/tokens/2/usage?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z";
+    let asked = |server: &crate::program::Server, path: &str| {
+        Client::connect(server.address).unwrap().ask(Ask::get(path, &scene.tokens.operator)).unwrap()
+    };
+    let server = scene.serve(&[]);
+    let told = asked(&server, usage);
+    assert_eq!(told.status, 200);
+    server.terminate().expect(0);
+
+    Connection::open(scene.dir().views()).unwrap().execute_batch("DROP TABLE token_hours").unwrap();
+    scene.run(&["verify"]).expect(1).says("token_hours");
+    let server = scene.serve(&[]);
+    assert_eq!(asked(&server, usage).status, 500);
+    crate::program::until("it is noticed", || {
+        String::from_utf8_lossy(&asked(&server, "/readyz").body).contains("views.db holds no history any more")
+    });
+    server.terminate().expect(0);
+
+    let server = scene.serve(&[]);
+    let again = asked(&server, usage);
+    assert_eq!((again.status, again.body), (200, told.body));
+    server.terminate().expect(0);
+    scene.run(&["verify"]).expect(0);
 }

@@ -217,7 +217,7 @@ fn an_inspection_never_writes_over_anything() {
     fs::write(other.join("note"), "mine").unwrap();
     refused(&other, "is not empty");
     refused(&scene.data(), "is not empty");
-    refused(&scene.data().join("inspected"), "inside the ledger's data directory");
+    refused(&scene.data().join("inspected"), "is inside the directory");
     assert_eq!(scene.fingerprint(), before);
     assert_eq!(fingerprint(&other).len(), 1);
     scene.run(&["replay", "--compare", "--until", "5"]).expect(2);

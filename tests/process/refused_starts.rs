@@ -286,3 +286,22 @@ fn garbage_views_are_named_where_they_are_needed() {
     refuse(&scene, &[&["verify"], &["replay", "--compare"]], &["views"]);
     scene.run(&["replay"]).expect(0);
 }
+
+/// What can only be refused is refused before anything is made: a ledger begun by half has its name for ever.
+#[test]
+fn an_init_that_cannot_come_to_its_end_makes_nothing() {
+    let parent = empty_parent();
+    let data = parent.path().join("ledger");
+    for (arguments, words) in [
+        (&["--origin", "a+b"][..], "cannot name a log"),
+        (&["--operator", ""], "the operator's name can't be blank"),
+        (&["--origin", "first.example/a", "--operator", "\u{7}"], "the operator's name can't contain"),
+    ] {
+        run_on(&[&["init"][..], arguments].concat(), &data).expect(1).says(words);
+        assert!(!data.exists(), "{arguments:?}");
+    }
+    let scene = Scene::new();
+    let into = scene.aside("inspected");
+    scene.run(&["replay", "--until", "3", "--into", into.to_str().unwrap()]).expect(0);
+    run_on(&["init"], &into).expect(1).says("a past state for inspection");
+}

@@ -62,3 +62,36 @@ fn a_file_that_holds_no_erasures_is_named_and_refused() {
     restore(&copy, &data, &["--erasures", foreign.to_str().unwrap()]).expect(1).says("ledger.db");
     assert!(!data.exists());
 }
+
+#[test]
+fn a_file_of_erasures_that_knows_less_than_the_backup_is_refused() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    let (copy, data) = (scene.aside("backup"), scene.aside("restored"));
+    scene.run(&["erase", "--user", "1", "--yes"]).expect(0);
+    backup(&scene, &copy, &["--with-key"]).expect(0);
+    // Of a log that began as this one did, and went on by itself.
+    other.run(&["erase", "--user", "2", "--yes"]).expect(0);
+    let erasures = other.dir().erasures();
+    let refused = restore(&copy, &data, &["--new-log", "--erasures", erasures.to_str().unwrap()]).expect(1);
+    refused.says("erasures.db").says("of another log, or older than the backup");
+    assert!(!data.exists());
+}
+
+/// Nothing tells it from the right one, where the backup knows of no erasure; so it is said that it did nothing.
+#[test]
+fn a_file_of_erasures_that_names_nothing_of_the_backup_is_told() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    let (copy, data) = (scene.aside("backup"), scene.aside("restored"));
+    backup(&scene, &copy, &["--with-key"]).expect(0);
+    let operator = &other.tokens.operator;
+    let server = other.serve(&[]);
+    let user = serde_json::json!({ "name": "Somebody", "email": "somebody@example.com" });
+    let mut client = crate::client::Client::connect(server.address).unwrap();
+    let made = client.ask(crate::client::Ask::send("POST", "/v1/users", operator, &user)).unwrap();
+    let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+    server.terminate().expect(0);
+    other.run(&["erase", "--user", &made["data"]["id"].to_string(), "--yes"]).expect(0);
+    let erasures = other.dir().erasures();
+    let told = restore(&copy, &data, &["--new-log", "--erasures", erasures.to_str().unwrap()]).expect(0);
+    told.says("names no text that the backup still holds");
+}

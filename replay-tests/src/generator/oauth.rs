@@ -70,7 +70,7 @@ impl Generator {
                 plan,
                 hourly_limit: None,
             }),
-            local(Change::PutMember { account, user, access: AccessRequest::Full }),
+            local(Change::PutMember { account, user, access: AccessRequest::Full, if_match: None }),
             local(Change::SignIn(SignInChange::CreateLink { who: Principal::User(user), digest: link })),
         ];
         let entered = SignInChange::UseLink { name: text("a browser"), secret: session };

@@ -88,7 +88,7 @@ fn people() -> Vec<Change> {
             hourly_limit: Some(1_000_000),
         },
         Change::CreateUser { email: text("ada@example.com"), name: text("Ada") },
-        Change::PutMember { account: ACCOUNT, user: UserId(1), access: AccessRequest::Full },
+        Change::PutMember { account: ACCOUNT, user: UserId(1), access: AccessRequest::Full, if_match: None },
         add("a.example", ResourceRequest::Domain(DomainFacts::default())),
         add("b.example", ResourceRequest::Domain(DomainFacts::default())),
         add("a.example", ResourceRequest::Zone(ZoneFacts::default())),
@@ -111,7 +111,7 @@ fn turn(round: usize, tokens: &[TokenId]) -> Option<Change> {
         conditions: Default::default(),
         if_match: None,
     };
-    let member = |access| Change::PutMember { account: ACCOUNT, user: UserId(1), access };
+    let member = |access| Change::PutMember { account: ACCOUNT, user: UserId(1), access, if_match: None };
     Some(match round {
         1 => access(tokens[1], wide()),
         2 => Change::RemoveResource { account: ACCOUNT, resource: ResourceId(1) },

@@ -2,6 +2,7 @@
 
 use super::{Check, Socket};
 use crate::log::DataDir;
+use crate::log::erasures::texts_kept_erased;
 use crate::log::space::LOW_WATER_BYTES;
 use std::os::unix::fs::MetadataExt;
 
@@ -10,10 +11,29 @@ const SCARCE_BYTES: u64 = 1 << 30;
 
 pub(super) fn directory(dir: &DataDir) -> Check {
     let name = "directory";
+    if dir.path().exists() && !dir.path().is_dir() {
+        return Check::problem(name, "it is not a directory", "name the data directory, not a file in it");
+    }
     match dir.check_mode() {
+        Ok(()) if dir.manifest().exists() => Check::ok(
+            name,
+            format!("{} is a backup: `token-ledger restore` makes a ledger of it", dir.path().display()),
+        ),
         Ok(()) => Check::ok(name, format!("{} can be entered by its owner alone", dir.path().display())),
         Err(error) if !dir.path().exists() => Check::failed(name, &error, "name the data directory"),
         Err(error) => Check::failed(name, &error, format!("chmod 700 {}", dir.path().display())),
+    }
+}
+
+/// Without it an older copy of the log would bring erased texts back.
+pub(super) fn erasures(dir: &DataDir) -> Check {
+    let name = "erasures";
+    match texts_kept_erased(dir) {
+        Ok(None) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
+        Ok(Some(texts)) => Check::ok(name, format!("{texts} texts are kept erased")),
+        Err(error) => {
+            Check::failed(name, &error, "put erasures.db back from where it is kept; an older one forgets erasures")
+        }
     }
 }
 

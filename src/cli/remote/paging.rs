@@ -45,7 +45,7 @@ pub(super) fn pages(
         let (total, last) = (number("total_entries"), number("total_pages"));
         if *first_total.get_or_insert(total) != total {
             first_total = Some(total);
-            eprintln!("token-ledger: the list has changed while it was read; entries may be missing, or there twice");
+            say_aside!("token-ledger: the list has changed while it was read; entries may be missing, or there twice");
         }
         if page >= last || list.count() as u64 >= limit {
             let count = list.count() as u64;

@@ -1,11 +1,11 @@
 //! A requested access, checked and then written down with the numbers of its names.
 
 use super::draft::Draft;
-use crate::domain::access::{Access, Coverage, Grant, Level, ScopeGroup};
+use crate::domain::access::{Access, BUILT_IN_GROUPS, Coverage, Grant, Level, ScopeGroup};
 use crate::domain::command::{AccessRequest, CoverageRequest, GrantRequest};
 use crate::domain::directory::Account;
 use crate::domain::ids::{AccountId, TextNumber};
-use crate::domain::names::normalize_domain_name;
+use crate::domain::names::{normalize_domain_name, normalize_resource_name};
 use crate::domain::rejection::{FieldFault, Rejection};
 use crate::domain::state::State;
 use crate::domain::text::{PersonalText, Subject, TextKind};
@@ -51,7 +51,8 @@ fn check_grant(
     if let Some((name, text)) = fault_of_grant(group, account, grant.level, is_named) {
         return fault(name, text);
     }
-    let coverage = check_names(&grant.coverage).map_err(|text| FieldFault::new(field(index, "resources"), text))?;
+    let coverage =
+        check_names(&grant.coverage, group).map_err(|text| FieldFault::new(field(index, "resources"), text))?;
     Ok(GrantRequest { group: grant.group.clone(), level: grant.level, coverage })
 }
 
@@ -71,17 +72,22 @@ pub(super) fn fault_of_grant(
     (is_named && !group.restrictable).then(|| ("resources", format!("must be \"all\" for {}", group.name)))
 }
 
-fn check_names(coverage: &CoverageRequest) -> Result<CoverageRequest, String> {
+/// Groups are numbered in the order that they were defined in, the ledger's own first.
+fn is_built_in(group: &ScopeGroup) -> bool {
+    usize::from(group.number) <= BUILT_IN_GROUPS.len()
+}
+
+fn check_names(coverage: &CoverageRequest, group: &ScopeGroup) -> Result<CoverageRequest, String> {
     let CoverageRequest::Named(names) = coverage else { return Ok(CoverageRequest::All) };
     if names.len() > NAMES_IN_GRANT_MAX {
         return Err(format!("has too many names (maximum is {NAMES_IN_GRANT_MAX})"));
     }
+    // A group of the scope map's own has whatever names its API has, numbers among them.
+    let normalize = if is_built_in(group) { normalize_resource_name } else { normalize_domain_name };
     let normalised: Result<Vec<PersonalText>, String> = names
         .iter()
         .enumerate()
-        .map(|(at, name)| {
-            normalize_domain_name(name.as_str()).map(PersonalText::new).map_err(|fault| format!("[{at}] {fault}"))
-        })
+        .map(|(at, name)| normalize(name.as_str()).map(PersonalText::new).map_err(|fault| format!("[{at}] {fault}")))
         .collect();
     normalised.map(CoverageRequest::Named)
 }

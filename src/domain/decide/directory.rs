@@ -12,7 +12,7 @@ use crate::domain::event::{
     ResearchActivated, ResearchDeactivated, ResourceAdded, ResourceRemoved, UserCreated,
 };
 use crate::domain::ids::{AccountId, ResourceId, TokenId, UserId, Version};
-use crate::domain::names::{check_email, check_name, normalize_domain_name};
+use crate::domain::names::{check_email, check_name, normalize_domain_name, normalize_resource_name};
 use crate::domain::oauth::EndReason;
 use crate::domain::rejection::{Conflict, FieldFault, Missing, Rejection};
 use crate::domain::state::State;
@@ -34,10 +34,16 @@ pub(super) fn rule(deciding: &Deciding<'_>, change: &Change, texts: &mut dyn Tex
             create_account(deciding, texts, (name, email), *plan, limit)
         }
         Change::UpdateAccount { .. } => update_account(deciding, texts, change),
-        Change::ActivateResearch { account, monthly_cap } => activate_research(deciding, texts, *account, *monthly_cap),
-        Change::DeactivateResearch { account } => deactivate_research(deciding, texts, *account),
-        Change::PutMember { account, user, access } => put_member(deciding, texts, (*account, *user), access),
-        Change::RemoveMember { account, user } => remove_member(deciding, texts, *account, *user),
+        Change::ActivateResearch { account, monthly_cap, if_match } => {
+            activate_research(deciding, texts, (*account, *if_match), *monthly_cap)
+        }
+        Change::DeactivateResearch { account, if_match } => deactivate_research(deciding, texts, (*account, *if_match)),
+        Change::PutMember { account, user, access, if_match } => {
+            put_member(deciding, texts, (*account, *user, *if_match), access)
+        }
+        Change::RemoveMember { account, user, if_match } => {
+            remove_member(deciding, texts, (*account, *user, *if_match))
+        }
         Change::AddResource { account, name, resource } => add_resource(deciding, texts, *account, name, resource),
         Change::RemoveResource { account, resource } => remove_resource(deciding, texts, *account, *resource),
         _ => Ok((Vec::new(), Done { subject: Subject::Service, created: false })),
@@ -185,10 +191,11 @@ pub(super) fn refuse_downgrade(state: &State, account: &Account) -> Result<(), R
 fn activate_research(
     deciding: &Deciding<'_>,
     texts: &mut dyn Texts,
-    account: AccountId,
+    (account, if_match): (AccountId, Option<Version>),
     monthly_cap: Option<u64>,
 ) -> Ruled {
     let account = account_of(deciding, account)?;
+    check_version(account.version, if_match)?;
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     if account.research.map(|research| research.monthly_cap) != Some(monthly_cap) {
         let by = deciding.by(&mut draft);
@@ -197,8 +204,13 @@ fn activate_research(
     changed(draft.finish(), Subject::Account(account.id))
 }
 
-fn deactivate_research(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: AccountId) -> Ruled {
+fn deactivate_research(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    (account, if_match): (AccountId, Option<Version>),
+) -> Ruled {
     let account = account_of(deciding, account)?;
+    check_version(account.version, if_match)?;
     if account.research.is_none() {
         return Err(Rejection::NotFound(Missing::Feature));
     }
@@ -211,11 +223,17 @@ fn deactivate_research(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: 
 fn put_member(
     deciding: &Deciding<'_>,
     texts: &mut dyn Texts,
-    (account, user): (AccountId, UserId),
+    (account, user, if_match): (AccountId, UserId, Option<Version>),
     request: &AccessRequest,
 ) -> Ruled {
     let account = account_of(deciding, account)?;
     deciding.state.user(user).ok_or(Rejection::NotFound(Missing::User))?;
+    match account.members.get(&user) {
+        Some(member) => check_version(member.version, if_match)?,
+        // Whoever saw a version saw a membership, and it ended.
+        None if if_match.is_some() => return Err(Rejection::NotFound(Missing::Member)),
+        None => {}
+    }
     let checked = access::check(deciding.state, account, request)?;
     if account.members.len() >= MEMBERS_MAX && !account.members.contains_key(&user) {
         return Err(Rejection::LimitReached("an account has at most 10000 members"));
@@ -240,11 +258,14 @@ fn put_member(
     }
 }
 
-fn remove_member(deciding: &Deciding<'_>, texts: &mut dyn Texts, account: AccountId, user: UserId) -> Ruled {
+fn remove_member(
+    deciding: &Deciding<'_>,
+    texts: &mut dyn Texts,
+    (account, user, if_match): (AccountId, UserId, Option<Version>),
+) -> Ruled {
     let account = account_of(deciding, account)?;
-    if !account.members.contains_key(&user) {
-        return Err(Rejection::NotFound(Missing::Member));
-    }
+    let member = account.members.get(&user).ok_or(Rejection::NotFound(Missing::Member))?;
+    check_version(member.version, if_match)?;
     let mut draft = deciding.draft(texts, account.id, TokenId::NONE);
     let by = deciding.by(&mut draft);
     draft.record(MemberRemoved { user, by });
@@ -262,7 +283,7 @@ fn add_resource(
     request: &ResourceRequest,
 ) -> Ruled {
     let account = account_of(deciding, account)?;
-    let name = normalize_domain_name(name.as_str()).map_err(|fault| Rejection::field("name", fault))?;
+    let name = normalize_resource_name(name.as_str()).map_err(|fault| Rejection::field("name", fault))?;
     if account.resources.len() >= RESOURCES_MAX {
         return Err(Rejection::LimitReached("an account has at most 100000 resources"));
     }

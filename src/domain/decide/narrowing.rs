@@ -61,8 +61,8 @@ fn change_narrows(state: &State, change: &Change, texts: &mut dyn Texts) -> bool
         | Change::DeleteToken { .. } => true,
         // It can wait until there is room: a later one says more.
         Change::SealState(_) => false,
-        Change::ActivateResearch { account, monthly_cap } => is_lower_cap(state, *account, *monthly_cap),
-        Change::PutMember { account, user, access } => {
+        Change::ActivateResearch { account, monthly_cap, .. } => is_lower_cap(state, *account, *monthly_cap),
+        Change::PutMember { account, user, access, .. } => {
             let member = state.account(*account).and_then(|account| account.members.get(user));
             member.is_some_and(|member| is_within(state, *account, access, &member.access, texts))
         }

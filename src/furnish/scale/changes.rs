@@ -98,11 +98,11 @@ impl History<'_> {
         let (account, user) = (place.account, place.members[1]);
         if place.second && self.chance.per_mille(400) {
             place.second = false;
-            return self.manage(Change::RemoveMember { account, user });
+            return self.manage(Change::RemoveMember { account, user, if_match: None });
         }
         place.second = true;
         let access = access(place, &mut self.chance);
-        self.manage(Change::PutMember { account, user, access })
+        self.manage(Change::PutMember { account, user, access, if_match: None })
     }
 
     fn change_limit(&mut self, number: usize) -> Made {
@@ -131,7 +131,7 @@ fn opening(place: &Place, chance: &mut Chance) -> Vec<Change> {
     }
     for (member, user) in place.members.into_iter().enumerate() {
         let access = if member == 0 { AccessRequest::Full } else { access(place, chance) };
-        changes.push(Change::PutMember { account: place.account, user, access });
+        changes.push(Change::PutMember { account: place.account, user, access, if_match: None });
     }
     for name in &place.names {
         let resources = [ResourceRequest::Domain(DomainFacts::default()), ResourceRequest::Zone(ZoneFacts::default())];

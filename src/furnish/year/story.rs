@@ -85,7 +85,7 @@ pub(super) const STORY: &[(u64, u64, Step)] = &[
     (180, NOON, |year| year.remove_resources(TEAMS, "example.net")),
     (181, MORNING, |year| year.rename(STATUS_PAGE, "status page (old)")),
     (200, NIGHT, restart),
-    (200, NOON, |year| year.change(Change::RemoveMember { account: TEAMS, user: ALAN }).map(drop)),
+    (200, NOON, |year| year.change(Change::RemoveMember { account: TEAMS, user: ALAN, if_match: None }).map(drop)),
     (210, MORNING, |year| year.domain_and_zone(TEAMS, "example.net")),
     (220, MORNING, |year| year.access(CI, granted([named("zones", ReadOnly, &["example.com"])]))),
     (220, NOON, |year| year.rotate(SHOP_BACKEND, 3_600)),
@@ -96,7 +96,9 @@ pub(super) const STORY: &[(u64, u64, Step)] = &[
     (260, MORNING, |year| year.member(TEAMS, GRACE, granted([named("zones", ReadOnly, &["example.com"])]))),
     (262, NIGHT, troubles::monitoring_runs_wild),
     (270, MORNING, |year| year.limit(ENTERPRISE, 600)),
-    (290, MORNING, |year| year.change(Change::RemoveMember { account: ENTERPRISE, user: EDSGER }).map(drop)),
+    (290, MORNING, |year| {
+        year.change(Change::RemoveMember { account: ENTERPRISE, user: EDSGER, if_match: None }).map(drop)
+    }),
     (300, MORNING, |year| year.change(Change::EraseUserTexts { user: EDSGER }).map(drop)),
     (300, NOON, |year| {
         let not_before = Some(year.time(380, 0));
@@ -108,9 +110,9 @@ pub(super) const STORY: &[(u64, u64, Step)] = &[
         let access = Some(granted([all("domains", ReadOnly)]));
         year.create_with(PARTNER_FEED, Owner::Account(TEAMS), access, expires_at, none())
     }),
-    (310, MORNING, |year| year.change(Change::DeactivateResearch { account: ENTERPRISE }).map(drop)),
+    (310, MORNING, |year| year.change(Change::DeactivateResearch { account: ENTERPRISE, if_match: None }).map(drop)),
     (312, MORNING, |year| {
-        year.change(Change::ActivateResearch { account: ENTERPRISE, monthly_cap: Some(500) }).map(drop)
+        year.change(Change::ActivateResearch { account: ENTERPRISE, monthly_cap: Some(500), if_match: None }).map(drop)
     }),
     (329, NOON, troubles::startup_cannot_go_down_yet),
     (330, MORNING, |year| year.delete(LANDING_PAGE, Owner::Account(STARTUP))),
@@ -160,7 +162,7 @@ fn open_enterprise(year: &mut Year<'_>) -> Made {
         year.domain_and_zone(ENTERPRISE, name)?;
     }
     year.certificate(ENTERPRISE, "shop.example", ResourceId(SHOP_CERTIFICATE))?;
-    year.change(Change::ActivateResearch { account: ENTERPRISE, monthly_cap: Some(250) })?;
+    year.change(Change::ActivateResearch { account: ENTERPRISE, monthly_cap: Some(250), if_match: None })?;
     let shop = granted([all("domains", ReadOnly), named("zones", FullAccess, &["shop.example", "pay.example"])]);
     year.create(SHOP_BACKEND, Owner::Account(ENTERPRISE), Some(shop))?;
     year.create(MONITORING, Owner::Account(ENTERPRISE), Some(granted([all("zones", ReadOnly)])))?;
@@ -276,7 +278,7 @@ impl Year<'_> {
     }
 
     fn member(&mut self, account: AccountId, user: UserId, access: AccessRequest) -> Made {
-        self.change(Change::PutMember { account, user, access }).map(drop)
+        self.change(Change::PutMember { account, user, access, if_match: None }).map(drop)
     }
 
     fn plan(&mut self, account: AccountId, plan: Plan) -> Made {

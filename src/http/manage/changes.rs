@@ -2,12 +2,12 @@
 
 use super::dry_run;
 use super::idempotency::posted;
-use super::{Answered, Carried, authorize_change, fields, gone, if_match, path_number, show, submit};
+use super::{Answered, Carried, authorize_trial, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{AccessRequest, CertificateTexts, Change, ResourceRequest};
 use crate::domain::decide::DoneSubject;
 use crate::domain::directory::{CertificateFacts, DomainFacts, DomainState, Plan, ResourceKind, ZoneFacts};
 use crate::domain::event::ManagementOperation as Managed;
-use crate::domain::ids::{AccountId, ResourceId, UserId};
+use crate::domain::ids::{AccountId, ResourceId, UserId, Version};
 use crate::http::App;
 use crate::http::entry::{Asked, Body};
 use crate::http::fields::Fields;
@@ -18,8 +18,8 @@ use crate::ledger::View;
 use serde_json::Value;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
-    let actor = authorize_change(app, asked, managed(operation)).await?;
-    let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
+    let actor = authorize_trial(app, asked, managed(operation)).await?;
+    let dry_run = dry_run::wanted_where(can_be_tried(operation), asked)?;
     let change = change(app, asked, operation, variables, body).await?;
     if let Some(days) = dry_run {
         return dry_run::answer(app, asked, actor, change, days).await;
@@ -98,13 +98,16 @@ async fn change(
     }
     let account = AccountId(path_number(variables, 0, "account")?);
     match operation {
-        Op::ActivateResearch => activate_research(account, fields(asked, body).await?),
-        Op::DeactivateResearch => Ok(Change::DeactivateResearch { account }),
+        Op::ActivateResearch => activate_research(account, fields(asked, body).await?, if_match(asked)?),
+        Op::DeactivateResearch => Ok(Change::DeactivateResearch { account, if_match: if_match(asked)? }),
         Op::PutMember => {
             let user = UserId(path_number(variables, 1, "user")?);
-            put_member(account, user, fields(asked, body).await?)
+            put_member(account, user, fields(asked, body).await?, if_match(asked)?)
         }
-        Op::RemoveMember => Ok(Change::RemoveMember { account, user: UserId(path_number(variables, 1, "user")?) }),
+        Op::RemoveMember => {
+            let user = UserId(path_number(variables, 1, "user")?);
+            Ok(Change::RemoveMember { account, user, if_match: if_match(asked)? })
+        }
         Op::AddResource => {
             let (fields, key) = posted(app, asked, body).await?;
             add_resource(account, fields).map(|change| key.guard(change))
@@ -147,16 +150,25 @@ fn create_account(mut fields: Fields) -> Result<Change, Box<Problem>> {
     Ok(Change::CreateAccount { name: complete(name)?, email: complete(email)?, plan: complete(plan)?, hourly_limit })
 }
 
-fn activate_research(account: AccountId, mut fields: Fields) -> Result<Change, Box<Problem>> {
+fn activate_research(
+    account: AccountId,
+    mut fields: Fields,
+    if_match: Option<Version>,
+) -> Result<Change, Box<Problem>> {
     let monthly_cap = fields.number_or_null("monthly_cap").flatten();
     fields.finish()?;
-    Ok(Change::ActivateResearch { account, monthly_cap })
+    Ok(Change::ActivateResearch { account, monthly_cap, if_match })
 }
 
-fn put_member(account: AccountId, user: UserId, mut fields: Fields) -> Result<Change, Box<Problem>> {
+fn put_member(
+    account: AccountId,
+    user: UserId,
+    mut fields: Fields,
+    if_match: Option<Version>,
+) -> Result<Change, Box<Problem>> {
     let access: Option<AccessRequest> = fields.required("access", Fields::access);
     fields.finish()?;
-    Ok(Change::PutMember { account, user, access: complete(access)? })
+    Ok(Change::PutMember { account, user, access: complete(access)?, if_match })
 }
 
 fn add_resource(account: AccountId, mut fields: Fields) -> Result<Change, Box<Problem>> {

@@ -196,8 +196,15 @@ pub(super) fn whose(asked: &Asked) -> Owner {
 }
 
 /// Lets operators change, and members their account's tokens and what is theirs; anybody else's attempt is recorded and
-/// refused before the body is read.
+/// refused before the body is read. Nothing can be said in the query.
 async fn authorize_change(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Actor, Box<Problem>> {
+    let actor = authorize_trial(app, asked, operation).await?;
+    dry_run::no_parameters(asked)?;
+    Ok(actor)
+}
+
+/// As [`authorize_change`], where the query can say that it is only to be tried, and is read by the operation.
+async fn authorize_trial(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Actor, Box<Problem>> {
     let actor = credential(app, asked)?;
     let (wanted, peer) = ((operation, whose(asked)), Some(asked.peer()));
     let allowed = app.ledger.view_with_digests(|view, digests| {

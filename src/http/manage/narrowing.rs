@@ -4,7 +4,7 @@
 
 use super::dry_run::{DAYS_DEFAULT, DAYS_MAX, judge, tried};
 use super::idempotency::{mark_repeated, posted};
-use super::{Answered, authorize_change, if_match, path_number, submit};
+use super::{Answered, authorize_trial, if_match, path_number, submit};
 use crate::audit::answer::Answer;
 use crate::audit::archive::Archive;
 use crate::audit::least::{Least, Lists};
@@ -26,7 +26,7 @@ use warp::http::StatusCode;
 const DAY_SECONDS: u64 = 86_400;
 
 pub(super) async fn answer(app: &App, asked: &Asked, variables: &[&str], body: Body) -> Answered {
-    let actor = authorize_change(app, asked, Managed::UpdateToken).await?;
+    let actor = authorize_trial(app, asked, Managed::UpdateToken).await?;
     let account = AccountId(path_number(variables, 0, "account")?);
     let token = TokenId(path_number(variables, 1, "token")?);
     let is_dry = is_dry(asked)?;

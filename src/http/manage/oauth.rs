@@ -4,7 +4,7 @@
 use super::dry_run;
 use super::idempotency::{mark_repeated, posted};
 use super::tokens::OVERLAP_SECONDS_DEFAULT;
-use super::{Answered, Carried, authorize_change, fields, gone, if_match, path_number, show, submit};
+use super::{Answered, Carried, authorize_trial, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{Change, NewSecret, OAuthChange};
 use crate::domain::decide::DoneSubject;
 use crate::domain::event::ManagementOperation as Managed;
@@ -24,9 +24,9 @@ use warp::http::StatusCode;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
-    let actor = authorize_change(app, asked, managed(operation)).await?;
+    let actor = authorize_trial(app, asked, managed(operation)).await?;
     let account = AccountId(path_number(variables, 0, "account")?);
-    let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
+    let dry_run = dry_run::wanted_where(can_be_tried(operation), asked)?;
     let change = match operation {
         Op::CreateApplication => {
             let (fields, key) = posted(app, asked, body).await?;

@@ -1,6 +1,6 @@
 //! Looks at accounts, users, members, resources, tokens and usage.
 
-use super::{Answered, authorize_read, credential, etag, past, path_number};
+use super::{Answered, authorize_read, credential, dry_run::no_parameters, etag, past, path_number};
 use crate::audit::as_of::Rows;
 use crate::audit::past::Point;
 use crate::domain::command::{Actor, Change};
@@ -13,6 +13,7 @@ use crate::domain::token::{Owner, Token, TokenKind};
 use crate::http::App;
 use crate::http::answer;
 use crate::http::entry::Asked;
+use crate::http::events::reject_twice;
 use crate::http::operations::Operation;
 use crate::http::path;
 use crate::http::problem::Problem;
@@ -109,6 +110,7 @@ impl Page {
                 _ => return Err(Box::new(Problem::malformed(format!("{key} is not a parameter of this request")))),
             }
         }
+        reject_twice(asked.query()?)?;
         Ok(page)
     }
 
@@ -214,9 +216,7 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
         return Err(Box::new(Problem::invalid_token()));
     };
     // Above all no `as_of`: who looks into the past is staff, and looks at the token by its number.
-    if let Some((name, _)) = asked.query()?.first() {
-        return Err(Box::new(Problem::malformed(format!("{name} is not a parameter of this request"))));
-    }
+    no_parameters(asked)?;
     let own = app
         .ledger
         .view_with_digests(|view, digests| {

@@ -3,7 +3,7 @@
 use super::conditions;
 use super::dry_run;
 use super::idempotency::{mark_repeated, posted};
-use super::{Answered, authorize_change, fields, gone, if_match, path_number, show, submit};
+use super::{Answered, authorize_trial, fields, gone, if_match, path_number, show, submit};
 use crate::domain::command::{Change, NewSecret};
 use crate::domain::conditions::Conditions;
 use crate::domain::decide::DoneSubject;
@@ -28,10 +28,10 @@ pub const OVERLAP_SECONDS_DEFAULT: u64 = 86_400;
 
 pub(super) async fn answer(app: &App, asked: &Asked, operation: Operation, variables: &[&str], body: Body) -> Answered {
     use Operation as Op;
-    let actor = authorize_change(app, asked, managed(operation)).await?;
+    let actor = authorize_trial(app, asked, managed(operation)).await?;
     let owner = owner(operation, variables)?;
     let kind = kind_made(operation);
-    let dry_run = if can_be_tried(operation) { dry_run::wanted(asked)? } else { None };
+    let dry_run = dry_run::wanted_where(can_be_tried(operation), asked)?;
     match operation {
         Op::CreateAccountToken | Op::CreateUserToken => {
             let (fields, key) = posted(app, asked, body).await?;

@@ -3,7 +3,7 @@
 use super::Answered;
 use super::as_of::{self, Scene};
 use super::event_page::without_digests;
-use super::history_filter::{SORTS, Wish, outcomes};
+use super::history_filter::{SORTS, Wish};
 use super::page::{Page, Section};
 use super::reply::shown;
 use super::said::{Said, Speaker};
@@ -12,7 +12,7 @@ use crate::audit::as_of::LastUses;
 use crate::audit::history::{Found, Page as Pages, page_of};
 use crate::audit::in_words::in_words;
 use crate::audit::told;
-use crate::domain::event::{EVENT_TYPES, Event, Header, ManagementOperation};
+use crate::domain::event::{EVENT_TYPES, Event, Header, ManagementOperation, outcomes_and_causes};
 use crate::domain::history_read::HistoryQuery;
 use crate::domain::ids::{AccountId, Position};
 use crate::http::App;
@@ -213,7 +213,7 @@ fn form(wish: &Wish, as_of: Option<String>) -> FilterForm {
     FilterForm {
         sorts: SORTS.iter().map(|(value, label, _)| choice("show", value, label)).collect(),
         types: types.into_iter().map(|name| choice("type", name, name)).collect(),
-        outcomes: outcomes().map(|name| choice("outcome", name, name)).collect(),
+        outcomes: outcomes_and_causes().map(|name| choice("outcome", name, name)).collect(),
         token: wish.typed("token").to_owned(),
         resource: wish.typed("resource").to_owned(),
         from: Wish::local(wish.filter.from),

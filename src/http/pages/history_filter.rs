@@ -2,7 +2,7 @@
 
 use super::form::time;
 use crate::audit::history::{Filter, Sort};
-use crate::domain::event::{EVENT_TYPES, OUTCOMES};
+use crate::domain::event::EVENT_TYPES;
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::names::normalize_domain_name;
 use crate::domain::time::Timestamp;
@@ -97,28 +97,6 @@ impl Wish {
         at.map_or_else(String::new, |at| at.to_seconds_text().trim_end_matches('Z').to_owned())
     }
 }
-
-/// Outcomes and causes that can be asked for.
-pub fn outcomes() -> impl Iterator<Item = &'static str> {
-    OUTCOMES.iter().map(|outcome| outcome.name()).chain(CAUSES)
-}
-
-/// Causes of refusals, as they are spelled.
-const CAUSES: [&str; 13] = [
-    "missing_scope",
-    "quota_exceeded",
-    "monthly_cap_reached",
-    "missing_feature",
-    "token_deleted",
-    "token_expired",
-    "secret_ended",
-    "not_yet_valid",
-    "address_not_allowed",
-    "foreign_account",
-    "wrong_kind",
-    "no_account",
-    "missing_right",
-];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! `features`.
 
-use crate::cli::remote::table::{DAYS, DRY_RUN, Field, Kind, Noun, Place, Shows, Verb, body};
+use crate::cli::remote::table::{DAYS, DRY_RUN, Field, IF_MATCH, Kind, Noun, Place, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 /// There is one, and paths name it.
@@ -19,6 +19,7 @@ pub(super) const FEATURES: Noun = Noun {
             fields: &[
                 FEATURE,
                 body("monthly-cap", Kind::Number, "Checks a calendar month; no cap unless said"),
+                IF_MATCH,
                 DRY_RUN,
                 DAYS,
             ],
@@ -29,7 +30,7 @@ pub(super) const FEATURES: Noun = Noun {
             operations: &[Operation::DeactivateResearch],
             about: "Deactivate a feature",
             example: "features deactivate --feature domain_research --account 1",
-            fields: &[FEATURE, DRY_RUN, DAYS],
+            fields: &[FEATURE, IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Done("Deactivated"),
         },
     ],

@@ -1,6 +1,6 @@
 //! `members`.
 
-use crate::cli::remote::table::{AS_OF, Columns, DAYS, DRY_RUN, Kind, Noun, Shows, Verb, body};
+use crate::cli::remote::table::{AS_OF, Columns, DAYS, DRY_RUN, IF_MATCH, Kind, Noun, Shows, Verb, body};
 use crate::http::operations::Operation;
 
 const LIST: Columns = Columns {
@@ -26,7 +26,7 @@ pub(super) const MEMBERS: Noun = Noun {
             operations: &[Operation::PutMember],
             about: "Make a user a member, or change a member's access",
             example: "members put 3 --account 1 --grant domains:full_access:all --grant zones:read_only:example.com",
-            fields: &[body("access", Kind::Access, "").required(), DRY_RUN, DAYS],
+            fields: &[body("access", Kind::Access, "").required(), IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Thing,
         },
         Verb {
@@ -34,7 +34,7 @@ pub(super) const MEMBERS: Noun = Noun {
             operations: &[Operation::RemoveMember],
             about: "Remove a member; their tokens reach the account no more",
             example: "members remove 3 --account 1",
-            fields: &[DRY_RUN, DAYS],
+            fields: &[IF_MATCH, DRY_RUN, DAYS],
             shows: Shows::Done("Removed"),
         },
     ],
