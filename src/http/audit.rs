@@ -5,7 +5,7 @@ use super::answer::Reply;
 use super::entry::{Asked, Body, Query};
 use super::events::{about_for, whose_is};
 use super::fields::Fields;
-use super::manage::{Answered, authorize_actor, authorize_read, check_json, credential, dry_run::no_parameters};
+use super::manage::{Answered, authorize_actor, authorize_read, check_json, credential};
 use super::problem::Problem;
 use super::{App, answer};
 use crate::audit::answer::Answer;
@@ -230,7 +230,7 @@ fn csv(answer: &Answer, table: Option<&str>) -> Answered {
 /// The leak report of a token whose text is shown in the body: it is hashed at once and goes no further.
 pub async fn leak(app: &App, asked: &Asked, body: Body) -> Answered {
     let reader = authorize_read(app, asked, ManagementOperation::ReadEvents).await?;
-    no_parameters(asked)?;
+    asked.no_parameters()?;
     check_json(asked)?;
     let mut fields = Fields::parse(&body.read(asked.headers()).await?)?;
     let token = fields.required("token", Fields::string);

@@ -4,8 +4,7 @@
 
 use super::answer::Reply;
 use super::audit::busy;
-use super::entry::{Asked, Query};
-use super::events::reject_twice;
+use super::entry::{Asked, Query, reject_twice};
 use super::manage::{Answered, authorize_read};
 use super::path::whole_number;
 use super::problem::Problem;

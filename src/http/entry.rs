@@ -81,6 +81,15 @@ impl Asked {
         self.query.as_ref().ok_or_else(|| Box::new(Problem::malformed("the query string does not decode")))
     }
 
+    /// Refuses whatever stands in the query of a request that takes nothing there: who asks that a change only be tried must
+    /// not have it carried out.
+    pub fn no_parameters(&self) -> Result<(), Box<Problem>> {
+        match self.query()?.first() {
+            Some((name, _)) => Err(Box::new(Problem::malformed(format!("{name} is not a parameter of this request")))),
+            None => Ok(()),
+        }
+    }
+
     /// Where the command of this request comes from.
     pub fn origin(&self) -> Origin {
         let peer = self.peer();
@@ -174,6 +183,16 @@ fn read_query(raw: &str) -> Option<Query> {
     }
     let is_text = percent_encoding::percent_decode_str(raw).decode_utf8().is_ok();
     (is_text && path::has_whole_escapes(raw)).then(|| form_urlencoded::parse(raw.as_bytes()).into_owned().collect())
+}
+
+/// What is said twice says nothing.
+pub(super) fn reject_twice(query: &Query) -> Result<(), Box<Problem>> {
+    for (index, (key, _)) in query.iter().enumerate() {
+        if query[..index].iter().any(|(other, _)| other == key) {
+            return Err(Box::new(Problem::malformed(format!("{key} is given twice"))));
+        }
+    }
+    Ok(())
 }
 
 /// Every route of the service. One filter takes the whole head: the table of operations then matches the path first

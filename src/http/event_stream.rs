@@ -4,8 +4,8 @@
 mod pump;
 
 use super::answer::Reply;
-use super::entry::Asked;
-use super::events::{read_filter, reject_twice};
+use super::entry::{Asked, reject_twice};
+use super::events::read_filter;
 use super::history_reads::Reader;
 use super::manage::{Answered, authorize_read, refused_look};
 use super::problem::Problem;

@@ -1,7 +1,7 @@
 //! `/v1/events`: the log in words, for auditors and operators.
 
 use super::answer;
-use super::entry::{Asked, Query};
+use super::entry::{Asked, Query, reject_twice};
 use super::event_export::{self, Selected};
 use super::history_reads::Reader;
 use super::manage::{Answered, authorize_actor, credential};
@@ -198,16 +198,6 @@ fn read_query(query: &Query) -> Result<(Filter, Page), Box<Problem>> {
             .map_err(|fault| Box::new(Problem::malformed(format!("{key} {fault}"))))?;
     }
     Ok((filter, page))
-}
-
-/// What is said twice says nothing.
-pub(super) fn reject_twice(query: &Query) -> Result<(), Box<Problem>> {
-    for (index, (key, _)) in query.iter().enumerate() {
-        if query[..index].iter().any(|(other, _)| other == key) {
-            return Err(Box::new(Problem::malformed(format!("{key} is given twice"))));
-        }
-    }
-    Ok(())
 }
 
 fn read_one(key: &str, value: &str, filter: &mut Filter, page: &mut Page) -> Result<(), &'static str> {

@@ -14,7 +14,7 @@ use crate::domain::token_text::TokenDigest;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::entry::{Asked, Body};
-use crate::http::manage::{check_json, dry_run::no_parameters};
+use crate::http::manage::check_json;
 use crate::http::problem::Problem;
 use crate::http::shapes::{self, Data};
 use serde::Serialize;
@@ -24,7 +24,7 @@ use warp::http::StatusCode;
 
 pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
     let gateway = admit(app, asked, GatewayRight::Authorize, ManagementOperation::Authorize).await?;
-    no_parameters(asked)?;
+    asked.no_parameters()?;
     check_json(asked)?;
     let body = body.read_up_to(BODY_BYTES_MAX, asked.headers()).await?;
     let sent = read(&body, &*map_in_force(app)?)?;

@@ -14,7 +14,7 @@ use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::entry::{Asked, Body};
 use crate::http::fields::Fields;
-use crate::http::manage::{bearer, check_json, dry_run::no_parameters, etag};
+use crate::http::manage::{bearer, check_json, etag};
 use crate::http::problem::Problem;
 use crate::http::shapes;
 use base64::Engine;
@@ -55,7 +55,7 @@ pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply
     if !may {
         refuse(app, asked, digest, GatewayRight::Introspect, ManagementOperation::ReadTokens).await?;
     }
-    no_parameters(asked)?;
+    asked.no_parameters()?;
     check_json(asked)?;
     let wanted = wanted(&body.read(asked.headers()).await?)?;
     let found = app

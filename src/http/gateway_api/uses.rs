@@ -19,7 +19,7 @@ use crate::domain::token_text::TokenDigest;
 use crate::http::App;
 use crate::http::answer::{self, Reply};
 use crate::http::entry::{Asked, Body};
-use crate::http::manage::{dry_run::no_parameters, media_type};
+use crate::http::manage::media_type;
 use crate::http::problem::Problem;
 use futures_util::future::join;
 use line::{Reader, Unrecordable};
@@ -40,7 +40,7 @@ const NDJSON: &str = "application/x-ndjson";
 pub(super) async fn answer(app: &App, asked: &Asked, body: Body) -> Result<Reply, Box<Problem>> {
     let gateway = admit(app, asked, GatewayRight::Report, ManagementOperation::ReportUses).await?;
     let reporter = number_of(app, asked, gateway).await?;
-    no_parameters(asked)?;
+    asked.no_parameters()?;
     if media_type(asked).is_some_and(|kind| kind != NDJSON) {
         return Err(Box::new(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

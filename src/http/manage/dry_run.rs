@@ -25,16 +25,7 @@ const DAY_SECONDS: u64 = 86_400;
 
 /// As [`wanted`], where the operation can be tried; of any other a parameter is refused.
 pub(super) fn wanted_where(can_be_tried: bool, asked: &Asked) -> Result<Option<u64>, Box<Problem>> {
-    if can_be_tried { wanted(asked) } else { no_parameters(asked).map(|()| None) }
-}
-
-/// Refuses whatever stands in the query of a request that takes nothing there: who asks that it only be tried must not have
-/// it carried out.
-pub fn no_parameters(asked: &Asked) -> Result<(), Box<Problem>> {
-    match asked.query()?.first() {
-        Some((name, _)) => Err(malformed(format!("{name} is not a parameter of this request"))),
-        None => Ok(()),
-    }
+    if can_be_tried { wanted(asked) } else { asked.no_parameters().map(|()| None) }
 }
 
 /// Whether a change is only tried, and how many days back it is held against. A parameter that is not known is refused: a

@@ -199,7 +199,7 @@ pub(super) fn whose(asked: &Asked) -> Owner {
 /// refused before the body is read. Nothing can be said in the query.
 async fn authorize_change(app: &App, asked: &Asked, operation: ManagementOperation) -> Result<Actor, Box<Problem>> {
     let actor = authorize_trial(app, asked, operation).await?;
-    dry_run::no_parameters(asked)?;
+    asked.no_parameters()?;
     Ok(actor)
 }
 

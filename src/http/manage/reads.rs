@@ -1,6 +1,6 @@
 //! Looks at accounts, users, members, resources, tokens and usage.
 
-use super::{Answered, authorize_read, credential, dry_run::no_parameters, etag, past, path_number};
+use super::{Answered, authorize_read, credential, etag, past, path_number};
 use crate::audit::as_of::Rows;
 use crate::audit::past::Point;
 use crate::domain::command::{Actor, Change};
@@ -12,8 +12,7 @@ use crate::domain::state::State;
 use crate::domain::token::{Owner, Token, TokenKind};
 use crate::http::App;
 use crate::http::answer;
-use crate::http::entry::Asked;
-use crate::http::events::reject_twice;
+use crate::http::entry::{Asked, reject_twice};
 use crate::http::operations::Operation;
 use crate::http::path;
 use crate::http::problem::Problem;
@@ -216,7 +215,7 @@ pub(super) async fn own_token(app: &App, asked: &Asked) -> Answered {
         return Err(Box::new(Problem::invalid_token()));
     };
     // Above all no `as_of`: who looks into the past is staff, and looks at the token by its number.
-    no_parameters(asked)?;
+    asked.no_parameters()?;
     let own = app
         .ledger
         .view_with_digests(|view, digests| {
