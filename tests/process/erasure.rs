@@ -5,9 +5,11 @@ use crate::load::{Load, Logged, seed};
 use crate::program::{Ended, SERVE, Server, token_ledger};
 use crate::scene::Scene;
 use crate::shim::{Fault, each_in_turn};
+use aho_corasick::AhoCorasick;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use token_ledger::domain::event::Event;
 
@@ -55,11 +57,18 @@ impl Marked {
     }
 }
 
+/// Finds the mark in any case, as text and in UTF-16 of either order.
+fn finder() -> &'static AhoCorasick {
+    static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let utf16 = |order: fn(u16) -> [u8; 2]| MARK.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        let marks = [MARK.as_bytes().to_vec(), utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)];
+        AhoCorasick::builder().ascii_case_insensitive(true).build(marks).unwrap()
+    });
+    &FINDER
+}
+
 fn has_mark(bytes: &[u8]) -> bool {
-    let utf16 = |order: fn(u16) -> [u8; 2]| MARK.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-    let little = bytes.to_ascii_lowercase();
-    let marks = [MARK.to_ascii_lowercase().into_bytes(), utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)];
-    marks.iter().any(|mark| little.windows(mark.len()).any(|part| part == mark.to_ascii_lowercase()))
+    finder().is_match(bytes)
 }
 
 /// Files of the directory that hold a marked text, or a piece of one.
