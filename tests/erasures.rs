@@ -16,6 +16,7 @@ use token_ledger::ledger::core::Core;
 use token_ledger::ledger::initialize::initialize;
 use token_ledger::ledger::{DataDir, LogError, OpenLedger, Reply};
 use token_ledger::log::codec;
+use token_ledger::log::erasures::{texts_kept_erased, texts_not_kept_erased};
 use token_ledger::log::reader::LogReader;
 use token_ledger::log::signed_head;
 
@@ -200,4 +201,52 @@ fn a_foreign_file_of_erasures_is_named_and_nothing_is_changed() {
     assert!(matches!(open(&dir), Err(LogError::Foreign(path)) if path == dir.erasures()));
     let log = LogReader::open(&dir).expect("readable");
     assert_eq!(log.last_text_number().expect("read"), TextNumber(1));
+}
+
+fn kept(dir: &DataDir) -> Option<u64> {
+    texts_kept_erased(dir).expect("read").map(|texts| texts as u64)
+}
+
+fn lacking(dir: &DataDir) -> u64 {
+    texts_not_kept_erased(dir, &LogReader::open(dir).expect("readable")).expect("counted")
+}
+
+/// Without the file an older copy would bring erased texts back: the log knows them, as long as it is the newer of the two.
+#[test]
+fn a_file_of_erasures_that_was_lost_is_made_again_from_the_log() {
+    let (base, dir, mut core) = new_ledger();
+    for user in 1..=5 {
+        create_user(&mut core, user);
+    }
+    let (ledger_before, erasures_before) = (base.path().join("older.db"), base.path().join("erasures.db"));
+    copy_of(&dir, &core, &ledger_before);
+    erase(&mut core, 2);
+    std::fs::copy(dir.erasures(), &erasures_before).expect("copied");
+    erase(&mut core, 4);
+    drop(core);
+    for (case, knew) in [("lost", 0), ("an older one", 2)] {
+        match knew {
+            0 => std::fs::remove_file(dir.erasures()).expect("removed"),
+            _ => drop(std::fs::copy(&erasures_before, dir.erasures()).expect("copied")),
+        }
+        assert_eq!((kept(&dir).unwrap_or(0), lacking(&dir)), (knew, 4 - knew), "{case}");
+        let head = LogReader::open(&dir).expect("readable").head().expect("a head");
+        drop(open(&dir).expect("it opens"));
+        assert_eq!((kept(&dir), lacking(&dir)), (Some(4), 0), "{case}");
+        assert_eq!(LogReader::open(&dir).expect("readable").head().expect("a head"), head, "nothing is recorded");
+        is_clean(&dir, 4);
+    }
+    // What it is for.
+    put_back(&dir, &ledger_before);
+    drop(open(&dir).expect("it opens"));
+    assert_eq!(marked(&bytes_of(&dir)), [1, 3, 5]);
+}
+
+#[test]
+fn a_ledger_without_erasures_makes_no_file_of_them() {
+    let (_base, dir, mut core) = new_ledger();
+    create_user(&mut core, 1);
+    drop(core);
+    drop(open(&dir).expect("it opens"));
+    assert_eq!((kept(&dir), lacking(&dir)), (None, 0));
 }

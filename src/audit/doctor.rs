@@ -82,12 +82,15 @@ pub fn examine(dir: &DataDir, socket: Socket, now: Timestamp) -> Vec<Check> {
         checks.truncate(1);
         return checks;
     }
-    checks.extend([files::holder(dir, socket), files::room(dir), files::erasures(dir), log::library()]);
+    checks.extend([files::holder(dir, socket), files::room(dir), log::library()]);
     if let Err(error) = dir.check_finished() {
         checks.push(Check::failed("init", &error, "run `token-ledger init` on it again: it goes on where it stopped"));
     }
     match LogReader::open(dir) {
-        Ok(reader) => checks.extend(log::examine(dir, &reader, socket, now)),
+        Ok(reader) => {
+            checks.push(files::erasures(dir, &reader));
+            checks.extend(log::examine(dir, &reader, socket, now));
+        }
         Err(error) => checks.push(Check::failed("ledger file", &error, todo_of_ledger(&error))),
     }
     checks

@@ -422,7 +422,7 @@ impl Core {
     /// Erases again what an older copy of the file brought back, and finishes what a crash left half done. Before
     /// anything else is done with a ledger that was just opened and found to be the right one.
     pub fn settle_erasures(&mut self) -> Result<(), AppendError> {
-        let back = self.log.settle_erasures().map_err(AppendError::RolledBack)?;
+        let back = self.log.settle_erasures(self.state.last_text).map_err(AppendError::RolledBack)?;
         let jobs: Vec<Job> = back
             .chunk_by(|(left, _), (right, _)| left == right)
             .map(|texts| {

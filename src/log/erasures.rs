@@ -4,7 +4,8 @@
 //! one transaction; the write-ahead log is emptied; the announcement becomes an entry; only then there is an answer. A
 //! crash on the way leaves either an announcement without its event, which is dropped, or one with it, which is
 //! finished, by the next opening. An entry is for ever: texts that an older copy of the ledger file brings back are
-//! erased again before it is used.
+//! erased again before it is used. A file that was lost is made again from the log, which says the same as long as it
+//! is the newer of the two.
 
 use super::codec;
 use super::data_dir::{DataDir, LogError, open_ledger};
@@ -15,6 +16,8 @@ use crate::domain::ids::{Position, TextNumber};
 use crate::domain::text::Subject;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 const APPLICATION_ID: i32 = 0x546b_4c65;
@@ -99,6 +102,47 @@ impl ErasureFile {
         Ok(file.query_row("SELECT EXISTS (SELECT 1 FROM erased)", [], |row| row.get(0))?)
     }
 
+    /// Announces what the log says is erased and the file does not know: it was lost, or an older one is in its place.
+    /// Gives how many texts it was. Nothing is looked for in the log unless texts without a row are missing here.
+    pub fn complete(&self, ledger: &Connection, log: &LogReader, last_text: TextNumber) -> Result<usize, LogError> {
+        if self.unknown(ledger, last_text)? == 0 {
+            return Ok(0);
+        }
+        let erased = erased_by_the_log(ledger, log)?;
+        let mut file = self.open()?;
+        let transaction = file.transaction()?;
+        let mut added = 0;
+        {
+            let mut insert = transaction.prepare(
+                "INSERT INTO erased (commitment, number, position, finished) VALUES (?1, ?2, ?3, 0)
+                 ON CONFLICT (commitment) DO NOTHING",
+            )?;
+            for entry in erased {
+                let (number, position) = (signed(entry.number.0), signed(entry.position.0));
+                added += insert.execute(params![&entry.commitment[..], number, position])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(added)
+    }
+
+    /// How many texts up to a number have no row and are not in the file.
+    fn unknown(&self, ledger: &Connection, last_text: TextNumber) -> Result<u64, LogError> {
+        let rows: i64 = ledger.query_row("SELECT count(*) FROM personal", [], |row| row.get(0))?;
+        let gone = last_text.0.saturating_sub(u64::try_from(rows).unwrap_or(0));
+        if gone == 0 || !self.path.exists() {
+            return Ok(gone);
+        }
+        // A number may stand twice: of a log that went on from an older copy, and of the history that was lost.
+        let mut known = BTreeSet::new();
+        for entry in entries(&open_to_read(&self.path)?, false)? {
+            if entry.number <= last_text && personal::row(ledger, entry.number)?.is_none() {
+                known.insert(entry.number);
+            }
+        }
+        Ok(gone.saturating_sub(known.len() as u64))
+    }
+
     /// Texts that were erased and have a row all the same, by subject.
     pub fn come_back(&self, ledger: &Connection) -> Result<Vec<(Subject, TextNumber)>, LogError> {
         let mut back = Vec::new();
@@ -113,6 +157,39 @@ impl ErasureFile {
         back.sort_unstable();
         Ok(back)
     }
+}
+
+/// What the log says is erased, of texts that have no row.
+fn erased_by_the_log(ledger: &Connection, log: &LogReader) -> Result<Vec<Entry>, LogError> {
+    let (mut gone, mut erased, mut failure) = (BTreeMap::new(), Vec::new(), None);
+    log.replay(Position::NONE, log.head()?, |position, _, event| {
+        match event {
+            Event::TextSeen(seen) => match personal::row(ledger, seen.number) {
+                Ok(None) => drop(gone.insert(seen.number, seen.commitment)),
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+            },
+            Event::PersonalDataErased(of) => {
+                for (first, last) in of.texts {
+                    let texts = gone.extract_if(first..=last, |_, _| true);
+                    erased.extend(texts.map(|(number, commitment)| Entry { commitment, number, position }));
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    failure.map_or(Ok(erased), |error| Err(error.into()))
+}
+
+/// How many texts have no row and are not in the file of erasures, up to the last that has one: a ledger that nobody
+/// serves does not tell how many it gave numbers to.
+pub fn texts_not_kept_erased(dir: &DataDir, log: &LogReader) -> Result<u64, LogError> {
+    let ledger = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    ErasureFile::new(dir).unknown(&ledger, log.last_text_number()?)
 }
 
 /// How many texts a copy still holds that were erased, by the file of erasures beside it.

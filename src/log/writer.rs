@@ -325,8 +325,24 @@ impl LogWriter {
 
     /// Looks at what was erased before, right after opening. Gives the texts that were erased and are there again,
     /// because an older copy of the file took its place: they are to be erased again before anything is served.
-    pub fn settle_erasures(&mut self) -> Result<Vec<(Subject, TextNumber)>, LogError> {
-        if !self.erasures.drop_unheard(&LogReader::open(&self.dir)?)? {
+    ///
+    /// What the file of erasures lost is first taken from the log, which gave numbers to texts up to `last_text`. A crash
+    /// after that leaves announcements, which the next opening finishes.
+    pub fn settle_erasures(&mut self, last_text: TextNumber) -> Result<Vec<(Subject, TextNumber)>, LogError> {
+        let log = LogReader::open(&self.dir)?;
+        let has_any = self.erasures.drop_unheard(&log)?;
+        let texts = match self.erasures.complete(&self.connection, &log, last_text) {
+            // It is no reason not to serve: the next opening looks again.
+            Err(error) if error.is_disk_full() => {
+                tracing::warn!(%error, "the disk is full: erasures.db still does not know of texts that were erased");
+                0
+            }
+            completed => completed?,
+        };
+        if texts > 0 {
+            tracing::warn!(texts, "erasures.db did not know of texts that were erased; they were taken from the log");
+        }
+        if !has_any && texts == 0 {
             return Ok(Vec::new());
         }
         // What a crash left in the write-ahead log may be older than the erasure.

@@ -141,9 +141,13 @@ fn a_file_in_the_place_of_the_directory_is_a_problem() {
 }
 
 #[test]
-fn a_file_of_erasures_that_is_none_is_a_problem() {
+fn a_file_of_erasures_that_is_lost_or_none_is_a_problem() {
     let scene = Scene::new();
     scene.run(&["erase", "--user", "1", "--yes"]).expect(0);
+    finds(&scene, "erasures", "ok", "texts are kept erased");
+    fs::remove_file(scene.dir().erasures()).unwrap();
+    finds(&scene, "erasures", "problem", "does not know of");
+    scene.serve(&[]).terminate().expect(0);
     finds(&scene, "erasures", "ok", "texts are kept erased");
     fs::write(scene.dir().erasures(), b"no database").unwrap();
     finds(&scene, "erasures", "problem", "is not a ledger file");

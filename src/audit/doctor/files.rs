@@ -2,7 +2,8 @@
 
 use super::{Check, Socket};
 use crate::log::DataDir;
-use crate::log::erasures::texts_kept_erased;
+use crate::log::erasures::{texts_kept_erased, texts_not_kept_erased};
+use crate::log::reader::LogReader;
 use crate::log::space::LOW_WATER_BYTES;
 use std::os::unix::fs::MetadataExt;
 
@@ -25,12 +26,17 @@ pub(super) fn directory(dir: &DataDir) -> Check {
     }
 }
 
-/// Without it an older copy of the log would bring erased texts back.
-pub(super) fn erasures(dir: &DataDir) -> Check {
+/// Without it an older copy of the log would bring erased texts back. The log itself knows them, too.
+pub(super) fn erasures(dir: &DataDir, log: &LogReader) -> Check {
     let name = "erasures";
-    match texts_kept_erased(dir) {
-        Ok(None) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
-        Ok(Some(texts)) => Check::ok(name, format!("{texts} texts are kept erased")),
+    match texts_kept_erased(dir).and_then(|kept| Ok((kept, texts_not_kept_erased(dir, log)?))) {
+        Ok((None, 0)) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
+        Ok((Some(texts), 0)) => Check::ok(name, format!("{texts} texts are kept erased")),
+        Ok((_, texts)) => Check::problem(
+            name,
+            format!("erasures.db does not know of {texts} texts that are erased"),
+            "put erasures.db back from where it is kept, or start the service: it takes what is missing from the log",
+        ),
         Err(error) => {
             Check::failed(name, &error, "put erasures.db back from where it is kept; an older one forgets erasures")
         }
