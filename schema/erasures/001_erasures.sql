@@ -8,9 +8,8 @@ CREATE TABLE erased (
     commitment BLOB PRIMARY KEY CHECK (length(commitment) = 32),
     -- The text's number.
     number INTEGER NOT NULL CHECK (number > 0),
-    -- Position of the PersonalDataErased that names it.
+    -- Position of the PersonalDataErased that names it, in the log that erased it last.
     position INTEGER NOT NULL CHECK (position > 0),
-    -- 0: announced, right before its event is written; counts only if the log has that event. 1: erased, and the
-    -- write-ahead log was emptied since.
+    -- 0: announced, right before its event is written; counts only if the log has that event. 1: the log had it.
     finished INTEGER NOT NULL CHECK (finished IN (0, 1))
 ) STRICT, WITHOUT ROWID;

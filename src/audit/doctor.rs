@@ -87,11 +87,11 @@ pub fn examine(dir: &DataDir, socket: Socket, now: Timestamp) -> Vec<Check> {
         checks.push(Check::failed("init", &error, "run `token-ledger init` on it again: it goes on where it stopped"));
     }
     match LogReader::open(dir) {
-        Ok(reader) => {
-            checks.push(files::erasures(dir, &reader));
-            checks.extend(log::examine(dir, &reader, socket, now));
+        Ok(reader) => checks.extend(log::examine(dir, &reader, socket, now)),
+        Err(error) => {
+            checks.push(Check::failed("ledger file", &error, todo_of_ledger(&error)));
+            checks.push(files::erasures(dir, None));
         }
-        Err(error) => checks.push(Check::failed("ledger file", &error, todo_of_ledger(&error))),
     }
     checks
 }

@@ -1,9 +1,9 @@
 //! Erasing personal texts for good, and keeping it so.
 //!
 //! Order of an erasure: its texts are announced in `erasures.db`, durably; the event is appended, and the rows go, in
-//! one transaction; the write-ahead log is emptied; the announcement becomes an entry; only then there is an answer. A
-//! crash on the way leaves either an announcement without its event, which is dropped, or one with it, which is
-//! finished, by the next opening. An entry is for ever: texts that an older copy of the ledger file brings back are
+//! one transaction; the announcement becomes an entry; the write-ahead log is emptied; only then there is an answer. A
+//! crash on the way leaves either an announcement without its event, which is dropped, or one with it, which becomes an
+//! entry, by the next opening, which empties the write-ahead log wherever something was erased. An entry is for ever: texts that an older copy of the ledger file brings back are
 //! erased again before it is used. A file that was lost is made again from the log, which says the same as long as it
 //! is the newer of the two.
 
@@ -16,7 +16,7 @@ use crate::domain::ids::{Position, TextNumber};
 use crate::domain::text::Subject;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,8 @@ pub struct Erasing {
     pub number: TextNumber,
     /// Which record of the batch, from 0, says so.
     pub record: usize,
+    /// Commitment of a text that the same batch took up: it has no row to tell it by, and never gets one.
+    pub taken_up: Option<[u8; 32]>,
 }
 
 /// What `erasures.db` says of a text.
@@ -38,6 +40,16 @@ struct Entry {
     commitment: [u8; 32],
     number: TextNumber,
     position: Position,
+    is_finished: bool,
+}
+
+/// What a file of erasures took in from the log.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Completed {
+    /// Texts that it did not know.
+    pub texts: usize,
+    /// Texts without a row that nothing says to be erased, or nothing that can be read.
+    pub unknown: u64,
 }
 
 /// The file of what was erased. It is made by the first erasure.
@@ -63,19 +75,20 @@ impl ErasureFile {
         Ok(connection)
     }
 
-    /// Announces what the batch that begins at `first` erases. An entry that is there already stays as it is.
+    /// Announces what the batch that begins at `first` erases. What is an entry already stays one.
     pub fn announce(&self, ledger: &Connection, first: Position, erasing: &[Erasing]) -> Result<(), LogError> {
         let mut file = self.open()?;
         let transaction = file.transaction()?;
         {
             let mut insert = transaction.prepare(
                 "INSERT INTO erased (commitment, number, position, finished) VALUES (?1, ?2, ?3, 0)
-                 ON CONFLICT (commitment) DO UPDATE SET position = excluded.position WHERE finished = 0",
+                 ON CONFLICT (commitment) DO UPDATE SET position = excluded.position",
             )?;
             for text in erasing {
-                let Some(row) = personal::row(ledger, text.number)? else { continue };
+                let row = personal::row(ledger, text.number)?;
+                let Some(commitment) = row.as_ref().map(commitment_of).or(text.taken_up) else { continue };
                 let position = first.0 + text.record as u64;
-                insert.execute(params![&commitment_of(&row)[..], signed(text.number.0), signed(position)])?;
+                insert.execute(params![&commitment[..], signed(text.number.0), signed(position)])?;
             }
         }
         Ok(transaction.commit()?)
@@ -102,51 +115,64 @@ impl ErasureFile {
         Ok(file.query_row("SELECT EXISTS (SELECT 1 FROM erased)", [], |row| row.get(0))?)
     }
 
-    /// Announces what the log says is erased and the file does not know: it was lost, or an older one is in its place.
-    /// Gives how many texts it was. Nothing is looked for in the log unless texts without a row are missing here.
-    pub fn complete(&self, ledger: &Connection, log: &LogReader, last_text: TextNumber) -> Result<usize, LogError> {
-        if self.unknown(ledger, last_text)? == 0 {
-            return Ok(0);
+    /// Takes in what the log says is erased and the file does not know: it was lost, or an older one is in its place.
+    /// Nothing is looked for in the log unless texts without a row are missing here.
+    pub fn complete(&self, ledger: &Connection, log: &LogReader, last_text: TextNumber) -> Result<Completed, LogError> {
+        if self.unknown(ledger, log, last_text)? == 0 {
+            return Ok(Completed::default());
         }
         let erased = erased_by_the_log(ledger, log)?;
         let mut file = self.open()?;
         let transaction = file.transaction()?;
         let mut added = 0;
         {
+            // The log has their events, so they are entries at once: no older copy of it may take them for announcements.
             let mut insert = transaction.prepare(
-                "INSERT INTO erased (commitment, number, position, finished) VALUES (?1, ?2, ?3, 0)
+                "INSERT INTO erased (commitment, number, position, finished) VALUES (?1, ?2, ?3, 1)
                  ON CONFLICT (commitment) DO NOTHING",
             )?;
+            let mut place = transaction.prepare("UPDATE erased SET position = ?2 WHERE commitment = ?1")?;
             for entry in erased {
                 let (number, position) = (signed(entry.number.0), signed(entry.position.0));
                 added += insert.execute(params![&entry.commitment[..], number, position])?;
+                place.execute(params![&entry.commitment[..], position])?;
             }
         }
         transaction.commit()?;
-        Ok(added)
+        Ok(Completed { texts: added, unknown: self.unknown(ledger, log, last_text)? })
     }
 
-    /// How many texts up to a number have no row and are not in the file.
-    fn unknown(&self, ledger: &Connection, last_text: TextNumber) -> Result<u64, LogError> {
-        let rows: i64 = ledger.query_row("SELECT count(*) FROM personal", [], |row| row.get(0))?;
+    /// How many texts up to a number have no row, and no entry that the log bears out.
+    fn unknown(&self, ledger: &Connection, log: &LogReader, last_text: TextNumber) -> Result<u64, LogError> {
+        let rows: i64 =
+            ledger.query_row("SELECT count(*) FROM personal WHERE number <= ?1", [signed(last_text.0)], |row| {
+                row.get(0)
+            })?;
         let gone = last_text.0.saturating_sub(u64::try_from(rows).unwrap_or(0));
         if gone == 0 || !self.path.exists() {
             return Ok(gone);
         }
-        // A number may stand twice: of a log that went on from an older copy, and of the history that was lost.
-        let mut known = BTreeSet::new();
+        // A log that went on from an older copy gave numbers of the lost history to other texts: the same number counts
+        // only where this log erased it.
+        let (mut known, mut said) = (0, (Position::NONE, Vec::new()));
         for entry in entries(&open_to_read(&self.path)?, false)? {
-            if entry.number <= last_text && personal::row(ledger, entry.number)?.is_none() {
-                known.insert(entry.number);
+            if entry.number > last_text || personal::row(ledger, entry.number)?.is_some() {
+                continue;
             }
+            if said.0 != entry.position {
+                // A record that cannot be read bears nothing out.
+                said = (entry.position, erased_at(log, entry.position).unwrap_or_default());
+            }
+            known += u64::from(holds(&said.1, entry.number));
         }
-        Ok(gone.saturating_sub(known.len() as u64))
+        Ok(gone.saturating_sub(known))
     }
 
-    /// Texts that were erased and have a row all the same, by subject.
+    /// Texts that were erased and have a row all the same, by subject. Announcements do not count: those that this log
+    /// bears out have no row.
     pub fn come_back(&self, ledger: &Connection) -> Result<Vec<(Subject, TextNumber)>, LogError> {
         let mut back = Vec::new();
-        for entry in entries(&self.open()?, false)? {
+        for entry in entries(&self.open()?, false)?.into_iter().filter(|entry| entry.is_finished) {
             let Some(row) = personal::row(ledger, entry.number)? else { continue };
             if commitment_of(&row) == entry.commitment
                 && let Some(subject) = personal::subject_of(row.subject_kind, row.subject)
@@ -159,12 +185,13 @@ impl ErasureFile {
     }
 }
 
-/// What the log says is erased, of texts that have no row.
+/// What the log says is erased, of texts that have no row. Records that cannot be read say nothing here; `verify` names
+/// them.
 fn erased_by_the_log(ledger: &Connection, log: &LogReader) -> Result<Vec<Entry>, LogError> {
     let (mut gone, mut erased, mut failure) = (BTreeMap::new(), Vec::new(), None);
-    log.replay(Position::NONE, log.head()?, |position, _, event| {
-        match event {
-            Event::TextSeen(seen) => match personal::row(ledger, seen.number) {
+    log.scan(Position::NONE, log.head()?, |position, record| {
+        match codec::decode(record) {
+            Ok((_, Event::TextSeen(seen))) => match personal::row(ledger, seen.number) {
                 Ok(None) => drop(gone.insert(seen.number, seen.commitment)),
                 Ok(Some(_)) => {}
                 Err(error) => {
@@ -172,10 +199,11 @@ fn erased_by_the_log(ledger: &Connection, log: &LogReader) -> Result<Vec<Entry>,
                     return ControlFlow::Break(());
                 }
             },
-            Event::PersonalDataErased(of) => {
+            Ok((_, Event::PersonalDataErased(of))) => {
                 for (first, last) in of.texts {
                     let texts = gone.extract_if(first..=last, |_, _| true);
-                    erased.extend(texts.map(|(number, commitment)| Entry { commitment, number, position }));
+                    let entry = |(number, commitment)| Entry { commitment, number, position, is_finished: true };
+                    erased.extend(texts.map(entry));
                 }
             }
             _ => {}
@@ -185,11 +213,10 @@ fn erased_by_the_log(ledger: &Connection, log: &LogReader) -> Result<Vec<Entry>,
     failure.map_or(Ok(erased), |error| Err(error.into()))
 }
 
-/// How many texts have no row and are not in the file of erasures, up to the last that has one: a ledger that nobody
-/// serves does not tell how many it gave numbers to.
-pub fn texts_not_kept_erased(dir: &DataDir, log: &LogReader) -> Result<u64, LogError> {
+/// How many of the texts up to a number have no row, though the file of erasures does not know that they were erased.
+pub fn texts_not_kept_erased(dir: &DataDir, log: &LogReader, last_text: TextNumber) -> Result<u64, LogError> {
     let ledger = open_ledger(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    ErasureFile::new(dir).unknown(&ledger, log.last_text_number()?)
+    ErasureFile::new(dir).unknown(&ledger, log, last_text)
 }
 
 /// How many texts a copy still holds that were erased, by the file of erasures beside it.
@@ -217,8 +244,7 @@ pub(super) fn check_holds_all_of(file: &Connection, path: &Path, own: &DataDir) 
     }
     let known = open_to_read(&own.erasures())?;
     // Announcements may be of an event that never came: the log drops those.
-    let announced: Vec<_> = entries(&known, true)?.into_iter().map(|entry| entry.commitment).collect();
-    for entry in entries(&known, false)?.into_iter().filter(|entry| !announced.contains(&entry.commitment)) {
+    for entry in entries(&known, false)?.into_iter().filter(|entry| entry.is_finished) {
         let holds: bool = file.query_row(
             "SELECT EXISTS (SELECT 1 FROM erased WHERE commitment = ?1)",
             [&entry.commitment[..]],
@@ -261,24 +287,35 @@ fn commitment_of(row: &StoredText) -> [u8; 32] {
 
 /// Announcements alone, or with all entries.
 fn entries(file: &Connection, announced_only: bool) -> Result<Vec<Entry>, LogError> {
-    let mut statement =
-        file.prepare("SELECT commitment, number, position FROM erased WHERE finished = 0 OR NOT ?1 ORDER BY number")?;
+    let mut statement = file.prepare(
+        "SELECT commitment, number, position, finished FROM erased WHERE finished = 0 OR NOT ?1 ORDER BY number",
+    )?;
     let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
     let rows = statement.query_map([announced_only], |row| {
         Ok(Entry {
             commitment: row.get(0)?,
             number: TextNumber(unsigned(row.get(1)?)),
             position: Position(unsigned(row.get(2)?)),
+            is_finished: row.get(3)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn is_erased_at(log: &LogReader, position: Position, number: TextNumber) -> Result<bool, LogError> {
-    let Some(record) = log.record(position)? else { return Ok(false) };
+    Ok(holds(&erased_at(log, position)?, number))
+}
+
+/// Ranges of texts that the record at a position erases; none if it is another.
+fn erased_at(log: &LogReader, position: Position) -> Result<Vec<(TextNumber, TextNumber)>, LogError> {
+    let Some(record) = log.record(position)? else { return Ok(Vec::new()) };
     let (_, event) = codec::decode(&record).map_err(|error| LogError::undecodable(position, &error))?;
-    let Event::PersonalDataErased(erased) = event else { return Ok(false) };
-    Ok(erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number)))
+    let Event::PersonalDataErased(erased) = event else { return Ok(Vec::new()) };
+    Ok(erased.texts)
+}
+
+fn holds(ranges: &[(TextNumber, TextNumber)], number: TextNumber) -> bool {
+    ranges.iter().any(|&(first, last)| (first..=last).contains(&number))
 }
 
 /// Takes the texts of a batch from the file, within its transaction: the rows that stay are written into a new table,

@@ -224,7 +224,11 @@ impl TextNumbers {
     /// table yet never gets there.
     pub fn erase(&mut self, erased: &PersonalDataErased, record: usize) {
         let numbers = erased.texts.iter().flat_map(|&(first, last)| (first.0..=last.0).map(TextNumber));
-        self.erasing.extend(numbers.map(|number| Erasing { number, record }));
+        let taken_up = |number| {
+            let row = self.pending.iter().find(|row| row.number == number);
+            row.map(|row| commitment(&row.salt, &row.text))
+        };
+        self.erasing.extend(numbers.map(|number| Erasing { number, record, taken_up: taken_up(number) }));
         let goes = |number| erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number));
         self.pending.retain(|row| !goes(row.number));
         self.cache = NumberCache::new();

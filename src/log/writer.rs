@@ -2,7 +2,7 @@
 
 use super::codec::{self, CodecError};
 use super::data_dir::{APPLICATION_ID, DataDir, DirLock, LogError, SCHEMA_STEP, check_sqlite_version, open_ledger};
-use super::erasures::{self, Erasing, ErasureFile};
+use super::erasures::{self, Completed, Erasing, ErasureFile};
 use super::merkle::{self, TileId, Tree};
 use super::personal::{self, PersonalRow};
 use super::reader::{LogReader, read_head, read_tile};
@@ -327,22 +327,27 @@ impl LogWriter {
     /// because an older copy of the file took its place: they are to be erased again before anything is served.
     ///
     /// What the file of erasures lost is first taken from the log, which gave numbers to texts up to `last_text`. A crash
-    /// after that leaves announcements, which the next opening finishes.
+    /// on the way leaves it as it was or completed.
     pub fn settle_erasures(&mut self, last_text: TextNumber) -> Result<Vec<(Subject, TextNumber)>, LogError> {
         let log = LogReader::open(&self.dir)?;
         let has_any = self.erasures.drop_unheard(&log)?;
-        let texts = match self.erasures.complete(&self.connection, &log, last_text) {
+        let completed = match self.erasures.complete(&self.connection, &log, last_text) {
             // It is no reason not to serve: the next opening looks again.
             Err(error) if error.is_disk_full() => {
                 tracing::warn!(%error, "the disk is full: erasures.db still does not know of texts that were erased");
-                0
+                Completed::default()
             }
             completed => completed?,
         };
-        if texts > 0 {
+        if completed.texts > 0 {
+            let texts = completed.texts;
             tracing::warn!(texts, "erasures.db did not know of texts that were erased; they were taken from the log");
         }
-        if !has_any && texts == 0 {
+        if completed.unknown > 0 {
+            let texts = completed.unknown;
+            tracing::warn!(texts, "texts are gone, and no record that can be read erased them: `verify` names them");
+        }
+        if !has_any && completed.texts == 0 {
             return Ok(Vec::new());
         }
         // What a crash left in the write-ahead log may be older than the erasure.
@@ -358,17 +363,14 @@ impl LogWriter {
     /// Empties the write-ahead log of what was erased, waiting at most `patience` for whoever reads an older part of
     /// it. False: somebody still does, or there is no room; it is to be tried again.
     ///
-    /// A crash in here leaves the announcement, and the next opening tries again.
+    /// The announcement becomes an entry first, since the log has its event: no older copy of the log may drop it. A crash
+    /// in here leaves one or the other, and the next opening tries again.
     pub fn finish_erasure(&mut self, patience: Duration) -> Result<bool, AppendError> {
         if !self.unfinished {
             return Ok(true);
         }
-        let emptied = self.empty_wal(patience).and_then(|emptied| {
-            if emptied {
-                self.erasures.finish(&LogReader::open(&self.dir)?)?;
-            }
-            Ok(emptied)
-        });
+        let entered = LogReader::open(&self.dir).and_then(|log| self.erasures.finish(&log));
+        let emptied = entered.and_then(|()| self.empty_wal(patience));
         match emptied {
             Ok(emptied) => {
                 self.unfinished = !emptied;

@@ -1,10 +1,11 @@
 //! `doctor`: a healthy ledger, and one fault at a time.
 
+use crate::client::{Ask, Client};
 use crate::past::json_of;
 use crate::program::run_on;
 use crate::scene::{Scene, empty_parent, init};
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -143,12 +144,18 @@ fn a_file_in_the_place_of_the_directory_is_a_problem() {
 #[test]
 fn a_file_of_erasures_that_is_lost_or_none_is_a_problem() {
     let scene = Scene::new();
-    scene.run(&["erase", "--user", "1", "--yes"]).expect(0);
-    finds(&scene, "erasures", "ok", "texts are kept erased");
+    let server = scene.serve(&[]);
+    let mut client = Client::connect(server.address).unwrap();
+    let body = json!({ "name": "Last Example", "email": "last@example.com" });
+    let last = client.ask(Ask::send("POST", "/v1/users", &scene.tokens.operator, &body)).unwrap().expect(201).json();
+    server.terminate().expect(0);
+    // The texts with the highest numbers: no row tells of them.
+    scene.run(&["erase", "--user", &last["data"]["id"].to_string(), "--yes"]).expect(0);
+    finds(&scene, "erasures", "ok", "2 texts are kept erased");
     fs::remove_file(scene.dir().erasures()).unwrap();
-    finds(&scene, "erasures", "problem", "does not know of");
+    finds(&scene, "erasures", "problem", "does not know of 2 texts");
     scene.serve(&[]).terminate().expect(0);
-    finds(&scene, "erasures", "ok", "texts are kept erased");
+    finds(&scene, "erasures", "ok", "2 texts are kept erased");
     fs::write(scene.dir().erasures(), b"no database").unwrap();
     finds(&scene, "erasures", "problem", "is not a ledger file");
 }

@@ -273,3 +273,28 @@ fn killed_after_each_file_operation_of_an_erasure_in_turn() {
 fn a_disk_that_is_full_refuses_the_erasure_and_it_can_be_asked_for_again() {
     each_in_turn(|n| meet(&format!("write:{{}}/erasures.db:{n}:before:ENOSPC")).0);
 }
+
+/// A start from a snapshot does not read old records, and does not fail by them where it has to.
+#[test]
+fn a_lost_file_of_erasures_is_made_from_the_records_that_can_be_read() {
+    let (scene, marked) = marked_scene();
+    scene.run(&["erase", "--user", &marked.user.to_string(), "--yes"]).expect(0);
+    let server = scene.serve(&NO_BALLAST);
+    let mut client = Client::connect(server.address).unwrap();
+    // More than a tile holds: what is signed is then checked by stored hashes.
+    for _ in 0..256 {
+        client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);
+    }
+    server.terminate().expect(0);
+    std::fs::remove_file(scene.dir().erasures()).unwrap();
+    let ledger = Connection::open(scene.dir().ledger()).unwrap();
+    ledger
+        .execute_batch("DROP TRIGGER events_never_change; UPDATE events SET record = zeroblob(60) WHERE position = 3;")
+        .unwrap();
+    drop(ledger);
+    let server = scene.serve(&NO_BALLAST);
+    let mut client = Client::connect(server.address).unwrap();
+    client.ask(Ask::get("/v2/whoami", &scene.tokens.account[0])).unwrap().expect(200);
+    server.terminate().expect(0).says("they were taken from the log");
+    assert!(scene.dir().erasures().exists());
+}

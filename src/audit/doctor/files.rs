@@ -1,6 +1,8 @@
 //! The directory and what is around the ledger: modes, lock, socket, room.
 
+use super::log::verify_todo;
 use super::{Check, Socket};
+use crate::domain::ids::TextNumber;
 use crate::log::DataDir;
 use crate::log::erasures::{texts_kept_erased, texts_not_kept_erased};
 use crate::log::reader::LogReader;
@@ -26,20 +28,28 @@ pub(super) fn directory(dir: &DataDir) -> Check {
     }
 }
 
-/// Without it an older copy of the log would bring erased texts back. The log itself knows them, too.
-pub(super) fn erasures(dir: &DataDir, log: &LogReader) -> Check {
+/// Without it an older copy of the log would bring erased texts back. The log itself knows them, too: up to the last text
+/// that it gave a number to, if it can be read.
+pub(super) fn erasures(dir: &DataDir, log: Option<(&LogReader, TextNumber)>) -> Check {
     let name = "erasures";
-    match texts_kept_erased(dir).and_then(|kept| Ok((kept, texts_not_kept_erased(dir, log)?))) {
-        Ok((None, 0)) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
-        Ok((Some(texts), 0)) => Check::ok(name, format!("{texts} texts are kept erased")),
-        Ok((_, texts)) => Check::problem(
-            name,
-            format!("erasures.db does not know of {texts} texts that are erased"),
-            "put erasures.db back from where it is kept, or start the service: it takes what is missing from the log",
-        ),
+    let kept = match texts_kept_erased(dir) {
+        Ok(kept) => kept,
         Err(error) => {
-            Check::failed(name, &error, "put erasures.db back from where it is kept; an older one forgets erasures")
+            let todo =
+                "put erasures.db back from where it is kept. If it is lost, remove it: a start makes it from the log";
+            return Check::failed(name, &error, todo);
         }
+    };
+    let unknown = log.map_or(Ok(0), |(log, last_text)| texts_not_kept_erased(dir, log, last_text));
+    match (kept, unknown) {
+        (None, Ok(0)) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
+        (Some(texts), Ok(0)) => Check::ok(name, format!("{texts} texts are kept erased")),
+        (_, Ok(texts)) => Check::problem(
+            name,
+            format!("erasures.db does not know of {texts} texts that are gone"),
+            format!("start the service: it takes what is missing from the log. If this stays, {}", verify_todo(dir)),
+        ),
+        (_, Err(error)) => Check::failed(name, &error, verify_todo(dir)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ledger and what belongs to it: its file, key, signed head, snapshots, write-ahead log, and the clock.
 
-use super::files::in_bytes;
+use super::files::{self, in_bytes};
 use super::{Check, Socket};
 use crate::audit::past::{self, Moment, Past, Point};
 use crate::domain::ids::Position;
@@ -28,22 +28,27 @@ pub(super) fn examine(dir: &DataDir, log: &LogReader, socket: Socket, now: Times
         Ok(moment) => moment,
         Err(past::PastError::Empty) => {
             let todo = "run `token-ledger init` on it again: it goes on where it was interrupted";
-            return vec![Check::problem("ledger file", "it has no records", todo)];
+            return vec![Check::problem("ledger file", "it has no records", todo), files::erasures(dir, None)];
         }
-        Err(error) => return vec![Check::problem("ledger file", error.to_string(), verify_todo(dir))],
+        Err(error) => {
+            let file = Check::problem("ledger file", error.to_string(), verify_todo(dir));
+            return vec![file, files::erasures(dir, None)];
+        }
     };
     let mut checks = vec![snapshots(dir, log, moment), write_ahead_log(dir, socket)];
     checks.insert(0, Check::ok("ledger file", format!("schema step {SCHEMA_STEP}, {} records", moment.head)));
-    match past::state_at(dir, moment, &mut |_| {}) {
-        Ok(past) => checks.insert(1, key(dir, &past)),
-        Err(error) => checks.insert(1, Check::failed("records", &error, verify_todo(dir))),
-    }
+    let (of_records, last_text) = match past::state_at(dir, moment, &mut |_| {}) {
+        Ok(past) => (key(dir, &past), Some(past.projections.state.last_text)),
+        Err(error) => (Check::failed("records", &error, verify_todo(dir)), None),
+    };
+    checks.insert(1, of_records);
+    checks.push(files::erasures(dir, last_text.map(|last| (log, last))));
     checks.push(signed_head(dir, log, moment));
     checks.push(clock(log, moment, now));
     checks
 }
 
-fn verify_todo(dir: &DataDir) -> String {
+pub(super) fn verify_todo(dir: &DataDir) -> String {
     format!("`token-ledger verify --data {}` says what is wrong; then put a backup back", dir.path().display())
 }
 
