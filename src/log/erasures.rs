@@ -16,7 +16,7 @@ use crate::domain::ids::{Position, TextNumber};
 use crate::domain::text::Subject;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -153,9 +153,11 @@ impl ErasureFile {
             return Ok(gone);
         }
         // A log that went on from an older copy gave numbers of the lost history to other texts: the same number counts
-        // only where this log erased it.
-        let (mut known, mut said) = (0, (Position::NONE, Vec::new()));
-        for entry in entries(&open_to_read(&self.path)?, false)? {
+        // only where this log erased it, and once.
+        let mut entries = entries(&open_to_read(&self.path)?, false)?;
+        entries.sort_by_key(|entry| entry.position);
+        let (mut known, mut said) = (BTreeSet::new(), (Position::NONE, Vec::new()));
+        for entry in entries {
             if entry.number > last_text || personal::row(ledger, entry.number)?.is_some() {
                 continue;
             }
@@ -163,9 +165,11 @@ impl ErasureFile {
                 // A record that cannot be read bears nothing out.
                 said = (entry.position, erased_at(log, entry.position).unwrap_or_default());
             }
-            known += u64::from(holds(&said.1, entry.number));
+            if holds(&said.1, entry.number) {
+                known.insert(entry.number);
+            }
         }
-        Ok(gone.saturating_sub(known))
+        Ok(gone.saturating_sub(known.len() as u64))
     }
 
     /// Texts that were erased and have a row all the same, by subject. Announcements do not count: those that this log

@@ -331,14 +331,12 @@ impl LogWriter {
     pub fn settle_erasures(&mut self, last_text: TextNumber) -> Result<Vec<(Subject, TextNumber)>, LogError> {
         let log = LogReader::open(&self.dir)?;
         let has_any = self.erasures.drop_unheard(&log)?;
-        let completed = match self.erasures.complete(&self.connection, &log, last_text) {
-            // It is no reason not to serve: the next opening looks again.
-            Err(error) if error.is_disk_full() => {
-                tracing::warn!(%error, "the disk is full: erasures.db still does not know of texts that were erased");
-                Completed::default()
-            }
-            completed => completed?,
-        };
+        // That it cannot be, on a full disk or because of damage to old records, is no reason not to serve: the next opening
+        // tries again.
+        let completed = self.erasures.complete(&self.connection, &log, last_text).unwrap_or_else(|error| {
+            tracing::warn!(%error, "erasures.db may not know of texts that were erased, and cannot be completed now");
+            Completed::default()
+        });
         if completed.texts > 0 {
             let texts = completed.texts;
             tracing::warn!(texts, "erasures.db did not know of texts that were erased; they were taken from the log");
@@ -370,7 +368,7 @@ impl LogWriter {
             return Ok(true);
         }
         let entered = LogReader::open(&self.dir).and_then(|log| self.erasures.finish(&log));
-        let emptied = entered.and_then(|()| self.empty_wal(patience));
+        let emptied = self.empty_wal(patience).and_then(|emptied| entered.map(|()| emptied));
         match emptied {
             Ok(emptied) => {
                 self.unfinished = !emptied;

@@ -153,7 +153,7 @@ fn a_file_of_erasures_that_is_lost_or_none_is_a_problem() {
     scene.run(&["erase", "--user", &last["data"]["id"].to_string(), "--yes"]).expect(0);
     finds(&scene, "erasures", "ok", "2 texts are kept erased");
     fs::remove_file(scene.dir().erasures()).unwrap();
-    finds(&scene, "erasures", "problem", "does not know of 2 texts");
+    finds(&scene, "erasures", "problem", "of 2 texts that are gone");
     scene.serve(&[]).terminate().expect(0);
     finds(&scene, "erasures", "ok", "2 texts are kept erased");
     fs::write(scene.dir().erasures(), b"no database").unwrap();

@@ -46,8 +46,8 @@ pub(super) fn erasures(dir: &DataDir, log: Option<(&LogReader, TextNumber)>) -> 
         (Some(texts), Ok(0)) => Check::ok(name, format!("{texts} texts are kept erased")),
         (_, Ok(texts)) => Check::problem(
             name,
-            format!("erasures.db does not know of {texts} texts that are gone"),
-            format!("start the service: it takes what is missing from the log. If this stays, {}", verify_todo(dir)),
+            format!("of {texts} texts that are gone erasures.db does not say where this log erased them"),
+            format!("start the service again: it takes that from the log. If this stays, {}", verify_todo(dir)),
         ),
         (_, Err(error)) => Check::failed(name, &error, verify_todo(dir)),
     }
