@@ -256,3 +256,12 @@ pub fn words(html: &str) -> String {
     let text = unescaped(&text).replace('\u{a0}', " ").split_whitespace().collect::<Vec<_>>().join(" ");
     text.replace(" ,", ",").replace(" .", ".")
 }
+
+/// Waits until a published checkpoint covers a record, which takes a second or so; whoever asks for a proof before is
+/// refused.
+pub async fn until_signed(house: &House, position: u64) {
+    let signed = || house.ledger.checkpoint().and_then(|note| note.lines().nth(1)?.parse::<u64>().ok());
+    while signed() < Some(position) {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,7 +1,7 @@
 //! Every page, asked by everybody. A form is sent as the page of its asker would send it, with nothing to carry out where
 //! that can be: what matters is who is let in.
 
-use crate::browser::{Browser, send};
+use crate::browser::{Browser, send, until_signed};
 use crate::house::{House, grants};
 use crate::wire::Ask;
 use serde_json::json;
@@ -131,6 +131,7 @@ async fn everybody_sees_the_pages_that_the_matrix_says_and_no_others() {
         let things = [(house.teams, house.full.id), (house.enterprise, house.corporate.id)];
         for (statuses, (account, token)) in [own, foreign].into_iter().zip(things) {
             let thing = (account, token, opened(&house, account).await);
+            until_signed(&house, thing.2).await;
             house.advance(60);
             for (index, status) in statuses.split_whitespace().enumerate() {
                 let path = path(template, thing);

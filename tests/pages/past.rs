@@ -1,6 +1,6 @@
 //! A token's own page, usage, history, one event, and all of them as of a point of the past: what they show is what `/v1` says.
 
-use crate::browser::send;
+use crate::browser::{send, until_signed};
 use crate::house::House;
 use crate::wire::{self, Ask, Told};
 use base64::Engine;
@@ -12,7 +12,7 @@ use token_ledger::domain::text::PersonalText;
 use token_ledger::domain::time::Timestamp;
 use token_ledger::domain::token::{Principal, TokenKind};
 use token_ledger::domain::token_text::{TokenDigest, TokenSecret};
-use token_ledger::log::note::{Checkpoint, TlogProof, Vkey};
+use token_ledger::log::note::{TlogProof, Vkey};
 
 /// Somebody who is signed in.
 struct Browser<'a> {
@@ -434,15 +434,7 @@ async fn an_event_has_a_page_with_a_proof_that_verifies() {
     let event = told["data"][0].clone();
     let position = event["position"].as_u64().unwrap();
     let vkey: Vkey = house.ask(Ask::get("/vkeys")).await.expect(200).text().lines().next().unwrap().parse().unwrap();
-    // It is signed within a second or so; whoever asks before is told.
-    while house
-        .ledger
-        .checkpoint()
-        .and_then(|note| Checkpoint::verify(&note, &vkey).ok())
-        .is_none_or(|signed| signed.size < position)
-    {
-        tokio::task::yield_now().await;
-    }
+    until_signed(&house, position).await;
     let path = format!("/accounts/{teams}/history/{position}");
     let html = ada.page(&path).await;
     let text = plain(&html);
