@@ -90,7 +90,7 @@ pub fn examine(dir: &DataDir, socket: Socket, now: Timestamp) -> Vec<Check> {
         Ok(reader) => checks.extend(log::examine(dir, &reader, socket, now)),
         Err(error) => {
             checks.push(Check::failed("ledger file", &error, todo_of_ledger(&error)));
-            checks.push(files::erasures(dir, None));
+            checks.push(log::erasures(dir, None));
         }
     }
     checks

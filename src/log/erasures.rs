@@ -318,7 +318,8 @@ fn erased_at(log: &LogReader, position: Position) -> Result<Vec<(TextNumber, Tex
     Ok(erased.texts)
 }
 
-fn holds(ranges: &[(TextNumber, TextNumber)], number: TextNumber) -> bool {
+/// Whether a text is in one of the ranges of a `PersonalDataErased`.
+pub(super) fn holds(ranges: &[(TextNumber, TextNumber)], number: TextNumber) -> bool {
     ranges.iter().any(|&(first, last)| (first..=last).contains(&number))
 }
 

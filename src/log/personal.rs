@@ -4,7 +4,7 @@
 //! are dropped when something is erased.
 
 use super::data_dir::LogError;
-use super::erasures::Erasing;
+use super::erasures::{Erasing, holds};
 use super::reader::StoredText;
 use crate::domain::decide::Recorded;
 use crate::domain::event::{Event, PersonalDataErased};
@@ -229,8 +229,7 @@ impl TextNumbers {
             row.map(|row| commitment(&row.salt, &row.text))
         };
         self.erasing.extend(numbers.map(|number| Erasing { number, record, taken_up: taken_up(number) }));
-        let goes = |number| erased.texts.iter().any(|&(first, last)| (first..=last).contains(&number));
-        self.pending.retain(|row| !goes(row.number));
+        self.pending.retain(|row| !holds(&erased.texts, row.number));
         self.cache = NumberCache::new();
     }
 

@@ -58,17 +58,14 @@ impl Marked {
 }
 
 /// Finds the mark in any case, as text and in UTF-16 of either order.
-fn finder() -> &'static AhoCorasick {
-    static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
-        let utf16 = |order: fn(u16) -> [u8; 2]| MARK.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-        let marks = [MARK.as_bytes().to_vec(), utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)];
-        AhoCorasick::builder().ascii_case_insensitive(true).build(marks).unwrap()
-    });
-    &FINDER
-}
+static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let utf16 = |order: fn(u16) -> [u8; 2]| MARK.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let marks = [MARK.as_bytes().to_vec(), utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)];
+    AhoCorasick::builder().ascii_case_insensitive(true).build(marks).unwrap()
+});
 
 fn has_mark(bytes: &[u8]) -> bool {
-    finder().is_match(bytes)
+    FINDER.is_match(bytes)
 }
 
 /// Files of the directory that hold a marked text, or a piece of one.

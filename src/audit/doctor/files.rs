@@ -1,11 +1,7 @@
 //! The directory and what is around the ledger: modes, lock, socket, room.
 
-use super::log::verify_todo;
 use super::{Check, Socket};
-use crate::domain::ids::TextNumber;
 use crate::log::DataDir;
-use crate::log::erasures::{texts_kept_erased, texts_not_kept_erased};
-use crate::log::reader::LogReader;
 use crate::log::space::LOW_WATER_BYTES;
 use std::os::unix::fs::MetadataExt;
 
@@ -25,31 +21,6 @@ pub(super) fn directory(dir: &DataDir) -> Check {
         Ok(()) => Check::ok(name, format!("{} can be entered by its owner alone", dir.path().display())),
         Err(error) if !dir.path().exists() => Check::failed(name, &error, "name the data directory"),
         Err(error) => Check::failed(name, &error, format!("chmod 700 {}", dir.path().display())),
-    }
-}
-
-/// Without it an older copy of the log would bring erased texts back. The log itself knows them, too: up to the last text
-/// that it gave a number to, if it can be read.
-pub(super) fn erasures(dir: &DataDir, log: Option<(&LogReader, TextNumber)>) -> Check {
-    let name = "erasures";
-    let kept = match texts_kept_erased(dir) {
-        Ok(kept) => kept,
-        Err(error) => {
-            let todo =
-                "put erasures.db back from where it is kept. If it is lost, remove it: a start makes it from the log";
-            return Check::failed(name, &error, todo);
-        }
-    };
-    let unknown = log.map_or(Ok(0), |(log, last_text)| texts_not_kept_erased(dir, log, last_text));
-    match (kept, unknown) {
-        (None, Ok(0)) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
-        (Some(texts), Ok(0)) => Check::ok(name, format!("{texts} texts are kept erased")),
-        (_, Ok(texts)) => Check::problem(
-            name,
-            format!("of {texts} texts that are gone erasures.db does not say where this log erased them"),
-            format!("start the service again: it takes that from the log. If this stays, {}", verify_todo(dir)),
-        ),
-        (_, Err(error)) => Check::failed(name, &error, verify_todo(dir)),
     }
 }
 

@@ -1,11 +1,12 @@
-//! The ledger and what belongs to it: its file, key, signed head, snapshots, write-ahead log, and the clock.
+//! The ledger and what belongs to it: its file, key, erasures, signed head, snapshots, write-ahead log, and the clock.
 
-use super::files::{self, in_bytes};
+use super::files::in_bytes;
 use super::{Check, Socket};
 use crate::audit::past::{self, Moment, Past, Point};
-use crate::domain::ids::Position;
+use crate::domain::ids::{Position, TextNumber};
 use crate::domain::time::{MICROS_PER_SECOND, Timestamp};
 use crate::log::data_dir::{self, SCHEMA_STEP};
+use crate::log::erasures::{texts_kept_erased, texts_not_kept_erased};
 use crate::log::key_file::KeyFile;
 use crate::log::reader::LogReader;
 use crate::log::signed_head::{check_before_start, read_signed_head, root_at};
@@ -28,11 +29,11 @@ pub(super) fn examine(dir: &DataDir, log: &LogReader, socket: Socket, now: Times
         Ok(moment) => moment,
         Err(past::PastError::Empty) => {
             let todo = "run `token-ledger init` on it again: it goes on where it was interrupted";
-            return vec![Check::problem("ledger file", "it has no records", todo), files::erasures(dir, None)];
+            return vec![Check::problem("ledger file", "it has no records", todo), erasures(dir, None)];
         }
         Err(error) => {
             let file = Check::problem("ledger file", error.to_string(), verify_todo(dir));
-            return vec![file, files::erasures(dir, None)];
+            return vec![file, erasures(dir, None)];
         }
     };
     let mut checks = vec![snapshots(dir, log, moment), write_ahead_log(dir, socket)];
@@ -42,13 +43,13 @@ pub(super) fn examine(dir: &DataDir, log: &LogReader, socket: Socket, now: Times
         Err(error) => (Check::failed("records", &error, verify_todo(dir)), None),
     };
     checks.insert(1, of_records);
-    checks.push(files::erasures(dir, last_text.map(|last| (log, last))));
+    checks.push(erasures(dir, last_text.map(|last| (log, last))));
     checks.push(signed_head(dir, log, moment));
     checks.push(clock(log, moment, now));
     checks
 }
 
-pub(super) fn verify_todo(dir: &DataDir) -> String {
+fn verify_todo(dir: &DataDir) -> String {
     format!("`token-ledger verify --data {}` says what is wrong; then put a backup back", dir.path().display())
 }
 
@@ -60,6 +61,31 @@ fn key(dir: &DataDir, past: &Past) -> Check {
     match KeyFile::read(&dir.key()).and_then(check) {
         Ok(()) => Check::ok(name, format!("it is the one of {}", state.origin)),
         Err(error) => Check::failed(name, &error, "put log.key of this log back: without it no server starts"),
+    }
+}
+
+/// Without it an older copy of the log would bring erased texts back. The log itself knows them, too: up to the last text
+/// that it gave a number to, if it can be read.
+pub(super) fn erasures(dir: &DataDir, log: Option<(&LogReader, TextNumber)>) -> Check {
+    let name = "erasures";
+    let kept = match texts_kept_erased(dir) {
+        Ok(kept) => kept,
+        Err(error) => {
+            let todo = "start the service again: it finishes what a crash left. If this stays, put erasures.db back from where \
+                it is kept, or move it aside: a start makes one from the log, without what a lost history erased";
+            return Check::failed(name, &error, todo);
+        }
+    };
+    let unknown = log.map_or(Ok(0), |(log, last_text)| texts_not_kept_erased(dir, log, last_text));
+    match (kept, unknown) {
+        (None, Ok(0)) => Check::ok(name, "there is no erasures.db; the first erasure makes it"),
+        (Some(texts), Ok(0)) => Check::ok(name, format!("{texts} texts are kept erased")),
+        (_, Ok(texts)) => Check::problem(
+            name,
+            format!("of {texts} texts that are gone erasures.db does not say where this log erased them"),
+            format!("start the service again: it takes that from the log. If this stays, {}", verify_todo(dir)),
+        ),
+        (_, Err(error)) => Check::failed(name, &error, verify_todo(dir)),
     }
 }
 
