@@ -458,3 +458,72 @@ fn restore_tree(connection: &Connection) -> Result<Tree, LogError> {
     let source = |id: TileId| read_tile(connection, id);
     Tree::restore(head.0, &source, &tail).map_err(|error| LogError::DamagedTree(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_log() -> (tempfile::TempDir, DataDir, LogWriter) {
+        let base = tempfile::tempdir().expect("a temporary directory");
+        let dir = DataDir::new(base.path().join("ledger"));
+        dir.prepare().expect("prepared");
+        let writer = LogWriter::create(&dir).expect("created");
+        (base, dir, writer)
+    }
+
+    fn batch(records: &[Vec<u8>]) -> Batch {
+        let mut batch = Batch::default();
+        records.iter().for_each(|record| batch.push_record(record));
+        batch
+    }
+
+    fn records(first: u64, count: u64) -> Vec<Vec<u8>> {
+        (first..first + count).map(|number| format!("record {number}").into_bytes()).collect()
+    }
+
+    fn rows(writer: &LogWriter) -> Vec<(u64, Vec<u8>)> {
+        let mut all =
+            writer.connection().prepare("SELECT position, record FROM events ORDER BY position").expect("a query");
+        let rows = all.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))).expect("rows");
+        rows.collect::<Result<_, _>>().expect("read")
+    }
+
+    #[test]
+    fn batches_of_every_length_are_rows_in_order_and_leaves_of_the_tree() {
+        let (_base, dir, mut writer) = new_log();
+        let mut expected = Vec::new();
+        for length in 1..=30 {
+            let next = expected.len() as u64 + 1;
+            let first = writer.append(&batch(&records(next, length)), &[]).expect("appended");
+            assert_eq!(first, Position(next));
+            expected.extend(records(next, length));
+        }
+        assert_eq!(rows(&writer), (1..).zip(expected.iter().cloned()).collect::<Vec<_>>());
+        let mut tree = Tree::default();
+        expected.iter().for_each(|record| tree.append(merkle::leaf_hash(record)));
+        assert_eq!(writer.root(), tree.root());
+        drop(writer);
+        let reopened = LogWriter::open(&dir).expect("opened again");
+        assert_eq!((reopened.head(), reopened.root()), (Position(expected.len() as u64), tree.root()));
+    }
+
+    #[test]
+    fn a_record_that_the_file_refuses_takes_its_whole_batch_back() {
+        // Both ends, and where a tile fills up in the middle of the batch.
+        for at in [0, 100, 253, 299] {
+            let (_base, dir, mut writer) = new_log();
+            writer.append(&batch(&records(1, 3)), &[]).expect("appended");
+            let before = (rows(&writer), writer.root());
+            let mut bad = records(4, 300);
+            bad[at] = b"tiny".to_vec();
+            let error = writer.append(&batch(&bad), &[]).expect_err("the file takes no record so short");
+            assert!(matches!(error, AppendError::RolledBack(_)), "{error}");
+            assert_eq!((rows(&writer), writer.root()), before, "refused at {at}");
+            assert_eq!(writer.append(&batch(&records(4, 300)), &[]).expect("appended"), Position(4));
+            let after = (rows(&writer), writer.root());
+            drop(writer);
+            let reopened = LogWriter::open(&dir).expect("opened again");
+            assert_eq!((rows(&reopened), reopened.root()), after);
+        }
+    }
+}
