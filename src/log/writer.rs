@@ -489,25 +489,6 @@ mod tests {
     }
 
     #[test]
-    fn batches_of_every_length_are_rows_in_order_and_leaves_of_the_tree() {
-        let (_base, dir, mut writer) = new_log();
-        let mut expected = Vec::new();
-        for length in 1..=30 {
-            let next = expected.len() as u64 + 1;
-            let first = writer.append(&batch(&records(next, length)), &[]).expect("appended");
-            assert_eq!(first, Position(next));
-            expected.extend(records(next, length));
-        }
-        assert_eq!(rows(&writer), (1..).zip(expected.iter().cloned()).collect::<Vec<_>>());
-        let mut tree = Tree::default();
-        expected.iter().for_each(|record| tree.append(merkle::leaf_hash(record)));
-        assert_eq!(writer.root(), tree.root());
-        drop(writer);
-        let reopened = LogWriter::open(&dir).expect("opened again");
-        assert_eq!((reopened.head(), reopened.root()), (Position(expected.len() as u64), tree.root()));
-    }
-
-    #[test]
     fn a_record_that_the_file_refuses_takes_its_whole_batch_back() {
         // Both ends, and where a tile fills up in the middle of the batch.
         for at in [0, 100, 253, 299] {
