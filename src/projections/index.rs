@@ -17,9 +17,6 @@ pub mod positions;
 pub mod store;
 pub mod tail;
 
-#[cfg(test)]
-mod tests;
-
 /// Changes whenever [`keys_of`](super::keys::keys_of), the numbers of keys or the layout of blocks change: segments of
 /// another version are made anew.
 pub const INDEX_VERSION: i64 = 3;
